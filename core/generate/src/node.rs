@@ -1,0 +1,97 @@
+//! The types of the npm package.
+
+use crate::text::{NOTICE, block_comment, quoted};
+use katalys_core::config::{SETTINGS, SettingKind};
+use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, STATUSES};
+use katalys_core::{Code, ErrorCode, Language};
+use std::fmt::Write;
+
+pub(crate) fn fields() -> String {
+    let mut out = format!("// {NOTICE}\n");
+    let statuses = quoted(STATUSES.iter().map(|status| status.name), " | ");
+    out += "\n/** The documented statuses; the shop's own are sent as given. */\n";
+    out += &format!("export type OrderStatus = {statuses} | (string & {{}});\n");
+    out += VALUES;
+    union(
+        &mut out,
+        "ProblemCode",
+        Code::ALL.iter().map(|code| code.as_str()),
+    );
+    union(
+        &mut out,
+        "ErrorCode",
+        ErrorCode::ALL.iter().map(|code| code.as_str()),
+    );
+    for group in GROUPS {
+        interface(&mut out, group.record, group.doc, group.fields);
+        out += "  [key: string]: unknown;\n}\n";
+    }
+    interface(
+        &mut out,
+        "OrderFields",
+        "The fields of an order.",
+        ORDER_FIELDS,
+    );
+    for group in GROUPS {
+        out += &block_comment(group.doc, "  ");
+        let _ = writeln!(
+            out,
+            "  {}?: readonly {}[] | null;",
+            group.list, group.record
+        );
+    }
+    out += "  /** Numbered fields, such as `discount_1_code`, and keys of your own. */\n";
+    out += "  [key: string]: unknown;\n}\n";
+    out += "\n/** The settings of a client. */\nexport interface ClientOptions {\n";
+    for setting in SETTINGS {
+        out += &block_comment(setting.doc, "  ");
+        let name = Language::Node.spell(setting.name);
+        let _ = writeln!(out, "  {name}?: {};", option_type(setting.kind));
+    }
+    out += "}\n";
+    out
+}
+
+const VALUES: &str = r"
+/** What a field may be given; `null` and `undefined` are not given at all. */
+export type FieldValue = string | number | bigint | Date | null | undefined;
+/** An amount of money. Strings and bigints are exact; numbers are rounded to 4 places. */
+export type Amount = string | number | bigint;
+";
+
+fn union<'n>(out: &mut String, name: &str, members: impl Iterator<Item = &'n str>) {
+    let members: String = members
+        .map(|member| format!("\n  | \"{member}\""))
+        .collect();
+    let _ = writeln!(out, "\nexport type {name} ={members};");
+}
+
+fn interface(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
+    *out += "\n";
+    *out += &block_comment(doc, "");
+    let _ = writeln!(out, "export interface {name} {{");
+    for field in fields.iter().filter(|field| field.name != "order_id") {
+        *out += &block_comment(&format!("{} Example: `{}`", field.doc, field.example), "  ");
+        let _ = writeln!(out, "  {}?: {} | null;", field.name, field_type(field.kind));
+    }
+}
+
+fn field_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identifier | Kind::Text => "string | number | bigint",
+        Kind::Status => "OrderStatus",
+        Kind::Time => "Date | string",
+        Kind::Count => "number | bigint | string",
+        Kind::Amount | Kind::Quantity => "Amount",
+        Kind::Currency | Kind::Email | Kind::Ip | Kind::Country => "string",
+    }
+}
+
+fn option_type(kind: SettingKind) -> String {
+    match kind {
+        SettingKind::Text | SettingKind::Url | SettingKind::Path => "string".into(),
+        SettingKind::Seconds | SettingKind::Number => "number".into(),
+        SettingKind::Flag => "boolean".into(),
+        SettingKind::Choice(words) => quoted(words.iter().copied(), " | "),
+    }
+}

@@ -1,0 +1,99 @@
+//! The types of the Python package.
+
+use crate::text::{NOTICE, quoted, wrap};
+use katalys_core::config::{SETTINGS, SettingKind};
+use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, STATUSES};
+use katalys_core::{Code, ErrorCode};
+use std::fmt::Write;
+
+pub(crate) fn fields() -> String {
+    let mut out = format!("# {NOTICE}\n{HEAD}");
+    let statuses = quoted(STATUSES.iter().map(|status| status.name), ", ");
+    let codes = quoted(Code::ALL.iter().map(|code| code.as_str()), ",\n    ");
+    let errors = quoted(ErrorCode::ALL.iter().map(|code| code.as_str()), ",\n    ");
+    out += &format!(
+        "# The documented statuses; the shop's own are sent as given.\nOrderStatus: TypeAlias = Literal[{statuses}] | str\n"
+    );
+    out += &format!("ProblemCode: TypeAlias = Literal[\n    {codes},\n]\n");
+    out += &format!("ErrorCode: TypeAlias = Literal[\n    {errors},\n]\n");
+    for group in GROUPS {
+        class(&mut out, group.record, group.doc, group.fields);
+    }
+    class(
+        &mut out,
+        "OrderFields",
+        "The fields of an order.",
+        ORDER_FIELDS,
+    );
+    for group in GROUPS {
+        let annotation = format!(
+            "Sequence[{} | Mapping[str, FieldValue] | object]",
+            group.record
+        );
+        member(&mut out, group.list, &annotation, group.doc);
+    }
+    out +=
+        "\nclass Options(TypedDict, total=False):\n    \"\"\"The settings of a client.\"\"\"\n\n";
+    for setting in SETTINGS.iter().filter(|setting| setting.name != "site_id") {
+        member(
+            &mut out,
+            setting.name,
+            &format!("{} | None", option_type(setting.kind)),
+            setting.doc,
+        );
+    }
+    out
+}
+
+const HEAD: &str = r"from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+from uuid import UUID
+
+Text: TypeAlias = str | Enum | UUID | int
+Amount: TypeAlias = str | Decimal | int | float
+FieldValue: TypeAlias = str | int | float | Decimal | datetime | Enum | UUID | None
+";
+
+fn class(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
+    let doc = wrap(doc, 88).join("\n    ");
+    let _ = write!(
+        out,
+        "\nclass {name}(TypedDict, total=False):\n    \"\"\"{doc}\"\"\"\n\n"
+    );
+    for field in fields.iter().filter(|field| field.name != "order_id") {
+        let annotation = format!("{} | None", field_type(field.kind));
+        let doc = format!("{} Example: `{}`", field.doc, field.example);
+        member(out, field.name, &annotation, &doc);
+    }
+}
+
+fn member(out: &mut String, name: &str, annotation: &str, doc: &str) {
+    let doc = wrap(doc, 88).join("\n    ");
+    let _ = write!(out, "    {name}: {annotation}\n    \"\"\"{doc}\"\"\"\n");
+}
+
+fn field_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identifier | Kind::Text => "Text",
+        Kind::Status => "OrderStatus | Enum",
+        Kind::Time => "datetime | str",
+        Kind::Count => "int | str",
+        Kind::Amount | Kind::Quantity => "Amount",
+        Kind::Currency | Kind::Email | Kind::Ip | Kind::Country => "str | Enum",
+    }
+}
+
+fn option_type(kind: SettingKind) -> String {
+    match kind {
+        SettingKind::Text | SettingKind::Url => "str".into(),
+        SettingKind::Path => "str | PathLike[str]".into(),
+        SettingKind::Seconds => "float".into(),
+        SettingKind::Number => "int".into(),
+        SettingKind::Flag => "bool".into(),
+        SettingKind::Choice(words) => format!("Literal[{}]", quoted(words.iter().copied(), ", ")),
+    }
+}

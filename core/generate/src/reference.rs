@@ -1,0 +1,128 @@
+//! The reference page: every field, setting, problem and error.
+
+use katalys_core::config::{SETTINGS, SettingKind};
+use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, Required, STATUSES};
+use katalys_core::{Code, ErrorCode};
+use std::fmt::Write;
+
+pub(crate) fn page() -> String {
+    let mut out = HEAD.to_owned();
+    out += "\n## Fields\n\n";
+    table(&mut out, "", ORDER_FIELDS);
+    out += "\nThe documented statuses are ";
+    let statuses: Vec<String> = STATUSES
+        .iter()
+        .map(|status| format!("`{}` ({})", status.name, status.doc.trim_end_matches('.')))
+        .collect();
+    let _ = writeln!(out, "{}. Others are sent as given.", statuses.join(", "));
+    for group in GROUPS {
+        let _ = write!(out, "\n### {}\n\n{}\n\n", group.list, group.doc);
+        table(&mut out, &format!("{}_N_", group.prefix), group.fields);
+    }
+    out += "\nAny other key with text or a number is sent as it is.\n";
+    out += "\n## Settings\n\n| setting | in Node and PHP | environment | default | |\n|---|---|---|---|---|\n";
+    for setting in SETTINGS {
+        let camel = katalys_core::Language::Node.spell(setting.name);
+        let env = setting
+            .env
+            .map_or(String::new(), |name| format!("`{name}`"));
+        let default = if setting.default.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`", setting.default)
+        };
+        let unit = if setting.kind == SettingKind::Seconds {
+            "seconds"
+        } else {
+            ""
+        };
+        let default = format!("{default} {unit}");
+        let _ = writeln!(
+            out,
+            "| `{}` | `{camel}` | {env} | {} | {} |",
+            setting.name,
+            default.trim(),
+            setting.doc
+        );
+    }
+    out += PROBLEMS;
+    for code in Code::ALL {
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | … {} |",
+            code.as_str(),
+            code.severity().as_str(),
+            code.explanation().replace("{}", "…")
+        );
+    }
+    out += "\n## Errors\n\n| class | code | number in C | worth another try | |\n|---|---|---|---|---|\n";
+    for code in ErrorCode::ALL {
+        let again = if code.is_retryable() { "yes" } else { "no" };
+        let _ = writeln!(
+            out,
+            "| {} | `{}` | {} | {again} | {} |",
+            code.kind().as_str(),
+            code.as_str(),
+            *code as i32,
+            code.explanation()
+        );
+    }
+    out
+}
+
+const HEAD: &str = "<!-- Made from the core's tables by `make generate`; change core/src/order/fields.rs instead. -->
+# Reference
+
+Everything below is the same in every language. Field names are those of Katalys' page \"Order
+Status Reporting\"; an *update* needs `order_id` only, a *report* also what is marked so.
+";
+
+const PROBLEMS: &str = "
+## Problems
+
+What a check can find. An error stops the call; a warning travels with the receipt. With the
+setting `invalid = \"drop\"` an error at anything but `site_id`, `order_id` and `order_status`
+becomes a warning, and the field is left out. An `empty` identifier, or an empty field that a
+report requires, is an error.
+
+| code | severity | message |
+|---|---|---|
+";
+
+fn table(out: &mut String, prefix: &str, fields: &[Field]) {
+    *out += "| key | holds | needed | | example |\n|---|---|---|---|---|\n";
+    for field in fields {
+        let needed = match field.required {
+            Required::Always => "always".to_owned(),
+            Required::InReport => "in a report".to_owned(),
+            Required::InReportUnless(others) => {
+                format!("in a report without {}", others.join(" and "))
+            }
+            Required::No => String::new(),
+        };
+        let _ = writeln!(
+            out,
+            "| `{prefix}{}` | {} | {needed} | {} | `{}` |",
+            field.name,
+            kind(field.kind),
+            field.doc,
+            field.example
+        );
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Identifier => "identifier",
+        Kind::Text => "text",
+        Kind::Status => "status",
+        Kind::Time => "time (ISO 8601 with an offset)",
+        Kind::Count => "whole number from 1",
+        Kind::Amount => "amount",
+        Kind::Quantity => "number above 0",
+        Kind::Currency => "currency (ISO 4217)",
+        Kind::Email => "email address or digest",
+        Kind::Ip => "IP address",
+        Kind::Country => "country (ISO 3166-1 alpha-2)",
+    }
+}

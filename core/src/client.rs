@@ -1,0 +1,342 @@
+//! The client: the one door that every language's own door leads to.
+
+use crate::config::{Config, Language};
+use crate::delivery::{Attempts, Engine, Jitter, Job, Pool, Route, RouteError, Step, Transport};
+use crate::error::Error;
+use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
+use crate::queue::Lanes;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// The endpoint has the update.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// How many requests it took.
+    pub attempts: u32,
+    /// How long it took, from the call to the answer.
+    pub elapsed: Duration,
+    /// What was suspicious, or was left out.
+    pub warnings: Vec<Problem>,
+}
+
+impl Receipt {
+    pub(crate) fn new(attempts: &Attempts, warnings: Vec<Problem>) -> Self {
+        Self {
+            attempts: attempts.count,
+            elapsed: attempts.started.elapsed(),
+            warnings,
+        }
+    }
+}
+
+/// The result of a check without sending.
+#[derive(Clone)]
+pub struct Validation {
+    /// The exact bytes that would be sent, unless there is an error among the problems.
+    pub payload: Option<Vec<u8>>,
+    /// Everything that was found, errors and warnings.
+    pub problems: Vec<Problem>,
+}
+
+/// Shows problems and sizes only: the payload is customer data.
+impl fmt::Debug for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.payload.as_ref().map(Vec::len);
+        write!(f, "Validation({bytes:?} bytes, {:?})", self.problems)
+    }
+}
+
+/// Reports orders of one site. Cheap to keep, made to be shared between threads, and good
+/// across `fork`: the child opens its own connections on its first call.
+///
+/// ```no_run
+/// use katalys_core::{Client, Fields};
+/// # fn main() -> Result<(), katalys_core::Error> {
+/// let client = Client::new("abcd.com")?;
+/// let receipt = client.update_order("1001", Fields::new().set("order_status", "paid"))?;
+/// println!("received after {} attempt(s)", receipt.attempts);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Client {
+    config: Config,
+    process: ArcSwap<Process>,
+    /// A bit per problem code that has been logged.
+    logged: AtomicU64,
+}
+
+/// What a client has in one process; a forked child must not touch its parent's, whose locks
+/// may be held by threads that the child does not have.
+struct Process {
+    id: u32,
+    engine: Arc<Engine>,
+    pool: Pool,
+}
+
+impl Client {
+    /// A client for one site, with all other settings from the environment or their defaults.
+    ///
+    /// # Errors
+    /// `ConfigError` if the environment holds a setting that cannot be used.
+    pub fn new(site_id: &str) -> Result<Self, Error> {
+        Self::with_options(Language::Rust, &Fields::new().set("site_id", site_id))
+    }
+
+    /// A client from settings by name, as in [`SETTINGS`](crate::config::SETTINGS).
+    ///
+    /// ```
+    /// use katalys_core::{Client, Fields, Language};
+    /// let options = Fields::new().set("site_id", "abcd.com").set("timeout", 2.5);
+    /// let client = Client::with_options(Language::Rust, &options)?;
+    /// # Ok::<(), katalys_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ConfigError` that names the setting and says how to mend it.
+    pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
+        let config = Config::read(language, options)?;
+        let process = Process::start(&config)?;
+        Ok(Self {
+            config,
+            process: ArcSwap::from_pointee(process),
+            logged: AtomicU64::new(0),
+        })
+    }
+
+    /// Reports what became of an order and waits until the endpoint has it.
+    ///
+    /// # Errors
+    /// Any [`Error`]; see its kinds.
+    pub fn update_order<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Result<Receipt, Error> {
+        self.call(Call::Update, &order_id.into(), &fields.into())
+    }
+
+    /// Reports an order as a whole, with the fields the endpoint requires of it, and waits until
+    /// the endpoint has it. Without an `order_time`, the time of this call is sent.
+    ///
+    /// # Errors
+    /// Any [`Error`]; see its kinds.
+    pub fn report_order<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Result<Receipt, Error> {
+        self.call(Call::Report, &order_id.into(), &fields.into())
+    }
+
+    /// Checks what [`update_order`](Self::update_order) would send, and sends nothing.
+    ///
+    /// ```
+    /// # use katalys_core::{Client, Fields};
+    /// let client = Client::new("abcd.com")?;
+    /// let checked = client.validate_update("1001", Fields::new().set("currency", "eur"));
+    /// let payload = br#"{"site_id":"abcd.com","order_id":"1001","currency":"EUR"}"#;
+    /// assert_eq!(checked.payload.unwrap(), payload);
+    /// # Ok::<(), katalys_core::Error>(())
+    /// ```
+    pub fn validate_update<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Validation {
+        self.validate(Call::Update, &order_id.into(), &fields.into())
+    }
+
+    /// Checks what [`report_order`](Self::report_order) would send, and sends nothing.
+    pub fn validate_report<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Validation {
+        self.validate(Call::Report, &order_id.into(), &fields.into())
+    }
+
+    /// The same check, for bindings.
+    pub fn validate(&self, call: Call, order_id: &Value<'_>, fields: &Fields<'_>) -> Validation {
+        match order::check(&self.context(call), order_id, fields) {
+            Ok(checked) => Validation {
+                payload: Some(checked.payload),
+                problems: checked.warnings,
+            },
+            Err(problems) => Validation {
+                payload: None,
+                problems,
+            },
+        }
+    }
+
+    /// The first half of a call, for bindings: everything that looks at the caller's values.
+    ///
+    /// # Errors
+    /// `ValidationError` with every problem.
+    pub fn prepare(
+        &self,
+        call: Call,
+        order_id: &Value<'_>,
+        fields: &Fields<'_>,
+    ) -> Result<Checked, Error> {
+        order::check(&self.context(call), order_id, fields).map_err(Error::validation)
+    }
+
+    /// The second half of a waiting call: sends on this thread, after the earlier updates of the
+    /// same order.
+    ///
+    /// # Errors
+    /// `RejectedError`, `TransportError` or `TimeoutError`.
+    pub fn send(&self, update: Checked) -> Result<Receipt, Error> {
+        let mut attempts = Attempts::within(self.config.timeout);
+        let process = self.process()?;
+        let next = |job| process.pool.run(job);
+        let turn = process
+            .engine
+            .lanes
+            .enter(update.lane, attempts.deadline, &next);
+        let Some(_turn) = turn else {
+            return Err(attempts.out_of_time());
+        };
+        let Engine {
+            transport, jitter, ..
+        } = &*process.engine;
+        loop {
+            match attempts.attempt(transport, &update.payload, jitter) {
+                Step::Received => return Ok(Receipt::new(&attempts, update.warnings)),
+                Step::Failed(error) => return Err(error),
+                Step::Again(wait) => thread::sleep(wait),
+            }
+        }
+    }
+
+    /// The second half of a call that does not wait, for bindings: sends on a thread of the
+    /// client's own, and calls `complete` there with the result.
+    ///
+    /// # Errors
+    /// `ConfigError` if after a fork a file of the settings can no longer be read.
+    pub fn submit(
+        &self,
+        update: Checked,
+        complete: impl FnOnce(Result<Receipt, Error>) + Send + 'static,
+    ) -> Result<Submission, Error> {
+        let process = self.process()?;
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let submission = Submission {
+            cancelled: Arc::clone(&cancelled),
+        };
+        let lane = update.lane;
+        let attempts = Attempts::within(self.config.timeout);
+        let job = Job {
+            update,
+            attempts,
+            cancelled,
+            complete: Box::new(complete),
+        };
+        if let Some(job) = process.engine.lanes.enter_job(lane, job) {
+            process.pool.run(job);
+        }
+        Ok(submission)
+    }
+
+    /// Those of the warnings whose code this client has not logged yet: a log gets each code
+    /// once, a receipt gets them all.
+    pub fn unlogged<'p>(&self, warnings: &'p [Problem]) -> impl Iterator<Item = &'p Problem> {
+        warnings.iter().filter(|warning| {
+            let bit = 1_u64 << (warning.code as u8);
+            self.logged.fetch_or(bit, Ordering::Relaxed) & bit == 0
+        })
+    }
+
+    fn call(
+        &self,
+        call: Call,
+        order_id: &Value<'_>,
+        fields: &Fields<'_>,
+    ) -> Result<Receipt, Error> {
+        let update = self.prepare(call, order_id, fields)?;
+        for warning in self.unlogged(&update.warnings) {
+            log::warn!(target: "katalys", "{warning}");
+        }
+        self.send(update)
+    }
+
+    fn context(&self, call: Call) -> Context<'_> {
+        Context {
+            call,
+            site_id: &self.config.site_id,
+            zone: self.config.timezone.as_ref(),
+            drop_invalid: self.config.drop_invalid,
+            now: Timestamp::now(),
+        }
+    }
+
+    /// What belongs to this process; after a fork, made anew. The parent's is left as it is: its
+    /// destructor would need locks, and would end connections that the parent still uses.
+    fn process(&self) -> Result<Arc<Process>, Error> {
+        let current = self.process.load();
+        if current.id == std::process::id() {
+            return Ok(Arc::clone(&current));
+        }
+        let own = Arc::new(Process::start(&self.config)?);
+        let earlier = self.process.compare_and_swap(&current, Arc::clone(&own));
+        if Arc::ptr_eq(&earlier, &current) {
+            std::mem::forget(Arc::clone(&earlier));
+            return Ok(own);
+        }
+        Ok(Arc::clone(&earlier)) // Another thread of this process was first.
+    }
+}
+
+/// Shows no setting: some hold passwords.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.config.site_id)
+    }
+}
+
+impl Process {
+    fn start(config: &Config) -> Result<Self, Error> {
+        let route = Route {
+            endpoint: config.endpoint.clone(),
+            ca_file: config.ca_file.clone(),
+            proxy: config.proxy.as_ref().map(|proxy| proxy.0.clone()),
+            connect_timeout: config.connect_timeout,
+            user_agent: config.user_agent(),
+            idle_connections: config.workers,
+        };
+        let transport = Transport::new(&route).map_err(|RouteError { setting, reason }| {
+            Config::complain(config.language, setting, &reason)
+        })?;
+        let engine = Arc::new(Engine {
+            transport,
+            lanes: Lanes::new(),
+            jitter: Jitter::new(),
+        });
+        let pool = Pool::new(Arc::clone(&engine), config.workers);
+        Ok(Self {
+            id: std::process::id(),
+            engine,
+            pool,
+        })
+    }
+}
+
+/// A call that runs in the background.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Submission {
+    /// Gives the call up: if no request has been made yet, none will be; one that is under way
+    /// runs to its end, and no further one follows. The completion is called all the same.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+}

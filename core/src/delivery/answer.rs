@@ -1,0 +1,378 @@
+//! What came back from an exchange: the class of a status, how long to hold off, and what every
+//! kind of failure is called.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use rustls::CertificateError;
+
+use super::exchange::{Peer, Stage};
+
+/// What a status means for the update that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The endpoint has the update.
+    Received,
+    /// The endpoint does not want the update, now or later.
+    Rejected,
+    /// The endpoint does not have the update, but may take it another time.
+    Transient,
+}
+
+impl Class {
+    /// Only 204 is a receipt. Another 2xx or a redirect comes from something in between, such as
+    /// a captive portal, and says nothing about the update.
+    pub(crate) fn of(status: u16) -> Self {
+        match status {
+            204 => Self::Received,
+            408 | 425 | 429 => Self::Transient,
+            400..=499 => Self::Rejected,
+            _ => Self::Transient,
+        }
+    }
+}
+
+/// The longest wait that is believed; more only means "not soon".
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Reads `Retry-After`: seconds, or the time of day. A time that has passed means "at once".
+pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        let wait = value.parse().map_or(LONGEST_WAIT, Duration::from_secs);
+        return Some(wait.min(LONGEST_WAIT));
+    }
+    let at = DateTimeParser::new()
+        .relaxed_weekday(true)
+        .parse_timestamp(value)
+        .ok()?;
+    let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    Some(wait.min(LONGEST_WAIT))
+}
+
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// The endpoint's name has no address.
+    Dns,
+    /// No address of the endpoint could be connected to.
+    Connect,
+    /// The connection ended before the answer.
+    Disconnected,
+    /// The endpoint's certificate does not verify.
+    Certificate,
+    /// TLS failed in another way.
+    Tls,
+    /// What came back is not HTTP.
+    Protocol,
+    /// The proxy cannot be reached, or does not let the request through.
+    Proxy,
+    /// The time was up.
+    Timeout,
+}
+
+/// An exchange without an answer. The reason is for humans and names hosts only: never what was
+/// sent, never a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    pub(crate) reason: String,
+}
+
+/// The hosts of a route, by the names used in a failure's reason.
+#[derive(Clone, Debug)]
+pub(crate) struct Hosts {
+    pub(crate) endpoint: String,
+    pub(crate) proxy: Option<String>,
+}
+
+impl Hosts {
+    fn name(&self, peer: Peer) -> String {
+        match (peer, &self.proxy) {
+            (Peer::Proxy, Some(proxy)) => format!("the proxy {proxy}"),
+            _ => self.endpoint.clone(),
+        }
+    }
+}
+
+impl Failure {
+    /// Names an error of ureq by what it is and by how far the exchange had come.
+    pub(crate) fn from_error(error: &ureq::Error, reached: (Stage, Peer), hosts: &Hosts) -> Self {
+        let (stage, peer) = reached;
+        let host = hosts.name(peer);
+        let (kind, reason) = match tls_cause(error) {
+            Some(cause) => describe_tls(cause, &host),
+            None => describe(error, stage, &host),
+        };
+        Self {
+            kind: blame(kind, peer),
+            reason,
+        }
+    }
+}
+
+/// What goes wrong on the way to the proxy is the proxy's fault, except for what is said the same
+/// way of everyone: the time was up, the certificate does not verify.
+fn blame(kind: FailureKind, peer: Peer) -> FailureKind {
+    match (peer, kind) {
+        (Peer::Endpoint, _) | (_, FailureKind::Timeout | FailureKind::Certificate) => kind,
+        (Peer::Proxy, _) => FailureKind::Proxy,
+    }
+}
+
+fn describe(error: &ureq::Error, stage: Stage, host: &str) -> (FailureKind, String) {
+    use ureq::Error;
+    match error {
+        Error::Timeout(_) => (FailureKind::Timeout, describe_timeout(stage, host)),
+        Error::HostNotFound => describe_io(&"no such host", Stage::LookingUp, host),
+        Error::Io(cause) if cause.kind() == io::ErrorKind::TimedOut => {
+            (FailureKind::Timeout, describe_timeout(stage, host))
+        }
+        Error::Io(cause) => describe_io(cause, stage, host),
+        Error::ConnectionFailed => describe_io(&"no connection", Stage::Connecting, host),
+        Error::ConnectProxyFailed(cause) => (
+            FailureKind::Proxy,
+            format!("{host} made no tunnel: {cause}"),
+        ),
+        Error::Tls(cause) => (
+            FailureKind::Tls,
+            format!("no secure connection to {host}: {cause}"),
+        ),
+        Error::TlsRequired => (
+            FailureKind::Tls,
+            format!("the connection to {host} is not secure"),
+        ),
+        _ => (
+            FailureKind::Protocol,
+            format!("the answer from {host} is not valid HTTP"),
+        ),
+    }
+}
+
+fn describe_io(cause: &dyn fmt::Display, stage: Stage, host: &str) -> (FailureKind, String) {
+    match stage {
+        Stage::LookingUp => (FailureKind::Dns, format!("cannot find {host}: {cause}")),
+        Stage::Connecting => (
+            FailureKind::Connect,
+            format!("cannot connect to {host}: {cause}"),
+        ),
+        Stage::Negotiating => (
+            FailureKind::Disconnected,
+            format!("the connection to {host} ended while it was being set up: {cause}"),
+        ),
+        Stage::Sending | Stage::Waiting => (
+            FailureKind::Disconnected,
+            format!("the connection to {host} ended before the answer: {cause}"),
+        ),
+    }
+}
+
+fn describe_timeout(stage: Stage, host: &str) -> String {
+    match stage {
+        Stage::LookingUp => format!("connecting took too long: no address found for {host}"),
+        Stage::Connecting => format!("connecting to {host} took too long"),
+        Stage::Negotiating => {
+            format!("connecting took too long: {host} did not complete the handshake")
+        }
+        Stage::Sending => format!("sending to {host} took too long"),
+        Stage::Waiting => format!("no answer from {host} in time"),
+    }
+}
+
+/// Finds the TLS error in whatever ureq and the standard library have wrapped around it.
+fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(cause) = error.downcast_ref::<rustls::Error>() {
+        return Some(cause);
+    }
+    if let Some(cause) = error.downcast_ref::<io::Error>() {
+        return cause.get_ref().and_then(|inner| tls_cause(inner));
+    }
+    match error.downcast_ref::<ureq::Error>() {
+        Some(ureq::Error::Rustls(cause)) => Some(cause),
+        Some(ureq::Error::Io(cause)) => tls_cause(cause),
+        Some(ureq::Error::Other(cause)) => tls_cause(cause.as_ref()),
+        _ => error.source().and_then(tls_cause),
+    }
+}
+
+fn describe_tls(cause: &rustls::Error, host: &str) -> (FailureKind, String) {
+    use rustls::Error;
+    match cause {
+        Error::InvalidCertificate(problem) => (
+            FailureKind::Certificate,
+            format!(
+                "the certificate of {host} {}",
+                describe_certificate(problem)
+            ),
+        ),
+        Error::NoCertificatesPresented => (
+            FailureKind::Certificate,
+            format!("{host} presents no certificate"),
+        ),
+        Error::UnsupportedNameType | Error::InvalidCertRevocationList(_) => (
+            FailureKind::Certificate,
+            format!("the certificate of {host} cannot be verified: {cause}"),
+        ),
+        _ => (
+            FailureKind::Tls,
+            format!("no secure connection to {host}: {cause}"),
+        ),
+    }
+}
+
+fn describe_certificate(problem: &CertificateError) -> String {
+    use CertificateError as Problem;
+    match problem {
+        Problem::Expired | Problem::ExpiredContext { .. } => "has expired".to_owned(),
+        Problem::NotValidYet | Problem::NotValidYetContext { .. } => "is not valid yet".to_owned(),
+        Problem::NotValidForName | Problem::NotValidForNameContext { .. } => {
+            "is for another name".to_owned()
+        }
+        Problem::UnknownIssuer => {
+            "is not signed by an authority that is trusted here (see ca_file)".to_owned()
+        }
+        Problem::Revoked => "was revoked".to_owned(),
+        other => format!("does not verify: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_204_is_a_receipt() {
+        assert_eq!(Class::of(204), Class::Received);
+        for status in [
+            400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 418, 422, 451, 499,
+        ] {
+            assert_eq!(Class::of(status), Class::Rejected, "{status}");
+        }
+        for status in [
+            101, 200, 201, 202, 203, 205, 206, 299, 300, 301, 302, 303, 304, 307, 308, 408, 425,
+            429, 500, 501, 502, 503, 504, 505, 511, 599, 600, 999,
+        ] {
+            assert_eq!(Class::of(status), Class::Transient, "{status}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
+        let read = |value| retry_after(value, now);
+        assert_eq!(read("0"), Some(Duration::ZERO));
+        assert_eq!(read(" 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(read("99999999999999999999999"), Some(LONGEST_WAIT));
+        assert_eq!(
+            read("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::from_secs(37))
+        );
+        assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO));
+        for wrong in ["", "-1", "1.5", "soon", "12 s", "٣", "Sun, 99 Nov 1994"] {
+            assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    fn failure(error: &ureq::Error, stage: Stage, peer: Peer) -> Failure {
+        let hosts = Hosts {
+            endpoint: "db.example.com".to_owned(),
+            proxy: Some("p.example.com".to_owned()),
+        };
+        Failure::from_error(error, (stage, peer), &hosts)
+    }
+
+    fn io_error(kind: io::ErrorKind) -> ureq::Error {
+        ureq::Error::Io(kind.into())
+    }
+
+    #[test]
+    fn the_stage_names_the_failure() {
+        let refused = io_error(io::ErrorKind::ConnectionRefused);
+        let reset = io_error(io::ErrorKind::ConnectionReset);
+        for (error, stage, kind) in [
+            (&refused, Stage::LookingUp, FailureKind::Dns),
+            (&refused, Stage::Connecting, FailureKind::Connect),
+            (&reset, Stage::Negotiating, FailureKind::Disconnected),
+            (&reset, Stage::Sending, FailureKind::Disconnected),
+            (&reset, Stage::Waiting, FailureKind::Disconnected),
+        ] {
+            let direct = failure(error, stage, Peer::Endpoint);
+            assert_eq!(direct.kind, kind);
+            assert!(
+                direct.reason.contains("db.example.com"),
+                "{}",
+                direct.reason
+            );
+            let proxied = failure(error, stage, Peer::Proxy);
+            assert_eq!(proxied.kind, FailureKind::Proxy);
+            assert!(
+                proxied.reason.contains("p.example.com"),
+                "{}",
+                proxied.reason
+            );
+        }
+    }
+
+    #[test]
+    fn a_timeout_says_what_took_too_long() {
+        let timeout = ureq::Error::Timeout(ureq::Timeout::Global);
+        for (stage, words) in [
+            (Stage::LookingUp, "connecting took too long"),
+            (Stage::Connecting, "connecting to"),
+            (Stage::Negotiating, "handshake"),
+            (Stage::Sending, "sending"),
+            (Stage::Waiting, "no answer"),
+        ] {
+            for peer in [Peer::Endpoint, Peer::Proxy] {
+                let failure = failure(&timeout, stage, peer);
+                assert_eq!(failure.kind, FailureKind::Timeout);
+                assert!(failure.reason.contains(words), "{}", failure.reason);
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_error_is_found_in_any_wrapping() {
+        let expired = || rustls::Error::InvalidCertificate(CertificateError::Expired);
+        let in_io = || io::Error::new(io::ErrorKind::InvalidData, expired());
+        for error in [
+            ureq::Error::Rustls(expired()),
+            ureq::Error::Io(in_io()),
+            ureq::Error::Io(io::Error::other(in_io())),
+            ureq::Error::Io(io::Error::other(ureq::Error::Rustls(expired()))),
+            ureq::Error::Other(Box::new(ureq::Error::Io(in_io()))),
+        ] {
+            let failure = failure(&error, Stage::Negotiating, Peer::Endpoint);
+            assert_eq!(failure.kind, FailureKind::Certificate, "{error:?}");
+            assert!(
+                failure.reason.ends_with("has expired"),
+                "{}",
+                failure.reason
+            );
+        }
+        let garbage = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        let garbage = failure(
+            &ureq::Error::Rustls(garbage),
+            Stage::Negotiating,
+            Peer::Endpoint,
+        );
+        assert_eq!(garbage.kind, FailureKind::Tls);
+    }
+
+    #[test]
+    fn bytes_that_are_not_http_are_a_protocol_failure() {
+        let large = ureq::Error::LargeResponseHeader(2, 1);
+        assert_eq!(
+            failure(&large, Stage::Waiting, Peer::Endpoint).kind,
+            FailureKind::Protocol
+        );
+        assert_eq!(
+            failure(&large, Stage::Waiting, Peer::Proxy).kind,
+            FailureKind::Proxy
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! How an update gets to the endpoint: one attempt over HTTP, the decision to try again, and
+//! the threads that do it in the background.
+
+mod answer;
+mod attempt;
+mod connection;
+mod exchange;
+mod one_write;
+mod pool;
+mod proxy;
+mod resolver;
+mod transport;
+mod trust;
+
+pub(crate) use attempt::{Attempts, Jitter, Step};
+pub(crate) use pool::{Engine, Job, Pool};
+pub(crate) use transport::{Route, RouteError, Transport};

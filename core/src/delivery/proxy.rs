@@ -1,0 +1,290 @@
+//! Which proxy a route goes through: the one that was given, or the environment's.
+
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+use ureq::{Proxy, ProxyProtocol};
+
+use super::transport::RouteError;
+
+/// Reads an environment variable; a parameter so that tests need no environment of their own.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The proxy for `endpoint`. An explicit one always counts; an empty one means "none at all".
+pub(crate) fn choose(
+    endpoint: &Uri,
+    explicit: Option<&str>,
+    environment: Environment,
+) -> Result<Option<Proxy>, RouteError> {
+    if let Some(address) = explicit {
+        return parse("proxy", address.trim());
+    }
+    let host = bare(endpoint.host().unwrap_or_default());
+    if is_loopback(host) || is_excepted(host, port_of(endpoint), environment) {
+        return Ok(None);
+    }
+    for name in variables(endpoint, environment) {
+        if let Some(address) = set_and_not_blank(name, environment) {
+            return parse(name, address.trim());
+        }
+    }
+    Ok(None)
+}
+
+/// The variables to look at, the one that counts most first.
+fn variables(endpoint: &Uri, environment: Environment) -> &'static [&'static str] {
+    if endpoint.scheme_str() == Some("https") {
+        return &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    }
+    // Under CGI a request header "Proxy:" arrives as HTTP_PROXY, set by anyone (httpoxy).
+    if environment("REQUEST_METHOD").is_some() {
+        &["http_proxy", "ALL_PROXY", "all_proxy"]
+    } else {
+        &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+    }
+}
+
+fn set_and_not_blank(name: &str, environment: Environment) -> Option<String> {
+    environment(name).filter(|value| !value.trim().is_empty())
+}
+
+/// The address may hold a password, so no message repeats it.
+fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteError> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let error = |reason: &str| RouteError {
+        setting,
+        reason: reason.to_owned(),
+    };
+    let proxy = Proxy::new(address).map_err(|_| {
+        error("is not the address of a proxy, such as http://proxy.example.com:3128")
+    })?;
+    match proxy.protocol() {
+        ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
+        _ => Err(error(
+            "names a SOCKS proxy, which is not supported: give one that begins with http:// or https://",
+        )),
+    }
+}
+
+/// Whether the environment's exceptions (`NO_PROXY`) cover the host.
+fn is_excepted(host: &str, port: u16, environment: Environment) -> bool {
+    ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .find_map(|name| set_and_not_blank(name, environment))
+        .is_some_and(|list| {
+            list.split([',', ' ', '\t'])
+                .any(|entry| excepts(entry, host, port))
+        })
+}
+
+/// Whether one entry covers the host: `*`, a domain with all below it, an address, a network
+/// (`10.0.0.0/8`), each but the last with an optional port.
+fn excepts(entry: &str, host: &str, port: u16) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    if let Some((network, length)) = entry.split_once('/') {
+        return is_in_network(host, network, length);
+    }
+    let (entry, entry_port) = split_port(entry);
+    if entry_port.is_some_and(|wanted| wanted != port) {
+        return false;
+    }
+    let domain = bare(entry).trim_start_matches('*').trim_start_matches('.');
+    if domain.is_empty() {
+        return false;
+    }
+    if let (Ok(host), Ok(address)) = (host.parse::<IpAddr>(), domain.parse::<IpAddr>()) {
+        return host == address;
+    }
+    is_or_is_below(host, domain)
+}
+
+fn is_or_is_below(host: &str, domain: &str) -> bool {
+    let host = host.trim_end_matches('.').as_bytes();
+    let domain = domain.trim_end_matches('.').as_bytes();
+    let Some(start) = host.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    host[start..].eq_ignore_ascii_case(domain) && (start == 0 || host[start - 1] == b'.')
+}
+
+/// Splits `host:port`, but not a bare IPv6 address.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    match entry.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (entry, None),
+        },
+        _ => (entry, None),
+    }
+}
+
+fn is_in_network(host: &str, network: &str, length: &str) -> bool {
+    let (Ok(host), Ok(network), Ok(length)) = (
+        host.parse::<IpAddr>(),
+        network.parse::<IpAddr>(),
+        length.parse::<u32>(),
+    ) else {
+        return false;
+    };
+    let (host, network, width) = match (host, network) {
+        (IpAddr::V4(host), IpAddr::V4(network)) => (
+            u128::from(host.to_bits()),
+            u128::from(network.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(host), IpAddr::V6(network)) => (host.to_bits(), network.to_bits(), 128),
+        _ => return false,
+    };
+    length <= width && (host ^ network).checked_shr(width - length).unwrap_or(0) == 0
+}
+
+fn is_loopback(host: &str) -> bool {
+    is_or_is_below(host, "localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// A host without the brackets of an IPv6 literal.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host)
+}
+
+pub(crate) fn port_of(endpoint: &Uri) -> u16 {
+    endpoint.port_u16().unwrap_or_else(|| {
+        if endpoint.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(
+        endpoint: &str,
+        explicit: Option<&str>,
+        environment: &[(&str, &str)],
+    ) -> Result<Option<String>, RouteError> {
+        let look_up = |name: &str| {
+            environment
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        choose(&endpoint.parse().unwrap(), explicit, &look_up)
+            .map(|proxy| proxy.map(|proxy| proxy.host().to_owned()))
+    }
+
+    fn through(endpoint: &str, environment: &[(&str, &str)]) -> Option<String> {
+        chosen(endpoint, None, environment).unwrap()
+    }
+
+    #[test]
+    fn the_scheme_decides_which_variable_counts() {
+        let all = [
+            ("HTTPS_PROXY", "http://secure"),
+            ("HTTP_PROXY", "http://plain"),
+            ("ALL_PROXY", "http://any"),
+        ];
+        assert_eq!(through("https://a.com/", &all).unwrap(), "secure");
+        assert_eq!(through("http://a.com/", &all).unwrap(), "plain");
+        assert_eq!(through("https://a.com/", &all[1..]).unwrap(), "any");
+        assert_eq!(through("https://a.com/", &all[1..2]), None);
+        assert_eq!(
+            through("https://a.com/", &[("https_proxy", "low:3128")]).unwrap(),
+            "low"
+        );
+        assert_eq!(through("https://a.com/", &[("HTTPS_PROXY", " ")]), None);
+    }
+
+    #[test]
+    fn a_request_header_cannot_name_the_proxy() {
+        let cgi = [("REQUEST_METHOD", "GET"), ("HTTP_PROXY", "http://evil")];
+        assert_eq!(through("http://a.com/", &cgi), None);
+        let both = [cgi[0], cgi[1], ("http_proxy", "http://good")];
+        assert_eq!(through("http://a.com/", &both).unwrap(), "good");
+    }
+
+    #[test]
+    fn exceptions_cover_domains_addresses_networks_and_ports() {
+        let is_direct = |endpoint: &str, list: &str| {
+            through(endpoint, &[("ALL_PROXY", "http://p"), ("NO_PROXY", list)]).is_none()
+        };
+        for (endpoint, list) in [
+            ("https://a.com/", "*"),
+            ("https://a.com/", "b.org, a.com"),
+            ("https://x.a.com/", "a.com"),
+            ("https://x.A.com/", ".a.COM"),
+            ("https://x.a.com/", "*.a.com"),
+            ("https://a.com/", "a.com:443"),
+            ("https://10.1.2.3/", "10.0.0.0/8"),
+            ("https://10.1.2.3/", "10.1.2.3"),
+            ("https://[fd00::1]/", "fd00::1"),
+            ("https://[fd00::1]/", "[fd00::1]:443"),
+            ("https://[fd00::1]/", "fd00::/8"),
+        ] {
+            assert!(is_direct(endpoint, list), "{endpoint} {list}");
+        }
+        for (endpoint, list) in [
+            ("https://a.com/", "b.com"),
+            ("https://xa.com/", "a.com"),
+            ("https://a.com/", "x.a.com"),
+            ("https://a.com/", "a.com:8443"),
+            ("https://11.1.2.3/", "10.0.0.0/8"),
+            ("https://10.1.2.3/", "10.0.0.0/33"),
+            ("https://a.com/", ",,."),
+        ] {
+            assert!(!is_direct(endpoint, list), "{endpoint} {list}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_direct_unless_a_proxy_is_given() {
+        let environment = [("ALL_PROXY", "http://p"), ("NO_PROXY", "*")];
+        for host in [
+            "localhost",
+            "shop.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+        ] {
+            let endpoint = format!("http://{host}:80/");
+            assert_eq!(through(&endpoint, &environment[..1]), None, "{host}");
+            let given = chosen(&endpoint, Some("http://given"), &environment);
+            assert_eq!(given.unwrap().unwrap(), "given", "{host}");
+        }
+    }
+
+    #[test]
+    fn an_empty_option_turns_the_environment_off() {
+        let environment = [("ALL_PROXY", "http://p")];
+        assert_eq!(chosen("https://a.com/", Some(""), &environment), Ok(None));
+    }
+
+    #[test]
+    fn a_wrong_proxy_is_named_without_its_password() {
+        for (value, hint) in [
+            ("socks5://user:geheim@p:1080", "SOCKS"),
+            ("gopher://user:geheim@p", "such as http://"),
+            ("http://user:geheim@", "such as http://"),
+            ("http://user:geheim@ p", "such as http://"),
+        ] {
+            let error = chosen("https://a.com/", None, &[("HTTPS_PROXY", value)]).unwrap_err();
+            assert_eq!(error.setting, "HTTPS_PROXY");
+            assert!(error.reason.contains(hint), "{}", error.reason);
+            assert!(!error.reason.contains("geheim"));
+            let error = chosen("https://a.com/", Some(value), &[]).unwrap_err();
+            assert_eq!(error.setting, "proxy");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What can go wrong with a call: one tree of errors with the same names, codes and numbers in
+//! every language.
+
+use crate::order::{Problem, Severity};
+use std::fmt;
+use std::time::Duration;
+
+/// The branch of the tree; its name is the class in every language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// `ConfigError`: the client cannot be made from these settings.
+    Config,
+    /// `ValidationError`: the update cannot be right, and was not sent.
+    Validation,
+    /// `RejectedError`: the endpoint answered, but not with 204.
+    Rejected,
+    /// `TransportError`: there was no answer.
+    Transport,
+    /// `TimeoutError`: there was no answer within the time limit.
+    Timeout,
+    /// A mistake of this library, or of a caller of its C functions.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The name of the class, such as `ValidationError`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "ConfigError",
+            Self::Validation => "ValidationError",
+            Self::Rejected => "RejectedError",
+            Self::Transport => "TransportError",
+            Self::Timeout => "TimeoutError",
+            Self::Internal => "InternalError",
+        }
+    }
+}
+
+macro_rules! error_codes {
+    ($($variant:ident = $number:literal, $name:literal, $kind:ident, $retryable:literal, $text:literal;)*) => {
+        /// The stable code of an error; its numbers are those of the C interface.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(i32)]
+        pub enum ErrorCode {
+            $(#[doc = concat!("`", $name, "`: ", $text)] $variant = $number,)*
+        }
+
+        impl ErrorCode {
+            /// Every code, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as it appears in every language, such as `config_invalid`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The class of errors it belongs to.
+            pub const fn kind(self) -> ErrorKind {
+                match self { $(Self::$variant => ErrorKind::$kind,)* }
+            }
+
+            /// Whether the same call may succeed later without any change.
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)* }
+            }
+
+            /// What it means, in one sentence.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+// Numbers are part of the C interface: a row is never renumbered or reused, and each class has
+// a hundred of its own.
+error_codes! {
+    ConfigMissing = 101, "config_missing", Config, false, "a required setting is missing";
+    ConfigInvalid = 102, "config_invalid", Config, false, "a setting has a value that cannot be used";
+    ConfigUnknown = 103, "config_unknown", Config, false, "there is no setting of that name";
+    Validation = 201, "validation", Validation, false, "the update cannot be right and was not sent";
+    Rejected = 301, "rejected", Rejected, false, "the endpoint refused the update for good (most 4xx)";
+    Unavailable = 302, "unavailable", Rejected, true, "the endpoint could not take the update now (408, 425, 429, 5xx)";
+    NotConfirmed = 303, "not_confirmed", Rejected, true, "the answer was a success other than 204, as from a captive portal";
+    Redirected = 304, "redirected", Rejected, true, "the answer was a redirect, which is never followed";
+    Dns = 401, "dns", Transport, true, "the endpoint's name could not be resolved";
+    Connect = 402, "connect", Transport, true, "no connection to the endpoint could be made";
+    Disconnected = 403, "disconnected", Transport, true, "the connection ended before an answer came";
+    Certificate = 404, "certificate", Transport, false, "the endpoint's certificate is not valid";
+    Tls = 405, "tls", Transport, true, "no encrypted connection could be agreed on";
+    Protocol = 406, "protocol", Transport, true, "the answer was not HTTP";
+    Proxy = 407, "proxy", Transport, true, "the proxy did not give a connection";
+    Timeout = 501, "timeout", Timeout, true, "there was no answer within the time limit";
+    Internal = 901, "internal", Internal, false, "a mistake in this library";
+    Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";
+}
+
+/// Why a call failed.
+///
+/// ```
+/// use katalys_core::{Client, Error, ErrorKind, Fields};
+/// # fn main() -> Result<(), Error> {
+/// let client = Client::new("abcd.com")?;
+/// let error = client.update_order("1001", Fields::new().set("sale_amount", "$25")).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Validation);
+/// assert_eq!(error.problems()[0].path, "sale_amount");
+/// assert!(!error.is_retryable());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    code: ErrorCode,
+    message: String,
+    problems: Vec<Problem>,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+}
+
+impl Error {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let (problems, status, retry_after, attempts) = (Vec::new(), None, None, 0);
+        Self {
+            inner: Box::new(Inner {
+                code,
+                message,
+                problems,
+                status,
+                retry_after,
+                attempts,
+            }),
+        }
+    }
+
+    pub(crate) fn validation(problems: Vec<Problem>) -> Self {
+        let mut error = Self::new(ErrorCode::Validation, summary(&problems));
+        error.inner.problems = problems;
+        error
+    }
+
+    pub(crate) fn answered(code: ErrorCode, status: u16, retry_after: Option<Duration>) -> Self {
+        let message = format!("the endpoint answered {status}: {}", code.explanation());
+        let mut error = Self::new(code, message);
+        error.inner.status = Some(status);
+        error.inner.retry_after = retry_after;
+        error
+    }
+
+    pub(crate) fn after(mut self, attempts: u32) -> Self {
+        self.inner.attempts = attempts;
+        self
+    }
+
+    /// A mistake of this library that a binding caught, such as a panic.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Internal, message)
+    }
+
+    /// A call that breaks the rules of the interface, such as a null pointer from C.
+    pub fn misuse(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Misuse, message)
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> ErrorCode {
+        self.inner.code
+    }
+
+    /// The class.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.code.kind()
+    }
+
+    /// Whether the same call may succeed later without any change.
+    pub fn is_retryable(&self) -> bool {
+        self.inner.code.is_retryable()
+    }
+
+    /// What happened, and how to mend it where that is possible. Holds no customer data.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// For a `ValidationError`: everything that is wrong with the update, errors and warnings.
+    pub fn problems(&self) -> &[Problem] {
+        &self.inner.problems
+    }
+
+    /// For a `RejectedError`: the HTTP status of the last answer.
+    pub fn status(&self) -> Option<u16> {
+        self.inner.status
+    }
+
+    /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// How many requests were made before the call failed.
+    pub fn attempts(&self) -> u32 {
+        self.inner.attempts
+    }
+}
+
+/// All errors in one message, so that one failed call tells everything there is to mend.
+fn summary(problems: &[Problem]) -> String {
+    let errors: Vec<&Problem> = problems
+        .iter()
+        .filter(|problem| problem.severity == Severity::Error)
+        .collect();
+    let noun = if errors.len() == 1 {
+        "problem"
+    } else {
+        "problems"
+    };
+    let mut text = format!("the order update was not sent, {} {noun}:", errors.len());
+    for problem in errors {
+        text.push_str("\n  ");
+        text.push_str(&problem.to_string());
+    }
+    text
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}({}): {self}",
+            self.kind().as_str(),
+            self.code().as_str()
+        )
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,219 @@
+//! The field table: every field of the endpoint is one row here, and nowhere else.
+//!
+//! Validation, the payload, the type definitions of every language, the JSON Schema and the
+//! field reference are made from these rows. Adding a field is adding a row (and a vector that
+//! shows it), then `make generate`.
+//!
+//! The source of each row is Katalys' page "Order Status Reporting", section "Available
+//! Fields", unless its text says otherwise.
+
+/// What a field holds, and so which rule looks at it and how it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An identifier that is sent exactly as given and without which nothing is sent.
+    Identifier,
+    /// Free text.
+    Text,
+    /// One of the documented statuses, or the shop's own.
+    Status,
+    /// A moment with its UTC offset (ISO 8601, RFC 3339).
+    Time,
+    /// A whole number of 1 or more.
+    Count,
+    /// An exact amount of money, sent as text.
+    Amount,
+    /// A number above 0.
+    Quantity,
+    /// An ISO 4217 code.
+    Currency,
+    /// An email address, or a digest of one.
+    Email,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// An ISO 3166-1 alpha-2 code, by preference.
+    Country,
+}
+
+/// When a field has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Required {
+    /// In every call.
+    Always,
+    /// In `report_order`.
+    InReport,
+    /// In `report_order`, unless all these fields are given.
+    InReportUnless(&'static [&'static str]),
+    /// Never.
+    No,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The key on the wire, or within a record the part after the number.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// When it has to be there.
+    pub required: Required,
+    /// One line for every language's documentation.
+    pub doc: &'static str,
+    /// A value that would be right.
+    pub example: &'static str,
+    /// Names that other systems use for the same thing; a hint names the row.
+    pub also_called: &'static [&'static str],
+}
+
+/// A numbered group of fields, which is also accepted as a list of records.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// The key of the list: `discounts`.
+    pub list: &'static str,
+    /// What comes before the number on the wire: `discount`, as in `discount_1_code`.
+    pub prefix: &'static str,
+    /// Other spellings of the prefix that are accepted, and sent as `prefix`.
+    pub other_prefixes: &'static [&'static str],
+    /// What one record is called in a type name: `Discount`.
+    pub record: &'static str,
+    /// One line for every language's documentation.
+    pub doc: &'static str,
+    /// The fields of a record.
+    pub fields: &'static [Field],
+    /// Whether a record is worth nothing unless all its fields are given.
+    pub all_or_nothing: bool,
+    /// How many of the first fields identify a record: at least one of them must be given, and
+    /// a missing one is worth a warning.
+    pub identifying: usize,
+}
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    required: Required,
+    example: &'static str,
+    doc: &'static str,
+    also_called: &'static [&'static str],
+) -> Field {
+    Field {
+        name,
+        kind,
+        required,
+        doc,
+        example,
+        also_called,
+    }
+}
+
+/// The fields of an order, in the order in which they are sent.
+#[rustfmt::skip]
+pub static ORDER_FIELDS: &[Field] = &[
+    row("site_id", Kind::Identifier, Required::Always, "abcd.com",
+        "The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking id. Given by the client unless it is set here.", &["site", "tracking_id"]),
+    row("order_id", Kind::Identifier, Required::Always, "12345",
+        "Exactly the value given on the Thank-You page; globally unique in the shop.", &["order_number", "order"]),
+    row("order_status", Kind::Status, Required::No, "paid",
+        "What became of the order: pending, paid, refunded, cancelled, or the shop's own status.", &["status", "state", "order_state"]),
+    row("order_time", Kind::Time, Required::No, "2018-01-01 01:23:40-08:00",
+        "When the order was first placed. Needed whenever it is reported more than 5 minutes after that, or it is counted twice.", &["order_date", "created_at", "date_created"]),
+    row("order_count", Kind::Count, Required::No, "2",
+        "How many orders this customer has placed in total; above 1 is a returning customer.", &["orders_count", "customer_orders"]),
+    row("order_alias", Kind::Text, Required::No, "R-10001",
+        "This order's id in another system. Merges the two orders and may change the order id: this cannot be undone.", &["alias"]),
+    row("sale_amount", Kind::Amount, Required::InReport, "25.67",
+        "The order's total with shipping and tax, without currency sign.", &["total", "total_amount", "order_total", "grand_total"]),
+    row("subtotal_amount", Kind::Amount, Required::InReportUnless(&["shipping_amount", "tax_amount"]), "24.95",
+        "sale_amount minus shipping and tax.", &["subtotal", "sub_total"]),
+    row("shipping_amount", Kind::Amount, Required::No, "4.99",
+        "What shipping cost, in the currency of sale_amount. Required in a report without subtotal_amount.", &["shipping", "shipping_total", "shipping_cost"]),
+    row("tax_amount", Kind::Amount, Required::No, "1.48",
+        "The tax, in the currency of sale_amount. Required in a report without subtotal_amount.", &["tax", "tax_total", "total_tax", "vat"]),
+    row("currency", Kind::Currency, Required::No, "EUR",
+        "ISO 4217 code of all amounts. The endpoint takes USD where it is missing.", &["currency_code"]),
+    row("email_address", Kind::Email, Required::InReport, "email@example.com",
+        "The customer's address, or the same digest of it each time; it tells customers apart.", &["email", "customer_email", "e_mail"]),
+    row("user_agent", Kind::Text, Required::No, "Mozilla/5.0 (X11; Linux x86_64)",
+        "The customer's browser, never the shop server's.", &["browser"]),
+    row("ip_address", Kind::Ip, Required::No, "93.184.215.14",
+        "The customer's IPv4 or IPv6 address, never the shop server's.", &["ip", "customer_ip", "remote_addr", "client_ip"]),
+    row("shipping_city", Kind::Text, Required::No, "Springfield",
+        "The city the order is shipped to.", &["city"]),
+    row("shipping_state", Kind::Text, Required::No, "OR",
+        "The state or region the order is shipped to.", &["state_code", "shipping_region"]),
+    row("shipping_postal", Kind::Text, Required::No, "97477",
+        "The postal code the order is shipped to.", &["shipping_zip", "zip", "postal_code", "shipping_postcode"]),
+    row("shipping_country", Kind::Country, Required::No, "US",
+        "The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.", &["country", "country_code"]),
+];
+
+/// The numbered groups, in the order in which they are sent.
+#[rustfmt::skip]
+pub static GROUPS: &[Group] = &[
+    Group {
+        list: "discounts", prefix: "discount", other_prefixes: &[], record: "Discount",
+        doc: "Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount, discount_2_code, …",
+        all_or_nothing: true, identifying: 0,
+        fields: &[
+            row("code", Kind::Text, Required::No, "REVOFFERS_EXAMPLE", "The coupon's code.", &["coupon", "name"]),
+            row("amount", Kind::Amount, Required::No, "1.50", "What it took off, in the currency of sale_amount.", &["amt", "value", "total"]),
+        ],
+    },
+    Group {
+        list: "line_items", prefix: "line_item", other_prefixes: &["lineitem"], record: "LineItem",
+        doc: "The order's line items; also as line_item_1_title, line_item_1_sku, …",
+        all_or_nothing: false, identifying: 3,
+        fields: &[
+            row("title", Kind::Text, Required::No, "Wellness Bundle #4", "The product's name.", &["name", "product"]),
+            row("sku", Kind::Text, Required::No, "WLNS_BUNDLE_4", "The product's stock-keeping unit, which SKU-based payouts match.", &["id", "product_id"]),
+            row("price", Kind::Amount, Required::No, "1.99", "The price, in the currency of sale_amount.", &["amount", "unit_price", "cost"]),
+            row("var", Kind::Text, Required::No, "Blue / L", "The variant.", &["variant", "variation"]),
+            row("qty", Kind::Quantity, Required::No, "2", "How many.", &["quantity", "count"]),
+        ],
+    },
+];
+
+/// A documented order status.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// As it is sent.
+    pub name: &'static str,
+    /// One line for documentation.
+    pub doc: &'static str,
+    /// Inflections that are taken for it by mistake.
+    pub inflections: &'static [&'static str],
+}
+
+/// The statuses that Katalys' page documents. The set is open: others are sent as given.
+#[rustfmt::skip]
+pub static STATUSES: &[Status] = &[
+    Status { name: "pending", doc: "Placed, not yet paid.", inflections: &["pend", "awaiting"] },
+    Status { name: "paid", doc: "Paid.", inflections: &["pay", "pays", "payed", "payment"] },
+    Status { name: "refunded", doc: "Paid back; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
+    Status { name: "cancelled", doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
+];
+
+/// The place of an order field in [`ORDER_FIELDS`]; a name that is not there fails the build.
+pub(crate) const fn index_of(name: &str) -> usize {
+    let mut index = 0;
+    while index < ORDER_FIELDS.len() {
+        if same(ORDER_FIELDS[index].name, name) {
+            return index;
+        }
+        index += 1;
+    }
+    panic!("no such field in the table")
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}

@@ -1,0 +1,16 @@
+//! What an order update says: the field table, the rules, and the payload that leaves.
+
+mod check;
+pub mod fields;
+mod key;
+mod payload;
+mod problem;
+mod records;
+mod rules;
+mod value;
+
+pub use check::{Call, Checked};
+pub use problem::{Code, Problem, Severity};
+pub use value::{Fields, Value};
+
+pub(crate) use check::{Context, check};

@@ -1,0 +1,158 @@
+//! Writes the one flat JSON object that leaves: keys in the table's order, text and numbers only.
+
+/// The payload while it is being written.
+///
+/// A caller that has to take back what it wrote (a record that turned out to be incomplete)
+/// remembers [`mark`](Self::mark) and calls [`back_to`](Self::back_to).
+#[derive(Default)]
+pub(super) struct Payload {
+    json: Vec<u8>,
+}
+
+impl Payload {
+    /// Larger than almost every update, so that writing one rarely allocates twice.
+    const TYPICAL: usize = 1024;
+
+    pub(super) fn new() -> Self {
+        Self {
+            json: Vec::with_capacity(Self::TYPICAL),
+        }
+    }
+
+    /// Text that needs no escaping, as most does not.
+    pub(super) fn plain_text(&mut self, key: &Name<'_>, text: &str) {
+        self.key(key);
+        self.json.push(b'"');
+        self.json.extend_from_slice(text.as_bytes());
+        self.json.push(b'"');
+    }
+
+    /// Text with characters that JSON has to escape.
+    pub(super) fn escaped_text(&mut self, key: &Name<'_>, text: &str) {
+        self.key(key);
+        self.escaped(text);
+    }
+
+    /// A JSON number, already in its form.
+    pub(super) fn number(&mut self, key: &Name<'_>, digits: &str) {
+        self.key(key);
+        self.json.extend_from_slice(digits.as_bytes());
+    }
+
+    pub(super) fn mark(&self) -> usize {
+        self.json.len()
+    }
+
+    pub(super) fn back_to(&mut self, mark: usize) {
+        self.json.truncate(mark);
+    }
+
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        if self.json.is_empty() {
+            self.json.push(b'{');
+        }
+        self.json.push(b'}');
+        self.json
+    }
+
+    fn key(&mut self, name: &Name<'_>) {
+        self.json
+            .push(if self.json.is_empty() { b'{' } else { b',' });
+        match name {
+            Name::Field(name) => {
+                self.json.push(b'"');
+                self.json.extend_from_slice(name.as_bytes());
+                self.json.push(b'"');
+            }
+            Name::Numbered {
+                prefix,
+                number,
+                part,
+            } => {
+                let mut digits = [0; 10];
+                self.json.push(b'"');
+                self.json.extend_from_slice(prefix.as_bytes());
+                self.json.push(b'_');
+                self.json.extend_from_slice(decimal(*number, &mut digits));
+                self.json.push(b'_');
+                self.json.extend_from_slice(part.as_bytes());
+                self.json.push(b'"');
+            }
+            Name::Own(key) => self.escaped(key),
+            Name::OwnNumbered {
+                prefix,
+                number,
+                part,
+            } => {
+                self.escaped(&format!("{prefix}_{number}_{part}"));
+            }
+        }
+        self.json.push(b':');
+    }
+
+    fn escaped(&mut self, text: &str) {
+        let written = serde_json::to_writer(&mut self.json, text);
+        debug_assert!(written.is_ok(), "writing text to a Vec does not fail");
+    }
+}
+
+/// A key as it is sent.
+pub(super) enum Name<'n> {
+    /// A row of the table.
+    Field(&'static str),
+    /// A row of a record.
+    Numbered {
+        prefix: &'static str,
+        number: u32,
+        part: &'static str,
+    },
+    /// The caller's own key.
+    Own(&'n str),
+    /// The caller's own key within a record.
+    OwnNumbered {
+        prefix: &'static str,
+        number: u32,
+        part: &'n str,
+    },
+}
+
+fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        #[allow(clippy::cast_possible_truncation, reason = "a digit")]
+        {
+            digits[start] = b'0' + (number % 10) as u8;
+        }
+        number /= 10;
+        if number == 0 {
+            return &digits[start..];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_keys_are_written_in_full() {
+        let mut payload = Payload::new();
+        for number in [1, 10, 4_294_967_295] {
+            payload.number(
+                &Name::Numbered {
+                    prefix: "line_item",
+                    number,
+                    part: "qty",
+                },
+                "2",
+            );
+        }
+        payload.escaped_text(&Name::Own("say \"x\""), "a\tb");
+        let json = String::from_utf8(payload.finish()).expect("UTF-8");
+        assert_eq!(
+            json,
+            r#"{"line_item_1_qty":2,"line_item_10_qty":2,"line_item_4294967295_qty":2,"say \"x\"":"a\tb"}"#
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! The rule for times: any ISO 8601 / RFC 3339 form with an offset in, the one form of the
+//! vendor's page out, with the caller's own offset.
+
+use crate::order::problem::Code;
+use jiff::civil::{Date, DateTime, ISOWeekDate, Weekday};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// How far ahead of the clock an order may be before it is suspicious, and how old a report
+/// may be before the endpoint counts an order twice.
+const FIVE_MINUTES: SignedDuration = SignedDuration::from_mins(5);
+
+/// RFC 3339 gives the hours of an offset the range of a clock's.
+const A_DAY: i32 = 24 * 60 * 60;
+
+/// A moment together with the offset it is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::order) struct Moment {
+    at: Timestamp,
+    offset: Offset,
+}
+
+impl Moment {
+    /// The moment in a zone's own offset, or in UTC.
+    pub(in crate::order) fn in_zone(at: Timestamp, zone: Option<&TimeZone>) -> Self {
+        Self {
+            at,
+            offset: zone.map_or(Offset::UTC, |zone| zone.to_offset(at)),
+        }
+    }
+
+    /// What is odd about it, if anything.
+    pub(in crate::order) fn suspicion(self, now: Timestamp) -> Option<Code> {
+        if self.at.duration_since(now) > FIVE_MINUTES {
+            Some(Code::TimeFuture)
+        } else if self.offset.to_datetime(self.at).year() < 2000 {
+            Some(Code::TimeBefore2000)
+        } else {
+            None
+        }
+    }
+
+    /// As the vendor's page writes it: `2018-01-01 01:23:40-08:00`.
+    pub(in crate::order) fn write(self, out: &mut String) {
+        // Zones of the 19th century have offsets with seconds, which the form has no place for.
+        let minutes = self.offset.seconds() / 60;
+        let offset = Offset::from_seconds(minutes * 60).unwrap_or(Offset::UTC);
+        let local = offset.to_datetime(self.at);
+        let sign = if minutes < 0 { '-' } else { '+' };
+        let (year, month, day) = (local.year(), local.month(), local.day());
+        let (hour, minute, second) = (local.hour(), local.minute(), local.second());
+        let (offset_hours, offset_minutes) = (minutes.abs() / 60, minutes.abs() % 60);
+        let written = write!(
+            out,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{sign}{offset_hours:02}:{offset_minutes:02}"
+        );
+        debug_assert!(written.is_ok(), "writing to a String does not fail");
+    }
+}
+
+/// Reads a time. One without an offset is read in `zone`, where there is one.
+pub(in crate::order) fn parse(text: &str, zone: Option<&TimeZone>) -> Result<Moment, Code> {
+    let text = text.trim();
+    if let Some(seconds) = text.strip_prefix('@') {
+        return unix(seconds);
+    }
+    let form = calendar_form(text).unwrap_or_else(|| without_inner_blank(text));
+    let pieces = Pieces::parse(form.as_ref()).map_err(|_| complaint(&form))?;
+    let time = pieces.time().ok_or(Code::TimeFormat)?;
+    let local = DateTime::from_parts(pieces.date(), time);
+    if !(1..=9999).contains(&local.year()) {
+        return Err(Code::TimeImpossible);
+    }
+    let moment = match pieces.to_numeric_offset() {
+        Some(offset) if offset.seconds().abs() >= A_DAY => return Err(Code::TimeImpossible),
+        Some(offset) => (offset.to_timestamp(local), offset),
+        None => in_named_zone(&pieces, local, zone)?,
+    };
+    let at = moment.0.map_err(|_| Code::TimeImpossible)?;
+    Ok(Moment {
+        at: whole_second(at),
+        offset: moment.1,
+    })
+}
+
+type Resolved = (Result<Timestamp, jiff::Error>, Offset);
+
+/// A local time in the zone it names itself, else in the client's. In a gap it moves forward,
+/// in a fold it is the earlier one (RFC 5545).
+fn in_named_zone(
+    pieces: &Pieces<'_>,
+    local: DateTime,
+    zone: Option<&TimeZone>,
+) -> Result<Resolved, Code> {
+    let own = pieces.to_time_zone().map_err(|_| Code::TimeFormat)?;
+    let zone = own.as_ref().or(zone).ok_or(Code::TimeNoOffset)?;
+    let at = zone
+        .to_ambiguous_timestamp(local)
+        .compatible()
+        .map_err(|_| Code::TimeImpossible)?;
+    Ok((Ok(at), zone.to_offset(at)))
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    let whole = at.as_nanosecond().div_euclid(1_000_000_000);
+    i64::try_from(whole)
+        .ok()
+        .and_then(|s| Timestamp::from_second(s).ok())
+        .unwrap_or(at)
+}
+
+/// `@` and Unix seconds; a fraction is cut.
+fn unix(text: &str) -> Result<Moment, Code> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !all_digits(digits) || !all_digits(fraction) {
+        return Err(Code::TimeFormat);
+    }
+    let seconds: i64 = whole.parse().map_err(|_| Code::TimeImpossible)?;
+    // Cutting `@-0.5` towards zero would move it ahead by a second.
+    let before = whole.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
+    let at = Timestamp::from_second(seconds.saturating_sub(i64::from(before)));
+    let at = at.map_err(|_| Code::TimeImpossible)?;
+    let moment = Moment {
+        at,
+        offset: Offset::UTC,
+    };
+    if (1..=9999).contains(&Offset::UTC.to_datetime(at).year()) {
+        Ok(moment)
+    } else {
+        Err(Code::TimeImpossible)
+    }
+}
+
+/// `2018-01-01 01:23:40 -08:00`: a blank before the offset, which the parser does not take.
+fn without_inner_blank(text: &str) -> Cow<'_, str> {
+    match text.rsplit_once(' ') {
+        Some((front, offset))
+            if offset.starts_with(['+', '-', 'Z', 'z'])
+                && front.ends_with(|c: char| c.is_ascii_digit()) =>
+        {
+            Cow::Owned(format!("{front}{offset}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// ISO 8601's week dates (`2018-W01-1`) and ordinal dates (`2018-001`) as calendar dates.
+fn calendar_form(text: &str) -> Option<Cow<'_, str>> {
+    let (date, rest) = text.split_at(text.find(['T', 't', ' '])?);
+    let compact: String = date.chars().filter(|c| *c != '-').collect();
+    let year: i16 = compact.get(..4)?.parse().ok()?;
+    let date = match compact.get(4..5)? {
+        "W" | "w" => {
+            let week = compact.get(5..7)?.parse().ok()?;
+            let day = Weekday::from_monday_one_offset(compact.get(7..8)?.parse().ok()?).ok()?;
+            (compact.len() == 8)
+                .then(|| ISOWeekDate::new(year, week, day).ok())??
+                .date()
+        }
+        _ if compact.len() == 7 => {
+            let first = Date::new(year, 1, 1).ok()?;
+            let ordinal: i16 = compact.get(4..)?.parse().ok()?;
+            (1..=first.days_in_year())
+                .contains(&ordinal)
+                .then(|| first.checked_add(jiff::Span::new().days(ordinal - 1)).ok())??
+        }
+        _ => return None,
+    };
+    Some(Cow::Owned(format!("{date}{}", without_inner_blank(rest))))
+}
+
+/// What to say of a text that did not parse: a date that cannot be, or no time at all.
+fn complaint(text: &str) -> Code {
+    let bytes = text.as_bytes();
+    let year = bytes.len() >= 16 && bytes[..4].iter().all(u8::is_ascii_digit);
+    let letters = text
+        .split('[')
+        .next()
+        .unwrap_or("")
+        .chars()
+        .filter(|c| c.is_alphabetic());
+    let only_markers = letters
+        .clone()
+        .all(|c| matches!(c, 'T' | 't' | 'Z' | 'z' | 'W' | 'w'));
+    let shape = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-:.,+ []/_".contains(c));
+    if year && only_markers && shape && text.contains(['T', 't', ' ']) {
+        Code::TimeImpossible
+    } else {
+        Code::TimeFormat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(text: &str) -> Result<String, Code> {
+        sent_in(text, None)
+    }
+
+    fn sent_in(text: &str, zone: Option<&str>) -> Result<String, Code> {
+        let zone = zone.map(|name| TimeZone::get(name).expect("zone"));
+        parse(text, zone.as_ref()).map(|moment| {
+            let mut out = String::new();
+            moment.write(&mut out);
+            out
+        })
+    }
+
+    #[test]
+    fn every_offset_form_is_read_and_one_is_sent() {
+        for (text, wire) in [
+            ("2018-01-01 01:23:40-08:00", "2018-01-01 01:23:40-08:00"),
+            ("2018-01-01T01:23:40Z", "2018-01-01 01:23:40+00:00"),
+            ("2018-01-01t01:23:40z", "2018-01-01 01:23:40+00:00"),
+            ("2018-01-01T01:23:40-0800", "2018-01-01 01:23:40-08:00"),
+            ("2018-01-01T01:23:40-08", "2018-01-01 01:23:40-08:00"),
+            ("2018-01-01 01:23:40 +05:45", "2018-01-01 01:23:40+05:45"),
+            ("2018-01-01 01:23:40 Z", "2018-01-01 01:23:40+00:00"),
+            ("2018-01-01T01:23:40.999+14:00", "2018-01-01 01:23:40+14:00"),
+            ("2018-01-01T01:23:40,5-00:00", "2018-01-01 01:23:40+00:00"),
+            ("20180101T012340Z", "2018-01-01 01:23:40+00:00"),
+            ("2018-01-01T01:23Z", "2018-01-01 01:23:00+00:00"),
+            ("2016-12-31T23:59:60Z", "2016-12-31 23:59:59+00:00"),
+            (
+                "2024-07-01T10:00:00-04:00[America/New_York]",
+                "2024-07-01 10:00:00-04:00",
+            ),
+            (
+                "2024-07-01T10:00:00[America/New_York]",
+                "2024-07-01 10:00:00-04:00",
+            ),
+            ("2018-W01-1T01:23:40Z", "2018-01-01 01:23:40+00:00"),
+            ("2018-001T01:23:40Z", "2018-01-01 01:23:40+00:00"),
+            ("@1514798620", "2018-01-01 09:23:40+00:00"),
+            ("@1514798620.75", "2018-01-01 09:23:40+00:00"),
+            ("@-1", "1969-12-31 23:59:59+00:00"),
+            ("@-0.5", "1969-12-31 23:59:59+00:00"),
+            (" 2018-01-01T01:23:40Z\n", "2018-01-01 01:23:40+00:00"),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31 23:59:59+00:00"),
+        ] {
+            assert_eq!(sent(text), Ok(wire.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_from_what_is_no_time() {
+        for text in [
+            "2018-02-30T01:23:40Z",
+            "2019-02-29 00:00:00+01:00",
+            "2018-13-01T00:00:00Z",
+            "2018-01-01T25:00:00Z",
+            "2018-01-01T01:61:00Z",
+            "2018-01-01T00:00:00+25:00",
+            "@99999999999999",
+        ] {
+            assert_eq!(sent(text), Err(Code::TimeImpossible), "{text}");
+        }
+        for text in [
+            "",
+            "now",
+            "2018-01-01",
+            "yesterday at noon",
+            "1514798620",
+            "@",
+            "@x",
+            "2018-01-01 01:23:40 PST",
+            "01/02/2018 10:00",
+        ] {
+            assert_eq!(sent(text), Err(Code::TimeFormat), "{text}");
+        }
+        assert_eq!(sent("2018-01-01T01:23:40"), Err(Code::TimeNoOffset));
+    }
+
+    #[test]
+    fn a_zone_gives_the_offset_of_that_day() {
+        let zone = Some("America/New_York");
+        for (text, wire) in [
+            ("2018-01-01 01:23:40", "2018-01-01 01:23:40-05:00"),
+            ("2018-07-01 01:23:40", "2018-07-01 01:23:40-04:00"),
+            ("2018-03-11 02:30:00", "2018-03-11 03:30:00-04:00"),
+            ("2018-11-04 01:30:00", "2018-11-04 01:30:00-04:00"),
+            ("2018-01-01T01:23:40Z", "2018-01-01 01:23:40+00:00"),
+        ] {
+            assert_eq!(sent_in(text, zone), Ok(wire.to_owned()), "{text}");
+        }
+    }
+}

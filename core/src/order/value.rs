@@ -1,0 +1,215 @@
+//! What a caller hands in: one `Value` type that every language's native values become,
+//! and the ordered list of `Fields` they stand in.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// One value as the caller gave it, before any rule has looked at it.
+///
+/// A binding turns its native values into these and does nothing else. Text borrows from the
+/// caller wherever it can, so that a check allocates only for what it changes.
+#[derive(Clone, PartialEq)]
+pub enum Value<'a> {
+    /// Null, `None`, `undefined`: the field was not given.
+    Null,
+    /// No field takes a boolean; it is carried so that the problem can be explained.
+    Bool(bool),
+    /// Unicode text.
+    Text(Cow<'a, str>),
+    /// Text that is not valid Unicode (a lone surrogate, broken UTF-8); its content is not kept.
+    InvalidText,
+    /// A whole number.
+    Int(i64),
+    /// A binary float, for languages that have nothing else for a number with decimals.
+    Float(f64),
+    /// An exact decimal in digits, in plain or exponent notation, or `NaN` / `Infinity`.
+    Decimal(Cow<'a, str>),
+    /// A moment in time, in ISO 8601 with its offset if it has one.
+    Time(Cow<'a, str>),
+    /// A list, as for `discounts` and `line_items`.
+    List(Vec<Value<'a>>),
+    /// A record with its keys in the order given.
+    Map(Fields<'a>),
+    /// Anything that has no place in an order update, such as a file or a function.
+    Unsupported,
+}
+
+/// Keys and values in the order the caller gave them.
+#[derive(Clone, Default, PartialEq)]
+pub struct Fields<'a> {
+    pairs: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+impl<'a> Fields<'a> {
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty list with room for `capacity` pairs.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            pairs: Vec::with_capacity(capacity),
+        }
+    }
+
+    /// Appends one pair. A key that comes twice is reported as a problem, not overwritten.
+    pub fn push(&mut self, key: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) {
+        self.pairs.push((key.into(), value.into()));
+    }
+
+    /// The same as [`push`](Self::push), for building in one expression.
+    ///
+    /// ```
+    /// use katalys_core::Fields;
+    /// let fields = Fields::new().set("order_status", "paid").set("sale_amount", "25.67");
+    /// assert_eq!(fields.len(), 2);
+    /// ```
+    #[must_use]
+    pub fn set(mut self, key: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) -> Self {
+        self.push(key, value);
+        self
+    }
+
+    /// How many pairs there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.pairs.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
+    pub(crate) fn pairs(&self) -> &[(Cow<'a, str>, Value<'a>)] {
+        &self.pairs
+    }
+}
+
+impl<'a, K: Into<Cow<'a, str>>, V: Into<Value<'a>>> FromIterator<(K, V)> for Fields<'a> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self {
+            pairs: pairs
+                .into_iter()
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect(),
+        }
+    }
+}
+
+impl<'a, K: Into<Cow<'a, str>>, V: Into<Value<'a>>, const N: usize> From<[(K, V); N]>
+    for Fields<'a>
+{
+    fn from(pairs: [(K, V); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+/// Shows the keys' number only: values are customer data.
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fields({} hidden)", self.pairs.len())
+    }
+}
+
+/// Shows the kind only: values are customer data.
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.kind_name())
+    }
+}
+
+impl Value<'_> {
+    /// What a person would call this kind of value, for messages.
+    pub(crate) fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Text(_) => "text",
+            Self::InvalidText => "text that is not valid Unicode",
+            Self::Int(_) => "a whole number",
+            Self::Float(_) => "a number",
+            Self::Decimal(_) => "a decimal",
+            Self::Time(_) => "a time",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a record",
+            Self::Unsupported => "a value of an unknown type",
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for Value<'_> {
+            fn from(number: $kind) -> Self {
+                Self::Int(i64::from(number))
+            }
+        }
+    )*};
+}
+whole_numbers!(i8, i16, i32, i64, u8, u16, u32);
+
+impl From<u64> for Value<'_> {
+    fn from(number: u64) -> Self {
+        i64::try_from(number).map_or_else(|_| Self::Decimal(number.to_string().into()), Self::Int)
+    }
+}
+
+impl<'a, V: Into<Value<'a>>> From<Vec<V>> for Value<'a> {
+    fn from(items: Vec<V>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<'a> From<Fields<'a>> for Value<'a> {
+    fn from(fields: Fields<'a>) -> Self {
+        Self::Map(fields)
+    }
+}
+
+impl<'a, V: Into<Value<'a>>> From<Option<V>> for Value<'a> {
+    fn from(value: Option<V>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

@@ -1,0 +1,222 @@
+//! One lane per order: whoever enters first leaves first, one at a time; lanes do not know of
+//! each other.
+//!
+//! Two sorts of callers share a lane: threads that wait for their turn, and jobs that a worker
+//! picks up when their turn has come. Lock order: a lane map's lock is never held while another
+//! lock is taken or a thread is woken.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+/// The lanes of one client, with `J` as the sort of job that waits in them.
+pub(crate) struct Lanes<J> {
+    shards: [Mutex<Shard<J>>; SHARDS],
+}
+
+/// Enough that the threads of a busy server rarely meet.
+const SHARDS: usize = 16;
+
+/// A lane is in the map while somebody is in it; the queue holds those behind.
+type Shard<J> = HashMap<u64, VecDeque<Turn<J>>>;
+
+enum Turn<J> {
+    Thread(Arc<Waiter>),
+    Job(J),
+}
+
+struct Waiter {
+    thread: Thread,
+    called: AtomicBool,
+}
+
+/// The right to be in a lane, for a thread; leaving is dropping it.
+pub(crate) struct Pass<'l, J> {
+    lanes: &'l Lanes<J>,
+    lane: u64,
+    next: &'l dyn Fn(J),
+}
+
+impl<J> Drop for Pass<'_, J> {
+    fn drop(&mut self) {
+        if let Some(job) = self.lanes.leave(self.lane) {
+            (self.next)(job);
+        }
+    }
+}
+
+impl<J> Lanes<J> {
+    pub(crate) fn new() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| Mutex::new(HashMap::new())),
+        }
+    }
+
+    /// Waits until every earlier caller has left the lane; `None` if the deadline came first.
+    /// `next` takes over a job that turns out to be the one behind.
+    pub(crate) fn enter<'l>(
+        &'l self,
+        lane: u64,
+        deadline: Instant,
+        next: &'l dyn Fn(J),
+    ) -> Option<Pass<'l, J>> {
+        let pass = Pass {
+            lanes: self,
+            lane,
+            next,
+        };
+        let waiter = {
+            let mut shard = self.shard(lane);
+            let Some(queue) = shard.get_mut(&lane) else {
+                shard.insert(lane, VecDeque::new());
+                return Some(pass);
+            };
+            let waiter = Arc::new(Waiter {
+                thread: thread::current(),
+                called: AtomicBool::new(false),
+            });
+            queue.push_back(Turn::Thread(Arc::clone(&waiter)));
+            waiter
+        };
+        if waiter.wait(deadline) || !self.withdraw(lane, &waiter) {
+            return Some(pass);
+        }
+        std::mem::forget(pass); // It was never in the lane, so it must not leave it.
+        None
+    }
+
+    /// Puts a job into its lane; returned if it can run at once.
+    pub(crate) fn enter_job(&self, lane: u64, job: J) -> Option<J> {
+        let mut shard = self.shard(lane);
+        if let Some(queue) = shard.get_mut(&lane) {
+            queue.push_back(Turn::Job(job));
+            return None;
+        }
+        shard.insert(lane, VecDeque::new());
+        Some(job)
+    }
+
+    /// Leaves a lane: wakes the thread behind, or returns the job behind, which then is in the
+    /// lane and has to run.
+    pub(crate) fn leave(&self, lane: u64) -> Option<J> {
+        let turn = {
+            let mut shard = self.shard(lane);
+            let turn = shard.get_mut(&lane).and_then(VecDeque::pop_front);
+            if turn.is_none() {
+                shard.remove(&lane);
+            }
+            turn
+        };
+        match turn? {
+            Turn::Job(job) => Some(job),
+            Turn::Thread(waiter) => {
+                waiter.called.store(true, Ordering::Release);
+                waiter.thread.unpark();
+                None
+            }
+        }
+    }
+
+    /// Takes a waiter out of the queue; false if it was called in the meantime.
+    fn withdraw(&self, lane: u64, waiter: &Arc<Waiter>) -> bool {
+        let mut shard = self.shard(lane);
+        let Some(queue) = shard.get_mut(&lane) else {
+            return false;
+        };
+        let is_mine = |turn: &Turn<J>| matches!(turn, Turn::Thread(w) if Arc::ptr_eq(w, waiter));
+        match queue.iter().position(is_mine) {
+            Some(at) => queue.remove(at).is_some(),
+            None => false,
+        }
+    }
+
+    fn shard(&self, lane: u64) -> MutexGuard<'_, Shard<J>> {
+        #[allow(clippy::cast_possible_truncation, reason = "any of the bits will do")]
+        let shard = (lane >> 32) as usize % SHARDS;
+        self.shards[shard]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    fn wait(&self, deadline: Instant) -> bool {
+        while !self.called.load(Ordering::Acquire) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            thread::park_timeout(left);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn threads_and_jobs_leave_in_the_order_they_came() {
+        let lanes: Lanes<&str> = Lanes::new();
+        let ran = Mutex::new(Vec::new());
+        let run_job = |job: &'static str| {
+            ran.lock().unwrap().push(job);
+            assert!(
+                lanes.leave(7).is_none(),
+                "the thread behind the job is woken"
+            );
+        };
+        let first = lanes.enter(7, soon(), &run_job).expect("free lane");
+        assert!(lanes.enter_job(7, "job").is_none());
+        thread::scope(|scope| {
+            let behind = scope.spawn(|| {
+                let _pass = lanes.enter(7, soon(), &run_job).expect("called in time");
+                ran.lock().unwrap().clone()
+            });
+            while lanes.shard(7).get(&7).map_or(0, VecDeque::len) < 2 {
+                thread::yield_now();
+            }
+            drop(first);
+            assert_eq!(behind.join().unwrap(), ["job"]);
+        });
+        assert!(lanes.shard(7).is_empty(), "an empty lane costs nothing");
+    }
+
+    #[test]
+    fn one_who_gives_up_does_not_hold_up_those_behind() {
+        let lanes: Lanes<u8> = Lanes::new();
+        let first = lanes.enter(1, soon(), &|_| {});
+        assert!(lanes.enter(1, Instant::now(), &|_| {}).is_none());
+        assert!(
+            lanes.enter(2, Instant::now(), &|_| {}).is_some(),
+            "another lane is free"
+        );
+        drop(first);
+        assert!(lanes.enter(1, Instant::now(), &|_| {}).is_some());
+    }
+
+    #[test]
+    fn no_two_threads_are_in_one_lane() {
+        let lanes: Lanes<u8> = Lanes::new();
+        let inside = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let pass = lanes.enter(3, soon(), &|_| {}).expect("in time");
+                        assert!(!inside.swap(true, Ordering::AcqRel));
+                        inside.store(false, Ordering::Release);
+                        drop(pass);
+                    }
+                });
+            }
+        });
+    }
+}

@@ -1,0 +1,5 @@
+//! Where an update waits: behind the earlier updates of its own order, and behind nothing else.
+
+mod lanes;
+
+pub(crate) use lanes::Lanes;
