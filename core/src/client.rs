@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::Lanes;
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -272,7 +271,6 @@ impl Client {
             site_id: &self.config.site_id,
             zone: self.config.timezone.as_ref(),
             drop_invalid: self.config.drop_invalid,
-            now: Timestamp::now(),
         }
     }
 

@@ -119,7 +119,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("ca_file", SettingKind::Path, None, "",
         "A PEM file with the only certificate authorities to trust, in place of Mozilla's; `SSL_CERT_FILE` does the same."),
     setting("proxy", SettingKind::Url, None, "",
-        "The URL of an HTTP proxy (`http://user:password@host:port`); otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."),
+        "The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."),
     setting("timezone", SettingKind::Text, None, "",
         "The IANA time zone in which times without an offset are read, such as `America/New_York`; without it they are errors."),
     setting("invalid", SettingKind::Choice(&["raise", "drop"]), None, "raise",
@@ -180,7 +180,7 @@ impl Config {
                 .seconds("connect_timeout")?
                 .unwrap_or(Duration::from_secs(3)),
             ca_file: given.text("ca_file")?.map(PathBuf::from),
-            proxy: given.text("proxy")?.map(Secret),
+            proxy: given.proxy()?.map(Secret),
             timezone: given.timezone()?,
             drop_invalid: given.choice("invalid")? == Some("drop"),
             workers: given.number("workers")?.unwrap_or(32),
@@ -252,6 +252,14 @@ impl Given<'_> {
             return Err(self.invalid(name, "contains a control character; remove it"));
         }
         Ok(Some(text))
+    }
+
+    /// An empty proxy is a setting too: no proxy, whatever the environment says.
+    fn proxy(&self) -> Result<Option<String>, Error> {
+        match self.value("proxy") {
+            Some(Value::Text(text)) if text.is_empty() => Ok(Some(String::new())),
+            _ => self.text("proxy"),
+        }
     }
 
     fn site_id(&self) -> Result<String, Error> {

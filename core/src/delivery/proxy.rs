@@ -20,7 +20,7 @@ pub(crate) fn choose(
         return parse("proxy", address.trim());
     }
     let host = bare(endpoint.host().unwrap_or_default());
-    if is_loopback(host) || is_excepted(host, port_of(endpoint), environment) {
+    if is_excepted(host, port_of(endpoint), environment) {
         return Ok(None);
     }
     for name in variables(endpoint, environment) {
@@ -142,13 +142,6 @@ fn is_in_network(host: &str, network: &str, length: &str) -> bool {
     length <= width && (host ^ network).checked_shr(width - length).unwrap_or(0) == 0
 }
 
-fn is_loopback(host: &str) -> bool {
-    is_or_is_below(host, "localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.to_canonical().is_loopback())
-}
-
 /// A host without the brackets of an IPv6 literal.
 fn bare(host: &str) -> &str {
     host.strip_prefix('[')
@@ -249,17 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_direct_unless_a_proxy_is_given() {
+    fn a_given_proxy_counts_more_than_the_exceptions() {
         let environment = [("ALL_PROXY", "http://p"), ("NO_PROXY", "*")];
-        for host in [
-            "localhost",
-            "shop.localhost",
-            "127.0.0.1",
-            "127.9.9.9",
-            "[::1]",
-        ] {
+        for host in ["localhost", "127.0.0.1", "[::1]", "shop.example"] {
             let endpoint = format!("http://{host}:80/");
-            assert_eq!(through(&endpoint, &environment[..1]), None, "{host}");
+            assert_eq!(through(&endpoint, &environment), None, "{host}");
             let given = chosen(&endpoint, Some("http://given"), &environment);
             assert_eq!(given.unwrap().unwrap(), "given", "{host}");
         }

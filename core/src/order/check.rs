@@ -54,7 +54,6 @@ pub(crate) struct Context<'c> {
     pub site_id: &'c str,
     pub zone: Option<&'c TimeZone>,
     pub drop_invalid: bool,
-    pub now: Timestamp,
 }
 
 /// The endpoint's limit is not documented; an order beyond this is surely a mistake.
@@ -113,7 +112,7 @@ struct Seen {
 pub(super) struct Walk<'w, 'v> {
     context: &'w Context<'w>,
     slots: [Option<&'w Value<'v>>; ORDER_FIELDS.len()],
-    records: Vec<Records<'w, 'v>>,
+    records: [Records<'w, 'v>; GROUPS.len()],
     own: Vec<(&'w str, &'w Value<'v>)>,
     seen: [Seen; ORDER_FIELDS.len()],
     any_amount: bool,
@@ -127,7 +126,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         Self {
             context,
             slots: [None; ORDER_FIELDS.len()],
-            records: Vec::new(),
+            records: std::array::from_fn(Records::new),
             own: Vec::new(),
             seen: [Seen::default(); ORDER_FIELDS.len()],
             any_amount: false,
@@ -157,7 +156,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                         self.warn_with(shown_key(key), Code::KeyRenamed, &sent);
                     }
                     let place = Place::Flat { key };
-                    self.records_of(group).take(number, part, place, value);
+                    self.records[group].take(number, part, place, value);
                 }
                 Key::BadNumber => self.refuse(shown_key(key), Code::KeyInvalid),
                 Key::Other => self.own.push((key, value)),
@@ -188,7 +187,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                 Value::Null => {}
                 Value::Map(record) => {
                     number += 1;
-                    self.records_of(group).take_record(number, index, record);
+                    self.records[group].take_record(number, index, record);
                 }
                 other => {
                     let path = format!("{name}[{index}]");
@@ -198,27 +197,13 @@ impl<'w, 'v> Walk<'w, 'v> {
         }
     }
 
-    fn records_of(&mut self, group: usize) -> &mut Records<'w, 'v> {
-        let found = self
-            .records
-            .iter()
-            .position(|records| records.group == group);
-        let at = found.unwrap_or_else(|| {
-            self.records.push(Records::new(group));
-            self.records.len() - 1
-        });
-        &mut self.records[at]
-    }
-
     fn order_field(&mut self, index: usize) {
         let field = &ORDER_FIELDS[index];
         let Some(value) = self.slots[index] else {
             return self.absent(index);
         };
         let blank_is_error = self.is_required(field);
-        let written = self.value(field, &Name::Field(field.name), value, &|| {
-            field.name.into()
-        });
+        let written = self.value(field, &Name::Field(field), value, &|| field.name.into());
         self.seen[index].given = true;
         self.seen[index].sent = written.fate == Fate::Sent;
         self.seen[index].amount = written.amount;
@@ -243,8 +228,8 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// A report says when the order was placed even if it then waits in a queue.
     fn absent(&mut self, index: usize) {
         if index == ORDER_TIME && self.context.call == Call::Report {
-            let moment = Moment::in_zone(self.context.now, self.context.zone);
-            self.write_moment(&Name::Field(ORDER_FIELDS[index].name), moment);
+            let moment = Moment::in_zone(Timestamp::now(), self.context.zone);
+            self.write_moment(&Name::Field(&ORDER_FIELDS[index]), moment);
             self.seen[index].sent = true;
         } else if !self.seen[index].given && self.is_required(&ORDER_FIELDS[index]) {
             let code = match ORDER_FIELDS[index].required {
@@ -287,8 +272,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     fn records(&mut self) {
-        let mut all = std::mem::take(&mut self.records);
-        all.sort_by_key(|records| records.group);
+        let all = std::mem::replace(&mut self.records, std::array::from_fn(Records::new));
         for records in all {
             records.write(self);
         }
@@ -339,7 +323,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// Checks a value against its row and writes it. A blank is left to the caller to report.
     pub(super) fn value(
         &mut self,
-        field: &Field,
+        field: &'static Field,
         name: &Name<'_>,
         value: &Value<'_>,
         path: &dyn Fn() -> String,
@@ -367,23 +351,23 @@ impl<'w, 'v> Walk<'w, 'v> {
         Written { fate, amount }
     }
 
+    /// The same as [`settle`](Self::settle), where a field may be indispensable.
     fn settle_as(
         &mut self,
         result: Result<Fate, Code>,
-        field: &Field,
+        field: &'static Field,
         value: &Value<'_>,
         path: &dyn Fn() -> String,
     ) -> Fate {
-        let indispensable = INDISPENSABLE
-            .iter()
-            .any(|i| std::ptr::eq(&raw const ORDER_FIELDS[*i], field));
-        if let (Err(code), true) = (result, indispensable) {
-            let mut problem = Problem::with_detail(path(), code, value.kind_name());
-            problem.severity = Severity::Error;
-            self.problems.push(problem);
-            return Fate::Refused;
+        match result {
+            Err(code) if is_indispensable(field) => {
+                let mut problem = Problem::with_detail(path(), code, value.kind_name());
+                problem.severity = Severity::Error;
+                self.problems.push(problem);
+                Fate::Refused
+            }
+            result => self.settle(result, value, path),
         }
-        self.settle(result, value, path)
     }
 
     fn settle(
@@ -472,7 +456,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             return Ok(Fate::Blank);
         }
         let moment = self.time(name, text)?;
-        if let Some(code) = moment.suspicion(self.context.now) {
+        if let Some(code) = moment.suspicion(Timestamp::now()) {
             self.warn(path(), code);
         }
         Ok(Fate::Sent)
@@ -591,9 +575,9 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// An error, unless the client was told to leave out what is invalid.
     pub(super) fn refuse_with(&mut self, path: impl Into<String>, code: Code, detail: &str) {
         let path = path.into();
-        let indispensable = INDISPENSABLE
+        let indispensable = ORDER_FIELDS
             .iter()
-            .any(|index| ORDER_FIELDS[*index].name == path);
+            .any(|field| is_indispensable(field) && field.name == path);
         let mut problem = Problem::with_detail(path, code, detail);
         problem.severity = Severity::Error;
         if self.context.drop_invalid && !indispensable {
@@ -607,6 +591,12 @@ impl<'w, 'v> Walk<'w, 'v> {
 pub(super) struct Written {
     pub fate: Fate,
     pub amount: Option<Units>,
+}
+
+fn is_indispensable(field: &'static Field) -> bool {
+    INDISPENSABLE
+        .iter()
+        .any(|index| std::ptr::eq(&raw const ORDER_FIELDS[*index], field))
 }
 
 /// A value as text, where text is wanted.

@@ -1,5 +1,7 @@
 //! Writes the one flat JSON object that leaves: keys in the table's order, text and numbers only.
 
+use super::fields::Field;
+
 /// The payload while it is being written.
 ///
 /// A caller that has to take back what it wrote (a record that turned out to be incomplete)
@@ -48,45 +50,44 @@ impl Payload {
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
-        if self.json.is_empty() {
-            self.json.push(b'{');
+        match self.json.first_mut() {
+            Some(comma) => *comma = b'{',
+            None => self.json.push(b'{'),
         }
         self.json.push(b'}');
         self.json
     }
 
+    /// Every key has a comma before it; the first one becomes the opening brace.
     fn key(&mut self, name: &Name<'_>) {
-        self.json
-            .push(if self.json.is_empty() { b'{' } else { b',' });
         match name {
-            Name::Field(name) => {
-                self.json.push(b'"');
-                self.json.extend_from_slice(name.as_bytes());
-                self.json.push(b'"');
-            }
+            Name::Field(field) => self.json.extend_from_slice(field.json_key.as_bytes()),
             Name::Numbered {
                 prefix,
                 number,
-                part,
+                field,
             } => {
                 let mut digits = [0; 10];
-                self.json.push(b'"');
+                self.json.extend_from_slice(b",\"");
                 self.json.extend_from_slice(prefix.as_bytes());
                 self.json.push(b'_');
                 self.json.extend_from_slice(decimal(*number, &mut digits));
-                self.json.push(b'_');
-                self.json.extend_from_slice(part.as_bytes());
-                self.json.push(b'"');
+                self.json.extend_from_slice(field.json_part.as_bytes());
             }
-            Name::Own(key) => self.escaped(key),
+            Name::Own(key) => self.own_key(key),
             Name::OwnNumbered {
                 prefix,
                 number,
                 part,
             } => {
-                self.escaped(&format!("{prefix}_{number}_{part}"));
+                self.own_key(&format!("{prefix}_{number}_{part}"));
             }
         }
+    }
+
+    fn own_key(&mut self, key: &str) {
+        self.json.push(b',');
+        self.escaped(key);
         self.json.push(b':');
     }
 
@@ -99,12 +100,12 @@ impl Payload {
 /// A key as it is sent.
 pub(super) enum Name<'n> {
     /// A row of the table.
-    Field(&'static str),
+    Field(&'static Field),
     /// A row of a record.
     Numbered {
         prefix: &'static str,
         number: u32,
-        part: &'static str,
+        field: &'static Field,
     },
     /// The caller's own key.
     Own(&'n str),
@@ -134,16 +135,18 @@ fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::fields::GROUPS;
 
     #[test]
     fn numbers_in_keys_are_written_in_full() {
+        let (prefix, field) = (GROUPS[1].prefix, &GROUPS[1].fields[4]);
         let mut payload = Payload::new();
         for number in [1, 10, 4_294_967_295] {
             payload.number(
                 &Name::Numbered {
-                    prefix: "line_item",
+                    prefix,
                     number,
-                    part: "qty",
+                    field,
                 },
                 "2",
             );

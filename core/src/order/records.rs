@@ -34,6 +34,8 @@ struct Record<'w, 'v> {
 
 struct Entry<'w, 'v> {
     part: &'w str,
+    /// Its row within the group, if it has one.
+    row: Option<usize>,
     place: Place<'w>,
     value: &'w Value<'v>,
 }
@@ -67,18 +69,24 @@ impl<'w, 'v> Records<'w, 'v> {
         place: Place<'w>,
         value: &'w Value<'v>,
     ) {
-        self.record(number, None)
-            .entries
-            .push(Entry { part, place, value });
+        let row = key::part_index(&GROUPS[self.group], part);
+        self.record(number, None).entries.push(Entry {
+            part,
+            row,
+            place,
+            value,
+        });
     }
 
     /// Takes one record of a list; it is there even if it holds nothing.
     pub(super) fn take_record(&mut self, number: u32, index: usize, record: &'w Fields<'v>) {
+        let group = &GROUPS[self.group];
         let entries = &mut self.record(number, Some(index)).entries;
         for (key, value) in record.pairs() {
             if !matches!(value, Value::Null) {
                 entries.push(Entry {
                     part: key,
+                    row: key::part_index(group, key),
                     place: Place::Listed { index, key },
                     value,
                 });
@@ -100,7 +108,7 @@ impl<'w, 'v> Records<'w, 'v> {
                 Record {
                     number,
                     index: None,
-                    entries: Vec::new(),
+                    entries: Vec::with_capacity(MOST_PARTS),
                 },
             );
             at
@@ -118,9 +126,7 @@ impl<'w, 'v> Records<'w, 'v> {
         let mut sent = 0;
         for record in &self.records {
             if record.number == 0 {
-                for entry in &record.entries {
-                    walk.refuse(entry.path(group), Code::NumberingStart);
-                }
+                walk.refuse(record.first_path(group), Code::NumberingStart);
                 continue;
             }
             if record.number != expected {
@@ -159,7 +165,7 @@ impl<'w, 'v> Record<'w, 'v> {
             self.write_part(group, part, field, number, walk, &mut outcome);
         }
         for entry in &self.entries {
-            if key::part_index(group, entry.part).is_none() {
+            if entry.row.is_none() {
                 outcome.written |= entry.write_own(group, number, walk) == Fate::Sent;
                 outcome.blank_only = false;
             }
@@ -176,7 +182,7 @@ impl<'w, 'v> Record<'w, 'v> {
         walk: &mut Walk<'w, 'v>,
         outcome: &mut Outcome,
     ) {
-        let mut given = self.entries.iter().filter(|entry| entry.part == field.name);
+        let mut given = self.entries.iter().filter(|entry| entry.row == Some(part));
         let Some(entry) = given.next() else { return };
         for again in given {
             outcome.blank_only = false;
@@ -190,7 +196,7 @@ impl<'w, 'v> Record<'w, 'v> {
         let name = Name::Numbered {
             prefix: group.prefix,
             number,
-            part: field.name,
+            field,
         };
         let written = walk.value(field, &name, entry.value, &|| entry.path(group));
         match written.fate {
@@ -255,7 +261,7 @@ impl<'w, 'v> Record<'w, 'v> {
 
     fn part_path(&self, group: &Group, part: usize) -> String {
         let name = group.fields[part].name;
-        match self.entries.iter().find(|entry| entry.part == name) {
+        match self.entries.iter().find(|entry| entry.row == Some(part)) {
             Some(entry) => entry.path(group),
             None if self.index.is_some() => format!("{}.{name}", self.path(group)),
             None => format!("{}_{name}", self.path(group)),

@@ -10,12 +10,30 @@ const MOST_DIGITS: usize = 30;
 /// Binary floats are rounded to this many places.
 const FLOAT_PLACES: usize = 4;
 
-/// An amount in units of 10⁻⁸, for comparing amounts with each other; digits beyond are cut.
+/// An amount in units of 10⁻⁸, for comparing amounts with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::order) struct Units(i128);
+pub(in crate::order) struct Units {
+    units: i128,
+    /// Whether there are more digits, which were cut: a hair more than the units say.
+    more: bool,
+}
+
+const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
 
 impl Units {
     const PLACES: usize = 8;
+    /// With [`Self::PLACES`] more, still below 2⁶⁴.
+    const FIT_64: usize = 11;
     /// The smallest difference that is worth a warning: one cent.
     const CENT: i128 = 1_000_000;
 
@@ -24,26 +42,35 @@ impl Units {
         let negative = plain.starts_with('-');
         let unsigned = plain.trim_start_matches(['+', '-']);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-        let fraction = fraction
-            .bytes()
-            .chain(std::iter::repeat(b'0'))
-            .take(Self::PLACES);
-        let digits = whole.bytes().chain(fraction);
-        let units = digits.fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
-        Self(if negative { -units } else { units })
+        let (fraction, cut) = fraction.split_at(fraction.len().min(Self::PLACES));
+        let missing = Self::PLACES - fraction.len();
+        let units = if whole.len() <= Self::FIT_64 {
+            let digits = whole.bytes().chain(fraction.bytes());
+            let scaled = digits.fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+            i128::from(scaled * POWERS_OF_TEN[missing])
+        } else {
+            let zeros = std::iter::repeat_n(b'0', missing);
+            let digits = whole.bytes().chain(fraction.bytes()).chain(zeros);
+            digits.fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'))
+        };
+        let more = cut.bytes().any(|digit| digit != b'0');
+        Self {
+            units: if negative { -units } else { units },
+            more,
+        }
     }
 
     pub(in crate::order) fn is_negative(self) -> bool {
-        self.0 < 0
+        self.units < 0
     }
 
     /// Whether `self` and `parts[0] - parts[1] - …` are a cent or more apart.
     pub(in crate::order) fn differs_by_a_cent(self, parts: [Self; 3]) -> bool {
-        let [sale, shipping, tax] = parts.map(|part| part.0);
+        let [sale, shipping, tax] = parts.map(|part| part.units);
         let difference = sale
             .saturating_sub(shipping)
             .saturating_sub(tax)
-            .saturating_sub(self.0);
+            .saturating_sub(self.units);
         difference.saturating_abs() >= Self::CENT
     }
 }
@@ -206,7 +233,10 @@ fn increment(digits: &mut Vec<u8>) {
 pub(in crate::order) fn count(value: &Value<'_>) -> Result<String, Code> {
     let text = json_number(value, Code::CountInvalid)?;
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    if Units::of(&text) <= Units(0) || fraction.bytes().any(|digit| digit != b'0') {
+    if text.starts_with('-')
+        || text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
+        || fraction.bytes().any(|digit| digit != b'0')
+    {
         return Err(Code::CountInvalid);
     }
     Ok(whole.to_owned())

@@ -7,7 +7,6 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 /// How far ahead of the clock an order may be before it is suspicious, and how old a report
 /// may be before the endpoint counts an order twice.
@@ -49,20 +48,89 @@ impl Moment {
         let minutes = self.offset.seconds() / 60;
         let offset = Offset::from_seconds(minutes * 60).unwrap_or(Offset::UTC);
         let local = offset.to_datetime(self.at);
-        let sign = if minutes < 0 { '-' } else { '+' };
-        let (year, month, day) = (local.year(), local.month(), local.day());
-        let (hour, minute, second) = (local.hour(), local.minute(), local.second());
-        let (offset_hours, offset_minutes) = (minutes.abs() / 60, minutes.abs() % 60);
-        let written = write!(
-            out,
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{sign}{offset_hours:02}:{offset_minutes:02}"
-        );
-        debug_assert!(written.is_ok(), "writing to a String does not fail");
+        let offset = minutes.unsigned_abs();
+        let parts = [
+            (b'-', local.month().unsigned_abs()),
+            (b'-', local.day().unsigned_abs()),
+            (b' ', local.hour().unsigned_abs()),
+            (b':', local.minute().unsigned_abs()),
+            (b':', local.second().unsigned_abs()),
+            (
+                if minutes < 0 { b'-' } else { b'+' },
+                two_digits(offset / 60),
+            ),
+            (b':', two_digits(offset % 60)),
+        ];
+        let year = u32::from(local.year().unsigned_abs());
+        push_pair(out, two_digits(year / 100));
+        push_pair(out, two_digits(year % 100));
+        for (separator, number) in parts {
+            out.push(char::from(separator));
+            push_pair(out, number);
+        }
     }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "no part of a date or offset exceeds 99"
+)]
+fn two_digits(number: u32) -> u8 {
+    number as u8
+}
+
+fn push_pair(out: &mut String, number: u8) {
+    out.push(char::from(b'0' + number / 10));
+    out.push(char::from(b'0' + number % 10));
+}
+
+/// Reads the vendor's own form and RFC 3339's without a fraction, which almost every time has;
+/// anything else, and anything odd, is for the parser.
+fn usual_form(text: &str) -> Option<Moment> {
+    let bytes = text.as_bytes();
+    let number = |at: usize| {
+        let (tens, ones) = (
+            bytes[at].wrapping_sub(b'0'),
+            bytes[at + 1].wrapping_sub(b'0'),
+        );
+        (tens < 10 && ones < 10).then(|| i16::from(tens * 10 + ones))
+    };
+    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    let z = bytes.len() == 20 && bytes[19] == b'Z';
+    let numeric = bytes.len() == 25 && matches!(bytes[19], b'+' | b'-') && bytes[22] == b':';
+    if !(z || numeric)
+        || !separators
+            .iter()
+            .all(|(at, separator)| bytes[*at] == *separator)
+        || !matches!(bytes[10], b'T' | b' ')
+    {
+        return None;
+    }
+    let seconds = if z {
+        0
+    } else {
+        let (hours, minutes) = (number(20)?, number(23)?);
+        let seconds = (i32::from(hours) * 60 + i32::from(minutes)) * 60;
+        if hours > 23 || minutes > 59 {
+            return None;
+        }
+        if bytes[19] == b'-' { -seconds } else { seconds }
+    };
+    let small = |at: usize| number(at).and_then(|number| i8::try_from(number).ok());
+    let year = number(0)? * 100 + number(2)?;
+    let (month, day) = (small(5)?, small(8)?);
+    let (hour, minute, second) = (small(11)?, small(14)?, small(17)?);
+    let local = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    let offset = Offset::from_seconds(seconds).ok()?;
+    let at = offset.to_timestamp(local).ok()?;
+    (year > 0).then_some(Moment { at, offset })
 }
 
 /// Reads a time. One without an offset is read in `zone`, where there is one.
 pub(in crate::order) fn parse(text: &str, zone: Option<&TimeZone>) -> Result<Moment, Code> {
+    if let Some(moment) = usual_form(text) {
+        return Ok(moment);
+    }
     let text = text.trim();
     if let Some(seconds) = text.strip_prefix('@') {
         return unix(seconds);
@@ -176,25 +244,49 @@ fn calendar_form(text: &str) -> Option<Cow<'_, str>> {
 
 /// What to say of a text that did not parse: a date that cannot be, or no time at all.
 fn complaint(text: &str) -> Code {
-    let bytes = text.as_bytes();
-    let year = bytes.len() >= 16 && bytes[..4].iter().all(u8::is_ascii_digit);
-    let letters = text
-        .split('[')
-        .next()
-        .unwrap_or("")
-        .chars()
-        .filter(|c| c.is_alphabetic());
-    let only_markers = letters
-        .clone()
-        .all(|c| matches!(c, 'T' | 't' | 'Z' | 'z' | 'W' | 'w'));
-    let shape = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-:.,+ []/_".contains(c));
-    if year && only_markers && shape && text.contains(['T', 't', ' ']) {
+    let text = text.split_once('[').map_or(text, |(time, _)| time);
+    let looks_right = text
+        .split_once(['T', 't', ' '])
+        .is_some_and(|(date, time)| {
+            let (time, offset) =
+                time.split_at(time.find(['Z', 'z', '+', '-']).unwrap_or(time.len()));
+            let (time, fraction) = time.split_once(['.', ',']).unwrap_or((time, "0"));
+            is_date(date) && is_clock(time) && has_digits(fraction, 1..=9) && is_offset(offset)
+        });
+    if looks_right {
         Code::TimeImpossible
     } else {
         Code::TimeFormat
     }
+}
+
+/// `2018-02-30`, `20180230`, or an ordinal or week date.
+fn is_date(text: &str) -> bool {
+    let dashes = text.len() - text.replace('-', "").len();
+    let compact = text.replace(['-', 'W'], "");
+    match (text.len() - dashes, dashes) {
+        (8, 2 | 0) => has_digits(&compact, 7..=8),
+        (7, 1 | 0) => has_digits(&compact, 7..=7),
+        _ => false,
+    }
+}
+
+/// `25:00:00`, `250000`, `25:00`.
+fn is_clock(text: &str) -> bool {
+    let colons = text.len() - text.replace(':', "").len();
+    let compact = text.replace(':', "");
+    has_digits(&compact, 2..=6)
+        && compact.len().is_multiple_of(2)
+        && (colons == 0 || colons == compact.len() / 2 - 1)
+}
+
+fn is_offset(text: &str) -> bool {
+    let digits = text.trim_start_matches(['+', '-']);
+    matches!(text, "" | "Z" | "z") || (text.len() - digits.len() == 1 && is_clock(digits))
+}
+
+fn has_digits(text: &str, count: std::ops::RangeInclusive<usize>) -> bool {
+    count.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -272,6 +364,10 @@ mod tests {
             "@",
             "@x",
             "2018-01-01 01:23:40 PST",
+            "2018-1-1T1:23:40Z",
+            "2018/01/01 01:23:40Z",
+            "2018-01-01T01:23:40.Z",
+            "2018-01-01T01:23:40Z+01:00",
             "01/02/2018 10:00",
         ] {
             assert_eq!(sent(text), Err(Code::TimeFormat), "{text}");

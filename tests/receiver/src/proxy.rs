@@ -1,0 +1,144 @@
+//! The proxy listeners: CONNECT tunnels to loopback ports, and requests in absolute form.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Mutex;
+use std::thread;
+
+use crate::connection::Connection;
+use crate::http::{Head, Incoming};
+use crate::server::{Listener, Role};
+use crate::stream::Stream;
+
+pub const AUTHENTICATION_REQUIRED: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
+    Proxy-Authenticate: Basic realm=\"katalys-receiver\"\r\nContent-Length: 0\r\n\
+    Connection: close\r\n\r\n";
+const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
+const BAD_GATEWAY: &[u8] =
+    b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// The tunnels that are open, so that a request that came through one can be told.
+#[derive(Default)]
+pub struct Tunnels {
+    by_local_port: Mutex<HashMap<u16, &'static str>>,
+}
+
+impl Tunnels {
+    /// The proxy listener whose tunnel a connection from `peer` came through.
+    pub fn via(&self, peer: SocketAddr) -> Option<&'static str> {
+        self.by_local_port
+            .lock()
+            .expect("no holder panics")
+            .get(&peer.port())
+            .copied()
+    }
+
+    fn open(&self, port: u16, listener: &'static str) {
+        self.by_local_port
+            .lock()
+            .expect("no holder panics")
+            .insert(port, listener);
+    }
+
+    fn close(&self, port: u16) {
+        self.by_local_port
+            .lock()
+            .expect("no holder panics")
+            .remove(&port);
+    }
+}
+
+/// The path of a target in absolute form, as only proxies get it.
+pub fn path_of(target: &str) -> Option<&str> {
+    let rest = target.strip_prefix("http://")?;
+    Some(rest.find('/').map_or("/", |start| &rest[start..]))
+}
+
+/// Whether a request may pass this listener.
+pub fn is_authorized(listener: &Listener, head: &Head) -> bool {
+    match listener.role {
+        Role::Proxy {
+            authorization: Some(expected),
+        } => head.proxy_authorization.as_deref() == Some(expected),
+        _ => true,
+    }
+}
+
+/// Answers a CONNECT, and carries bytes both ways until one side ends.
+pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mut stream: Stream) {
+    let listener = connection.listener;
+    let record = |step| connection.keep(connection.record(head, &head.target, "", step, None));
+    let Role::Proxy { .. } = listener.role else {
+        record("405");
+        let _ = stream.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
+        return stream.finish();
+    };
+    if !is_authorized(listener, head) {
+        record("407");
+        let _ = stream.write_all(AUTHENTICATION_REQUIRED);
+        return stream.finish();
+    }
+    let Ok(origin) = connect_to_loopback(&head.target) else {
+        record("502");
+        let _ = stream.write_all(BAD_GATEWAY);
+        return stream.finish();
+    };
+    record("200");
+    let Ok(port) = origin.local_addr().map(|address| address.port()) else {
+        return;
+    };
+    connection.shared.tunnels.open(port, listener.name);
+    // An end on either side ends the tunnel; there is nobody to tell how it came.
+    let _ = carry(incoming.pending(), stream, origin);
+    connection.shared.tunnels.close(port);
+}
+
+/// Nothing but this machine is reachable through a test's proxy.
+fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
+    let (host, port) = target.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+    if host != "localhost" && host != "127.0.0.1" {
+        return Err(io::ErrorKind::HostUnreachable.into());
+    }
+    let port: u16 = port.parse().map_err(io::Error::other)?;
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+}
+
+fn carry(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Result<()> {
+    origin.set_nodelay(true)?;
+    client.write_all(ESTABLISHED)?;
+    origin.write_all(sent_early)?;
+    let client = client.socket();
+    thread::scope(|scope| {
+        scope.spawn(|| pump(client, &origin));
+        pump(&origin, client);
+    });
+    Ok(())
+}
+
+fn pump(mut from: &TcpStream, mut to: &TcpStream) {
+    if io::copy(&mut from, &mut to).is_err() {
+        // A reset on one side leaves nothing to wait for on the other.
+        let _ = from.shutdown(Shutdown::Both);
+    }
+    let _ = to.shutdown(Shutdown::Write);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_can_be_reached() {
+        let kind = |target| connect_to_loopback(target).unwrap_err().kind();
+        assert_eq!(kind("192.0.2.1:80"), io::ErrorKind::HostUnreachable);
+        assert_eq!(kind("localhost"), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_absolute_form_has_a_path() {
+        assert_eq!(path_of("http://127.0.0.1:80/run/a/204"), Some("/run/a/204"));
+        assert_eq!(path_of("http://127.0.0.1"), Some("/"));
+        assert_eq!(path_of("/run/a/204"), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! Opens the listeners, and says in the ready line where they are.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+
+use crate::certificates::Certificates;
+use crate::connection;
+use crate::print::Printer;
+use crate::proxy::Tunnels;
+use crate::record::Records;
+use crate::script::Scripts;
+use crate::stats::Stats;
+
+const PROXY_CREDENTIALS: &str = "user:pass";
+const PROXY_AUTHORIZATION: &str = "Basic dXNlcjpwYXNz";
+/// Connections tried until a listener that accepts none stops answering.
+const FILLING_CONNECTIONS: usize = 8;
+const UNANSWERED_AFTER: Duration = Duration::from_millis(100);
+
+/// How the receiver runs.
+pub struct Options {
+    /// The plain listener's port; 0 for any free one.
+    pub port: u16,
+    /// Where the CA files are written; by default a directory that is removed with the receiver.
+    pub certs_dir: Option<PathBuf>,
+    /// Whether requests are kept for `/_recorded`.
+    pub record: bool,
+    /// Whether order updates are printed on stdout.
+    pub print: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            certs_dir: None,
+            record: true,
+            print: false,
+        }
+    }
+}
+
+/// A running receiver. Its threads stay until the process ends.
+pub struct Receiver {
+    ready: Value,
+    temporary_directory: Option<PathBuf>,
+    /// Bound without listening, or with a full queue: kept open so that no one else gets the ports.
+    _held: Vec<Socket>,
+    _filling: Vec<TcpStream>,
+}
+
+/// What a listener's connections are.
+pub enum Role {
+    Origin,
+    Proxy {
+        authorization: Option<&'static str>,
+    },
+    /// Accepts, reads, never says a word: a handshake that hangs.
+    Mute,
+}
+
+/// One listening port.
+pub struct Listener {
+    pub name: &'static str,
+    pub role: Role,
+    pub tls: Option<Arc<ServerConfig>>,
+    pub stats: Stats,
+    pub port: u16,
+}
+
+/// What all connections share.
+pub struct Shared {
+    pub listeners: Vec<Arc<Listener>>,
+    pub records: Option<Records>,
+    pub printer: Option<Printer>,
+    pub scripts: Scripts,
+    pub tunnels: Tunnels,
+    pub connections: AtomicU64,
+}
+
+impl Receiver {
+    /// Opens every listener; when this returns, all of them accept connections.
+    ///
+    /// # Errors
+    /// When a port or the certificates' directory can't be had.
+    pub fn start(options: &Options) -> io::Result<Self> {
+        let temporary_directory = options.certs_dir.is_none().then(temporary_directory);
+        let directory = options.certs_dir.as_ref().or(temporary_directory.as_ref());
+        let certificates = Certificates::create(directory.expect("one of the two is there"))?;
+        let (listeners, sockets) = open_listeners(options.port, &certificates)?;
+        let refused = refusing_socket()?;
+        let (unanswered, filling) = unanswering_socket()?;
+        let ready = ready_line(&listeners, &certificates, &refused, unanswered.as_ref())?;
+        serve(options, listeners, sockets);
+        let held = std::iter::once(refused).chain(unanswered).collect();
+        Ok(Self {
+            ready,
+            temporary_directory,
+            _held: held,
+            _filling: filling,
+        })
+    }
+
+    /// Where everything is, as printed on stdout.
+    pub fn ready(&self) -> &Value {
+        &self.ready
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.temporary_directory {
+            // Left-over certificates of a test do no harm.
+            let _ = fs::remove_dir_all(directory);
+        }
+    }
+}
+
+/// Several receivers may run at once, even within one process.
+fn temporary_directory() -> PathBuf {
+    static STARTED: AtomicU64 = AtomicU64::new(0);
+    let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    std::env::temp_dir().join(format!("katalys-receiver-{}-{number}", std::process::id()))
+}
+
+type Opened = (Vec<Arc<Listener>>, Vec<TcpListener>);
+
+fn open_listeners(port: u16, certificates: &Certificates) -> io::Result<Opened> {
+    let authorization = Some(PROXY_AUTHORIZATION);
+    let wanted = [
+        ("url", Role::Origin, None),
+        ("control", Role::Origin, None),
+        ("tls.good", Role::Origin, Some(&certificates.good)),
+        ("tls.expired", Role::Origin, Some(&certificates.expired)),
+        (
+            "tls.wrong_host",
+            Role::Origin,
+            Some(&certificates.wrong_host),
+        ),
+        (
+            "tls.self_signed",
+            Role::Origin,
+            Some(&certificates.self_signed),
+        ),
+        ("tls.mute", Role::Mute, None),
+        (
+            "proxy",
+            Role::Proxy {
+                authorization: None,
+            },
+            None,
+        ),
+        ("proxy_auth", Role::Proxy { authorization }, None),
+    ];
+    let mut listeners = Vec::new();
+    let mut sockets = Vec::new();
+    for (name, role, tls) in wanted {
+        let port = if name == "url" { port } else { 0 };
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        let port = socket.local_addr()?.port();
+        let (tls, stats) = (tls.cloned(), Stats::default());
+        listeners.push(Arc::new(Listener {
+            name,
+            role,
+            tls,
+            stats,
+            port,
+        }));
+        sockets.push(socket);
+    }
+    Ok((listeners, sockets))
+}
+
+fn serve(options: &Options, listeners: Vec<Arc<Listener>>, sockets: Vec<TcpListener>) {
+    let shared = Arc::new(Shared {
+        listeners: listeners.clone(),
+        records: options.record.then(Records::default),
+        printer: options.print.then(Printer::default),
+        scripts: Scripts::default(),
+        tunnels: Tunnels::default(),
+        connections: AtomicU64::new(0),
+    });
+    for (listener, socket) in listeners.into_iter().zip(sockets) {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || accept_all(&socket, &listener, &shared));
+    }
+}
+
+fn accept_all(socket: &TcpListener, listener: &Arc<Listener>, shared: &Arc<Shared>) {
+    loop {
+        // An accept fails when the client left already, or when descriptors run out for a while.
+        let Ok((stream, peer)) = socket.accept() else {
+            thread::yield_now();
+            continue;
+        };
+        let number = connection::count(listener, shared);
+        let (listener, shared) = (Arc::clone(listener), Arc::clone(shared));
+        let serve = move || connection::serve(stream, peer, number, &listener, &shared);
+        // Without a thread to spare the connection is dropped, and the client sees it closed.
+        let _ = thread::Builder::new().spawn(serve);
+    }
+}
+
+/// Has its port but does not listen: connecting to it is refused.
+fn refusing_socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    Ok(socket)
+}
+
+/// Its queue is full and nobody accepts, so that connecting gets no answer at all. Where the
+/// system does not behave so, there is none.
+fn unanswering_socket() -> io::Result<(Option<Socket>, Vec<TcpStream>)> {
+    let socket = refusing_socket()?;
+    socket.listen(0)?;
+    let address = socket_address(&socket)?;
+    let mut filling = Vec::new();
+    while filling.len() < FILLING_CONNECTIONS {
+        match TcpStream::connect_timeout(&address, UNANSWERED_AFTER) {
+            Ok(stream) => filling.push(stream),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Ok((Some(socket), filling));
+            }
+            Err(_) => break,
+        }
+    }
+    Ok((None, Vec::new()))
+}
+
+fn socket_address(socket: &Socket) -> io::Result<SocketAddr> {
+    socket
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+fn ready_line(
+    listeners: &[Arc<Listener>],
+    certificates: &Certificates,
+    refused: &Socket,
+    unanswered: Option<&Socket>,
+) -> io::Result<Value> {
+    let port = |name| {
+        listeners
+            .iter()
+            .find(|listener| listener.name == name)
+            .map_or(0, |l| l.port)
+    };
+    let http = |port: u16| format!("http://127.0.0.1:{port}");
+    let https = |name| format!("https://localhost:{}", port(name));
+    let unanswered = match unanswered {
+        Some(socket) => Some(http(socket_address(socket)?.port())),
+        None => None,
+    };
+    Ok(json!({
+        "url": http(port("url")),
+        "control": http(port("control")),
+        "tls": {
+            "good": https("tls.good"),
+            "expired": https("tls.expired"),
+            "wrong_host": https("tls.wrong_host"),
+            "self_signed": https("tls.self_signed"),
+            "mute": https("tls.mute"),
+            "not_tls": https("url"),
+        },
+        "ca_file": certificates.ca_file,
+        "self_signed_file": certificates.self_signed_file,
+        "empty_ca_file": certificates.empty_ca_file,
+        "proxy": http(port("proxy")),
+        "proxy_auth": format!("http://{PROXY_CREDENTIALS}@127.0.0.1:{}", port("proxy_auth")),
+        "proxy_auth_wrong": format!("http://user:wrong@127.0.0.1:{}", port("proxy_auth")),
+        "proxy_auth_missing": http(port("proxy_auth")),
+        "refused": http(socket_address(refused)?.port()),
+        "unanswered": unanswered,
+    }))
+}
