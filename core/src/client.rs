@@ -291,6 +291,17 @@ impl Client {
     }
 }
 
+/// A forked child leaves alone what it has of its parent: locks that may be held for ever, and
+/// connections that the parent still uses.
+impl Drop for Client {
+    fn drop(&mut self) {
+        let process = self.process.load_full();
+        if process.id != std::process::id() {
+            std::mem::forget(process);
+        }
+    }
+}
+
 /// Shows no setting: some hold passwords.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -52,7 +52,8 @@ pub enum Required {
 pub struct Field {
     /// The key on the wire, or within a record the part after the number.
     pub name: &'static str,
-    /// The key as it stands in the payload, with the comma before it.
+    /// The key as it stands in the payload: from the comma before it to the quote that opens
+    /// its value, which a number leaves out.
     pub(crate) json_key: &'static str,
     /// The same for a row of a record: what follows the number.
     pub(crate) json_part: &'static str,
@@ -95,8 +96,8 @@ macro_rules! row {
     ($name:literal, $kind:expr, $required:expr, $example:literal, $doc:literal, $also_called:expr) => {
         Field {
             name: $name,
-            json_key: concat!(",\"", $name, "\":"),
-            json_part: concat!("_", $name, "\":"),
+            json_key: concat!(",\"", $name, "\":\""),
+            json_part: concat!("_", $name, "\":\""),
             kind: $kind,
             required: $required,
             doc: $doc,

@@ -28,7 +28,12 @@ pub(super) fn resolve(key: &str) -> Key<'_> {
     if let Some(index) = FIELD_INDEX.find(key) {
         return Key::Field(index);
     }
+    // Only a first letter that fits is worth comparing words.
+    let first = key.as_bytes().first();
     for (place, group) in GROUPS.iter().enumerate() {
+        if first != group.prefix.as_bytes().first() {
+            continue;
+        }
         if key == group.list {
             return Key::List(place);
         }
@@ -50,14 +55,19 @@ fn numbered<'k>(key: &'k str, place: usize, group: &Group) -> Option<Key<'k>> {
             true,
         ),
     };
-    let (digits, part) = rest.split_once('_')?;
-    if digits.is_empty() || part.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let part = rest[digits..].strip_prefix('_')?;
+    if digits == 0 || part.is_empty() {
         return None;
     }
-    if digits.len() > 1 && digits.starts_with('0') {
+    if digits > 1 && rest.starts_with('0') {
         return Some(Key::BadNumber);
     }
-    Some(match digits.parse() {
+    let number = match rest.as_bytes()[0] {
+        digit if digits == 1 => Ok(u32::from(digit - b'0')),
+        _ => rest[..digits].parse(),
+    };
+    Some(match number {
         Ok(number) => Key::Numbered {
             group: place,
             number,
@@ -77,10 +87,12 @@ pub(super) fn part_index(group: &Group, part: &str) -> Option<usize> {
     group.fields.iter().position(|field| field.name == part)
 }
 
-/// Whether a key of the caller's own can be sent at all.
+/// Whether a key of the caller's own can be sent at all. A replacement character stands where
+/// bytes or units were that are not text.
 pub(super) fn is_usable(key: &str) -> bool {
     const LONGEST: usize = 200;
-    !key.trim().is_empty() && key.len() <= LONGEST && !key.chars().any(char::is_control)
+    let is_wrong = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    !key.trim().is_empty() && key.len() <= LONGEST && !key.chars().any(is_wrong)
 }
 
 /// The documented key that `key` was probably meant to be.
@@ -212,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn every_way_to_write_a_group_begins_with_one_letter() {
+        for group in GROUPS {
+            let first = group.prefix.chars().next();
+            let others = group.other_prefixes.iter().chain([&group.list]);
+            others.for_each(|other| assert_eq!(other.chars().next(), first));
+        }
+    }
+
+    #[test]
     fn numbered_keys_are_split_at_their_number() {
         assert_eq!(
             resolve("line_item_12_sku"),
@@ -256,5 +277,12 @@ mod tests {
         for own in ["action_type", "billing_city", "customer_group", "x"] {
             assert_eq!(hint(own), None, "{own}");
         }
+    }
+
+    #[test]
+    fn a_key_that_was_not_text_is_not_sent_in_another_form() {
+        assert!(is_usable("Größe"));
+        assert!(!is_usable("gr\u{FFFD}e"));
+        assert!(!is_usable("a\nb"));
     }
 }

@@ -8,6 +8,7 @@ mod problem;
 mod records;
 mod rules;
 mod value;
+mod write;
 
 pub use check::{Call, Checked};
 pub use problem::{Code, Problem, Severity};

@@ -24,7 +24,6 @@ impl Payload {
     /// Text that needs no escaping, as most does not.
     pub(super) fn plain_text(&mut self, key: &Name<'_>, text: &str) {
         self.key(key);
-        self.json.push(b'"');
         self.json.extend_from_slice(text.as_bytes());
         self.json.push(b'"');
     }
@@ -32,12 +31,14 @@ impl Payload {
     /// Text with characters that JSON has to escape.
     pub(super) fn escaped_text(&mut self, key: &Name<'_>, text: &str) {
         self.key(key);
+        self.json.pop();
         self.escaped(text);
     }
 
     /// A JSON number, already in its form.
     pub(super) fn number(&mut self, key: &Name<'_>, digits: &str) {
         self.key(key);
+        self.json.pop();
         self.json.extend_from_slice(digits.as_bytes());
     }
 
@@ -58,7 +59,8 @@ impl Payload {
         self.json
     }
 
-    /// Every key has a comma before it; the first one becomes the opening brace.
+    /// Every key has a comma before it (the first one becomes the opening brace) and the quote
+    /// of a text after it (which is taken back for anything else).
     fn key(&mut self, name: &Name<'_>) {
         match name {
             Name::Field(field) => self.json.extend_from_slice(field.json_key.as_bytes()),
@@ -67,11 +69,10 @@ impl Payload {
                 number,
                 field,
             } => {
-                let mut digits = [0; 10];
                 self.json.extend_from_slice(b",\"");
                 self.json.extend_from_slice(prefix.as_bytes());
                 self.json.push(b'_');
-                self.json.extend_from_slice(decimal(*number, &mut digits));
+                self.decimal(*number);
                 self.json.extend_from_slice(field.json_part.as_bytes());
             }
             Name::Own(key) => self.own_key(key),
@@ -88,7 +89,14 @@ impl Payload {
     fn own_key(&mut self, key: &str) {
         self.json.push(b',');
         self.escaped(key);
-        self.json.push(b':');
+        self.json.extend_from_slice(b":\"");
+    }
+
+    fn decimal(&mut self, number: u32) {
+        match u8::try_from(number) {
+            Ok(digit @ 0..10) => self.json.push(b'0' + digit),
+            _ => self.json.extend_from_slice(number.to_string().as_bytes()),
+        }
     }
 
     fn escaped(&mut self, text: &str) {
@@ -115,21 +123,6 @@ pub(super) enum Name<'n> {
         number: u32,
         part: &'n str,
     },
-}
-
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        #[allow(clippy::cast_possible_truncation, reason = "a digit")]
-        {
-            digits[start] = b'0' + (number % 10) as u8;
-        }
-        number /= 10;
-        if number == 0 {
-            return &digits[start..];
-        }
-    }
 }
 
 #[cfg(test)]

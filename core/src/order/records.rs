@@ -1,13 +1,14 @@
 //! Discounts and line items: gathered from lists and from numbered keys alike, then numbered
 //! and written.
 
-use super::check::{Fate, Walk, shown_key};
+use super::check::{Walk, shown_key};
 use super::fields::{Field, GROUPS, Group, Kind};
 use super::key;
 use super::payload::Name;
 use super::problem::Code;
 use super::rules::amount::Units;
 use super::value::{Fields, Value};
+use super::write::Fate;
 
 /// Where the caller wrote a value.
 #[derive(Clone, Copy)]
@@ -16,28 +17,106 @@ pub(super) enum Place<'w> {
     Flat { key: &'w str },
     /// In a list, at this index, under this key.
     Listed { index: usize, key: &'w str },
+    /// The record of a list itself; it is there even if it holds nothing.
+    Record { index: usize },
 }
 
-/// All records of one group.
-pub(super) struct Records<'w, 'v> {
-    pub(super) group: usize,
-    /// By number.
-    records: Vec<Record<'w, 'v>>,
-}
-
-struct Record<'w, 'v> {
+/// One value of one record, or the record of a list itself.
+pub(super) struct Entry<'w, 'v> {
+    group: usize,
     number: u32,
-    /// Set for a record of a list: its index there.
-    index: Option<usize>,
-    entries: Vec<Entry<'w, 'v>>,
-}
-
-struct Entry<'w, 'v> {
     part: &'w str,
     /// Its row within the group, if it has one.
     row: Option<usize>,
     place: Place<'w>,
     value: &'w Value<'v>,
+}
+
+impl<'w, 'v> Entry<'w, 'v> {
+    pub(super) fn new(
+        group: usize,
+        number: u32,
+        part: &'w str,
+        place: Place<'w>,
+        value: &'w Value<'v>,
+    ) -> Self {
+        let row = key::part_index(&GROUPS[group], part);
+        Self {
+            group,
+            number,
+            part,
+            row,
+            place,
+            value,
+        }
+    }
+}
+
+/// The entries of one record of a list.
+pub(super) fn entries_of<'w, 'v>(
+    group: usize,
+    number: u32,
+    index: usize,
+    record: &'w Fields<'v>,
+) -> impl Iterator<Item = Entry<'w, 'v>> {
+    let itself = Entry::new(group, number, "", Place::Record { index }, &Value::Null);
+    let given = record
+        .pairs()
+        .iter()
+        .filter(|(_, value)| !matches!(value, Value::Null));
+    let entries = given.map(move |(key, value)| {
+        Entry::new(group, number, key, Place::Listed { index, key }, value)
+    });
+    std::iter::once(itself).chain(entries)
+}
+
+/// Writes all records, in the order of their groups and numbers.
+pub(super) fn write_all<'w, 'v>(walk: &mut Walk<'w, 'v>) {
+    let mut entries = std::mem::take(&mut walk.entries);
+    entries.sort_by_key(|entry| (entry.group, entry.number));
+    for group in entries.chunk_by(|left, right| left.group == right.group) {
+        write_group(group, walk);
+    }
+}
+
+/// Writes the records of one group. In the caller's own numbering a gap is an error; a gap that
+/// leaving out a record would make is closed.
+fn write_group<'w, 'v>(entries: &[Entry<'w, 'v>], walk: &mut Walk<'w, 'v>) {
+    let mut expected = 1;
+    let mut sent = 0;
+    for entries in entries.chunk_by(|left, right| left.number == right.number) {
+        let record = Record::of(entries);
+        if record.number == 0 {
+            walk.refuse(record.first_path(), Code::NumberingStart);
+            continue;
+        }
+        if record.number != expected {
+            walk.refuse(record.first_path(), Code::NumberingGap);
+            if walk.drops_invalid() {
+                return;
+            }
+        }
+        let mark = walk.payload.mark();
+        let outcome = record.write(sent + 1, walk);
+        let gone = outcome.blank_only && record.index.is_none();
+        if gone || !record.judge(&outcome, walk) || !outcome.written {
+            walk.payload.back_to(mark);
+        } else {
+            sent += 1;
+        }
+        if !gone || walk.drops_invalid() {
+            expected = record.number.saturating_add(1);
+        }
+    }
+}
+
+/// The entries that share a number.
+struct Record<'e, 'w, 'v> {
+    group: &'static Group,
+    number: u32,
+    /// Set for a record of a list: its index there.
+    index: Option<usize>,
+    entries: &'e [Entry<'w, 'v>],
 }
 
 /// What came of writing one record.
@@ -53,136 +132,54 @@ struct Outcome {
 
 const MOST_PARTS: usize = 8;
 
-impl<'w, 'v> Records<'w, 'v> {
-    pub(super) fn new(group: usize) -> Self {
+impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
+    fn of(entries: &'e [Entry<'w, 'v>]) -> Self {
+        let index = entries.iter().find_map(|entry| match entry.place {
+            Place::Record { index } => Some(index),
+            _ => None,
+        });
+        let (group, number) = (&GROUPS[entries[0].group], entries[0].number);
         Self {
             group,
-            records: Vec::new(),
+            number,
+            index,
+            entries,
         }
     }
 
-    /// Takes one value of a numbered key.
-    pub(super) fn take(
-        &mut self,
-        number: u32,
-        part: &'w str,
-        place: Place<'w>,
-        value: &'w Value<'v>,
-    ) {
-        let row = key::part_index(&GROUPS[self.group], part);
-        self.record(number, None).entries.push(Entry {
-            part,
-            row,
-            place,
-            value,
-        });
+    /// The values, without the record itself.
+    fn values(&self) -> impl Iterator<Item = &'e Entry<'w, 'v>> {
+        let is_value = |entry: &&Entry<'_, '_>| !matches!(entry.place, Place::Record { .. });
+        self.entries.iter().filter(is_value)
     }
 
-    /// Takes one record of a list; it is there even if it holds nothing.
-    pub(super) fn take_record(&mut self, number: u32, index: usize, record: &'w Fields<'v>) {
-        let group = &GROUPS[self.group];
-        let entries = &mut self.record(number, Some(index)).entries;
-        for (key, value) in record.pairs() {
-            if !matches!(value, Value::Null) {
-                entries.push(Entry {
-                    part: key,
-                    row: key::part_index(group, key),
-                    place: Place::Listed { index, key },
-                    value,
-                });
-            }
-        }
-    }
-
-    fn record(&mut self, number: u32, index: Option<usize>) -> &mut Record<'w, 'v> {
-        let last = self.records.last().map_or(0, |record| record.number);
-        let found = if number > last {
-            Err(self.records.len())
-        } else {
-            self.records
-                .binary_search_by_key(&number, |record| record.number)
-        };
-        let at = found.unwrap_or_else(|at| {
-            self.records.insert(
-                at,
-                Record {
-                    number,
-                    index: None,
-                    entries: Vec::with_capacity(MOST_PARTS),
-                },
-            );
-            at
-        });
-        let record = &mut self.records[at];
-        record.index = record.index.or(index);
-        record
-    }
-
-    /// Writes the records one after the other. In the caller's own numbering a gap is an error;
-    /// a gap that leaving out a record would make is closed.
-    pub(super) fn write(self, walk: &mut Walk<'w, 'v>) {
-        let group = &GROUPS[self.group];
-        let mut expected = 1;
-        let mut sent = 0;
-        for record in &self.records {
-            if record.number == 0 {
-                walk.refuse(record.first_path(group), Code::NumberingStart);
-                continue;
-            }
-            if record.number != expected {
-                walk.refuse(record.first_path(group), Code::NumberingGap);
-                if walk.drops_invalid() {
-                    return;
-                }
-            }
-            expected = record.number.saturating_add(1);
-            let mark = walk.payload.mark();
-            let outcome = record.write(group, sent + 1, walk);
-            if outcome.blank_only && record.index.is_none() {
-                walk.payload.back_to(mark);
-                if !walk.drops_invalid() {
-                    expected = record.number;
-                }
-            } else if record.judge(group, &outcome, walk) && outcome.written {
-                sent += 1;
-            } else {
-                walk.payload.back_to(mark);
-            }
-        }
-    }
-}
-
-impl<'w, 'v> Record<'w, 'v> {
-    fn write(&self, group: &'static Group, number: u32, walk: &mut Walk<'w, 'v>) -> Outcome {
+    fn write(&self, number: u32, walk: &mut Walk<'w, 'v>) -> Outcome {
         let mut outcome = Outcome {
             written: false,
             parts: [false; MOST_PARTS],
             refused: [false; MOST_PARTS],
             amount: None,
-            blank_only: !self.entries.is_empty(),
+            blank_only: self.values().next().is_some(),
         };
-        for (part, field) in group.fields.iter().enumerate() {
-            self.write_part(group, part, field, number, walk, &mut outcome);
+        for (part, field) in self.group.fields.iter().enumerate() {
+            self.write_part(part, field, number, walk, &mut outcome);
         }
-        for entry in &self.entries {
-            if entry.row.is_none() {
-                outcome.written |= entry.write_own(group, number, walk) == Fate::Sent;
-                outcome.blank_only = false;
-            }
+        for entry in self.values().filter(|entry| entry.row.is_none()) {
+            outcome.written |= entry.write_own(number, walk) == Fate::Sent;
+            outcome.blank_only = false;
         }
         outcome
     }
 
     fn write_part(
         &self,
-        group: &'static Group,
         part: usize,
         field: &'static Field,
         number: u32,
         walk: &mut Walk<'w, 'v>,
         outcome: &mut Outcome,
     ) {
-        let mut given = self.entries.iter().filter(|entry| entry.row == Some(part));
+        let mut given = self.values().filter(|entry| entry.row == Some(part));
         let Some(entry) = given.next() else { return };
         for again in given {
             outcome.blank_only = false;
@@ -191,20 +188,20 @@ impl<'w, 'v> Record<'w, 'v> {
             } else {
                 entry
             };
-            walk.refuse(flat.path(group), Code::DuplicateField);
+            walk.refuse(flat.path(), Code::DuplicateField);
         }
         let name = Name::Numbered {
-            prefix: group.prefix,
+            prefix: self.group.prefix,
             number,
             field,
         };
-        let written = walk.value(field, &name, entry.value, &|| entry.path(group));
+        let written = walk.value(field, &name, entry.value, &|| entry.path());
         match written.fate {
             Fate::Sent => {
                 outcome.parts[part] = true;
                 outcome.written = true;
             }
-            Fate::Blank => return walk.warn(entry.path(group), Code::Empty),
+            Fate::Blank => return walk.warn(entry.path(), Code::Empty),
             Fate::Refused => outcome.refused[part] = true,
         }
         outcome.blank_only = false;
@@ -214,88 +211,100 @@ impl<'w, 'v> Record<'w, 'v> {
     }
 
     /// Whether the record as a whole can be sent; says what is missing.
-    fn judge(&self, group: &'static Group, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
-        let missing = |part: &usize| !outcome.parts[*part];
-        if group.all_or_nothing {
-            let lacking: Vec<usize> = (0..group.fields.len()).filter(missing).collect();
-            for part in &lacking {
-                if !outcome.refused[*part] {
-                    walk.refuse(self.part_path(group, *part), Code::DiscountIncomplete);
-                }
-            }
-            if let (Some((part, amount)), Some(sale)) = (outcome.amount, walk.sale())
-                && amount > sale
-            {
-                walk.warn(self.part_path(group, part), Code::DiscountExceedsSale);
-            }
-            return lacking.is_empty();
+    fn judge(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
+        if self.group.all_or_nothing {
+            self.judge_whole(outcome, walk)
+        } else {
+            self.judge_identity(outcome, walk)
         }
-        let lacking: Vec<usize> = (0..group.identifying).filter(missing).collect();
-        let unreported: Vec<&str> = lacking
-            .iter()
-            .filter(|part| !outcome.refused[**part])
-            .map(|part| group.fields[*part].name)
-            .collect();
-        if lacking.len() == group.identifying {
-            if unreported.len() == group.identifying {
-                walk.refuse(self.path(group), Code::ItemEmpty);
+    }
+
+    fn judge_whole(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
+        let parts = 0..self.group.fields.len();
+        for part in parts
+            .clone()
+            .filter(|part| !outcome.parts[*part] && !outcome.refused[*part])
+        {
+            walk.refuse(self.part_path(part), Code::DiscountIncomplete);
+        }
+        if let (Some((part, amount)), Some(sale)) = (outcome.amount, walk.sale())
+            && amount > sale
+        {
+            walk.warn(self.part_path(part), Code::DiscountExceedsSale);
+        }
+        parts.clone().all(|part| outcome.parts[part])
+    }
+
+    fn judge_identity(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
+        let parts = 0..self.group.identifying;
+        if parts.clone().all(|part| outcome.parts[part]) {
+            return true;
+        }
+        let is_unreported = |part: &usize| !outcome.parts[*part] && !outcome.refused[*part];
+        let unreported: Vec<usize> = parts.clone().filter(is_unreported).collect();
+        if !parts.clone().any(|part| outcome.parts[part]) {
+            if unreported.len() == self.group.identifying {
+                walk.refuse(self.path(), Code::ItemEmpty);
             }
             return false;
         }
         if !unreported.is_empty() {
-            walk.warn_with(
-                self.path(group),
-                Code::ItemIncomplete,
-                &unreported.join(" and "),
-            );
+            let names: Vec<&str> = unreported
+                .iter()
+                .map(|part| self.group.fields[*part].name)
+                .collect();
+            walk.warn_with(self.path(), Code::ItemIncomplete, &names.join(" and "));
         }
         true
     }
 
-    fn path(&self, group: &Group) -> String {
+    fn path(&self) -> String {
         match self.index {
-            Some(index) => format!("{}[{index}]", group.list),
-            None => format!("{}_{}", group.prefix, self.number),
+            Some(index) => format!("{}[{index}]", self.group.list),
+            None => format!("{}_{}", self.group.prefix, self.number),
         }
     }
 
-    fn part_path(&self, group: &Group, part: usize) -> String {
-        let name = group.fields[part].name;
-        match self.entries.iter().find(|entry| entry.row == Some(part)) {
-            Some(entry) => entry.path(group),
-            None if self.index.is_some() => format!("{}.{name}", self.path(group)),
-            None => format!("{}_{name}", self.path(group)),
+    fn part_path(&self, part: usize) -> String {
+        let name = self.group.fields[part].name;
+        match self.values().find(|entry| entry.row == Some(part)) {
+            Some(entry) => entry.path(),
+            None if self.index.is_some() => format!("{}.{name}", self.path()),
+            None => format!("{}_{name}", self.path()),
         }
     }
 
-    fn first_path(&self, group: &Group) -> String {
-        self.entries
-            .first()
-            .map_or_else(|| self.path(group), |entry| entry.path(group))
+    fn first_path(&self) -> String {
+        self.values()
+            .next()
+            .map_or_else(|| self.path(), Entry::path)
     }
 }
 
 impl<'w, 'v> Entry<'w, 'v> {
-    fn write_own(&self, group: &'static Group, number: u32, walk: &mut Walk<'w, 'v>) -> Fate {
+    fn write_own(&self, number: u32, walk: &mut Walk<'w, 'v>) -> Fate {
+        let group = &GROUPS[self.group];
         if let Some(meant) = key::part_hint(group, self.part) {
             let meant = match self.place {
                 Place::Flat { .. } => format!("{}_{number}_{meant}", group.prefix),
-                Place::Listed { .. } => meant.to_owned(),
+                _ => meant.to_owned(),
             };
-            walk.warn_with(self.path(group), Code::KeyMisspelled, &meant);
+            walk.warn_with(self.path(), Code::KeyMisspelled, &meant);
         }
         let name = Name::OwnNumbered {
             prefix: group.prefix,
             number,
             part: self.part,
         };
-        walk.own_value(self.part, &name, self.value, &|| self.path(group))
+        walk.own_value(self.part, &name, self.value, &|| self.path())
     }
 
-    fn path(&self, group: &Group) -> String {
+    fn path(&self) -> String {
+        let list = GROUPS[self.group].list;
         match self.place {
             Place::Flat { key } => shown_key(key),
-            Place::Listed { index, key } => format!("{}[{index}].{}", group.list, shown_key(key)),
+            Place::Listed { index, key } => format!("{list}[{index}].{}", shown_key(key)),
+            Place::Record { index } => format!("{list}[{index}]"),
         }
     }
 }

@@ -32,31 +32,60 @@ const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
 
 impl Units {
     const PLACES: usize = 8;
-    /// With [`Self::PLACES`] more, still below 2⁶⁴.
-    const FIT_64: usize = 11;
+    /// So many digits fit into 64 bits.
+    const FIT_64: usize = 19;
     /// The smallest difference that is worth a warning: one cent.
     const CENT: i128 = 1_000_000;
 
-    /// Reads a plain decimal of at most [`MOST_DIGITS`] digits, which always fits.
-    pub(in crate::order) fn of(plain: &str) -> Self {
-        let negative = plain.starts_with('-');
-        let unsigned = plain.trim_start_matches(['+', '-']);
-        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-        let (fraction, cut) = fraction.split_at(fraction.len().min(Self::PLACES));
-        let missing = Self::PLACES - fraction.len();
-        let units = if whole.len() <= Self::FIT_64 {
-            let digits = whole.bytes().chain(fraction.bytes());
-            let scaled = digits.fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-            i128::from(scaled * POWERS_OF_TEN[missing])
-        } else {
-            let zeros = std::iter::repeat_n(b'0', missing);
-            let digits = whole.bytes().chain(fraction.bytes()).chain(zeros);
-            digits.fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'))
+    /// Checks the grammar `[+-] digits [. digits]` in ASCII, and reads the amount on the way.
+    pub(in crate::order) fn read(text: &str) -> Result<Self, Code> {
+        let (negative, unsigned) = match text.as_bytes() {
+            [b'-', rest @ ..] => (true, rest),
+            [b'+', rest @ ..] => (false, rest),
+            all => (false, all),
         };
-        let more = cut.bytes().any(|digit| digit != b'0');
+        let (mut sum, mut digits, mut point) = (0_u64, 0, None);
+        for byte in unsigned {
+            match byte {
+                b'0'..=b'9' => {
+                    sum = sum.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+                    digits += 1;
+                }
+                b'.' if point.is_none() && digits > 0 => point = Some(digits),
+                _ => return Err(Code::AmountFormat),
+            }
+        }
+        let places = digits - point.unwrap_or(digits);
+        if digits == 0 || (point.is_some() && places == 0) {
+            return Err(Code::AmountFormat);
+        }
+        if digits > MOST_DIGITS {
+            return Err(Code::AmountTooLong);
+        }
+        if digits > Self::FIT_64 || places > Self::PLACES {
+            return Ok(Self::of_many_digits(unsigned, negative));
+        }
+        let units = i128::from(sum) * i128::from(POWERS_OF_TEN[Self::PLACES - places]);
+        Ok(Self {
+            units: if negative { -units } else { units },
+            more: false,
+        })
+    }
+
+    /// The same for digits that are known to be right, in the width that always suffices.
+    fn of_many_digits(plain: &[u8], negative: bool) -> Self {
+        let point = plain
+            .iter()
+            .position(|byte| *byte == b'.')
+            .unwrap_or(plain.len());
+        let (whole, fraction) = (&plain[..point], plain.get(point + 1..).unwrap_or_default());
+        let (fraction, cut) = fraction.split_at(fraction.len().min(Self::PLACES));
+        let zeros = std::iter::repeat_n(&b'0', Self::PLACES - fraction.len());
+        let digits = whole.iter().chain(fraction).chain(zeros);
+        let units = digits.fold(0_i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
         Self {
             units: if negative { -units } else { units },
-            more,
+            more: cut.iter().any(|digit| *digit != b'0'),
         }
     }
 
@@ -75,46 +104,31 @@ impl Units {
     }
 }
 
-/// The plain notation of an amount: exactly the caller's digits, if they were digits.
-pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Code> {
-    match value {
-        Value::Text(text) => plain_text(text).map(|()| Cow::Borrowed(text.as_ref())),
-        Value::Int(number) => Ok(Cow::Owned(number.to_string())),
-        Value::Float(number) => float(*number).map(Cow::Owned),
-        Value::Decimal(text) => decimal(text),
-        Value::InvalidText => Err(Code::InvalidUnicode),
-        _ => Err(Code::WrongType),
-    }
-}
-
-/// Checks the grammar `[+-] digits [. digits]` in ASCII.
-fn plain_text(text: &str) -> Result<(), Code> {
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let (whole, fraction) = match unsigned.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (unsigned, None),
+/// The plain notation of an amount, exactly the caller's digits if they were digits, and what
+/// it comes to.
+pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>, Units), Code> {
+    let text = match value {
+        Value::Text(text) => Cow::Borrowed(text.as_ref()),
+        Value::Int(number) => Cow::Owned(number.to_string()),
+        Value::Float(number) => Cow::Owned(float(*number)?),
+        Value::Decimal(text) => decimal(text)?,
+        Value::InvalidText => return Err(Code::InvalidUnicode),
+        _ => return Err(Code::WrongType),
     };
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits(whole) || !fraction.is_none_or(digits) {
-        return Err(Code::AmountFormat);
-    }
-    if whole.len() + fraction.map_or(0, str::len) > MOST_DIGITS {
-        return Err(Code::AmountTooLong);
-    }
-    Ok(())
+    Units::read(&text).map(|units| (text, units))
 }
 
 /// A decimal object's text in plain notation: `1E+2` becomes `100`.
 fn decimal<'v>(text: &'v str) -> Result<Cow<'v, str>, Code> {
-    match plain_text(text) {
-        Ok(()) => return Ok(Cow::Borrowed(text)),
+    match Units::read(text) {
+        Ok(_) => return Ok(Cow::Borrowed(text)),
         Err(Code::AmountTooLong) => return Err(Code::AmountTooLong),
         Err(_) => {}
     }
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
         return Err(Code::AmountNotFinite);
     };
-    plain_text(mantissa)?;
+    Units::read(mantissa)?;
     let exponent: i32 = exponent.parse().map_err(|_| Code::AmountTooLong)?;
     shift_point(mantissa, exponent).map(Cow::Owned)
 }
@@ -155,7 +169,7 @@ fn shift_point(mantissa: &str, exponent: i32) -> Result<String, Code> {
     if negative {
         digits.insert(0, '-');
     }
-    plain_text(&digits).map(|()| digits)
+    Units::read(&digits).map(|_| digits)
 }
 
 /// The shortest decimal that reads back as the same float, rounded half away from zero.
@@ -163,8 +177,7 @@ fn float(number: f64) -> Result<String, Code> {
     if !number.is_finite() {
         return Err(Code::AmountNotFinite);
     }
-    let text = short_float(number).unwrap_or_else(|| round(&number.to_string()));
-    plain_text(&text).map(|()| text)
+    Ok(short_float(number).unwrap_or_else(|| round(&number.to_string())))
 }
 
 /// Most amounts have at most four places and fewer than 15 digits; then the scaled integer's
@@ -230,35 +243,49 @@ fn increment(digits: &mut Vec<u8>) {
 }
 
 /// A count as a JSON number: whole and 1 or more.
-pub(in crate::order) fn count(value: &Value<'_>) -> Result<String, Code> {
+pub(in crate::order) fn count<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Code> {
     let text = json_number(value, Code::CountInvalid)?;
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    if text.starts_with('-')
-        || text.bytes().all(|byte| matches!(byte, b'0' | b'.'))
-        || fraction.bytes().any(|digit| digit != b'0')
+    let point = text
+        .bytes()
+        .position(|byte| byte == b'.')
+        .unwrap_or(text.len());
+    if !is_positive(&text)
+        || text[point..]
+            .bytes()
+            .any(|byte| !matches!(byte, b'.' | b'0'))
     {
         return Err(Code::CountInvalid);
     }
-    Ok(whole.to_owned())
+    Ok(if point == text.len() {
+        text
+    } else {
+        Cow::Owned(text[..point].to_owned())
+    })
 }
 
 /// A quantity as a JSON number above 0.
-pub(in crate::order) fn quantity(value: &Value<'_>) -> Result<String, Code> {
+pub(in crate::order) fn quantity<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Code> {
     let text = json_number(value, Code::QuantityInvalid)?;
-    let zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    if zero || text.starts_with('-') {
-        Err(Code::QuantityInvalid)
-    } else {
+    if is_positive(&text) {
         Ok(text)
+    } else {
+        Err(Code::QuantityInvalid)
     }
 }
 
+fn is_positive(plain: &str) -> bool {
+    !plain.starts_with('-') && plain.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+}
+
 /// JSON forbids `+` and leading zeros, which amounts (sent as text) may have.
-fn json_number(value: &Value<'_>, code: Code) -> Result<String, Code> {
-    let plain = plain(value).map_err(|problem| match problem {
+fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Code> {
+    let (plain, _) = plain(value).map_err(|problem| match problem {
         Code::WrongType | Code::InvalidUnicode => problem,
         _ => code,
     })?;
+    if matches!(plain.as_bytes(), [b'1'..=b'9', ..]) {
+        return Ok(plain);
+    }
     let (sign, unsigned) = match plain.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", plain.strip_prefix('+').unwrap_or(&plain)),
@@ -269,7 +296,7 @@ fn json_number(value: &Value<'_>, code: Code) -> Result<String, Code> {
     } else {
         ""
     };
-    Ok(format!("{sign}{zero}{trimmed}"))
+    Ok(Cow::Owned(format!("{sign}{zero}{trimmed}")))
 }
 
 /// A number for a key of the caller's own: shortest form, not rounded.
@@ -287,11 +314,11 @@ mod tests {
     use super::*;
 
     fn sent(value: impl Into<Value<'static>>) -> Result<String, Code> {
-        plain(&value.into()).map(Cow::into_owned)
+        plain(&value.into()).map(|(text, _)| text.into_owned())
     }
 
     fn sent_decimal(text: &'static str) -> Result<String, Code> {
-        plain(&Value::Decimal(text.into())).map(Cow::into_owned)
+        plain(&Value::Decimal(text.into())).map(|(text, _)| text.into_owned())
     }
 
     #[test]
@@ -397,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_cent_makes_a_difference_and_less_does_not() {
-        let of = Units::of;
+        let of = |text| Units::read(text).expect("an amount");
         let parts = [of("25.67"), of("4.99"), of("1.48")];
         assert!(!of("19.20").differs_by_a_cent(parts));
         assert!(!of("19.2099").differs_by_a_cent(parts));

@@ -5,17 +5,18 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// The currency's code in upper case, if there is such a currency.
-pub(in crate::order) fn currency(text: &str) -> Option<String> {
-    let upper = text.to_ascii_uppercase();
-    CURRENCIES.contains(&upper).then_some(upper)
+pub(in crate::order) fn currency(text: &str) -> Option<[u8; 3]> {
+    let mut code: [u8; 3] = text.as_bytes().try_into().ok()?;
+    code.make_ascii_uppercase();
+    CURRENCIES.contains(&code).then_some(code)
 }
 
 /// Whether this is a two-letter country code in upper case, as the standard writes it.
 pub(in crate::order) fn is_country(text: &str) -> bool {
-    COUNTRIES.contains(text)
+    COUNTRIES.contains(text.as_bytes())
 }
 
-static CURRENCIES: LazyLock<Codes> = LazyLock::new(|| {
+static CURRENCIES: LazyLock<Codes<3>> = LazyLock::new(|| {
     // The numeric codes have three digits; asking for each finds all alphabetic ones.
     Codes::of(
         (0..1000)
@@ -24,27 +25,33 @@ static CURRENCIES: LazyLock<Codes> = LazyLock::new(|| {
     )
 });
 
-static COUNTRIES: LazyLock<Codes> = LazyLock::new(|| {
+static COUNTRIES: LazyLock<Codes<2>> = LazyLock::new(|| {
     let pairs = (b'A'..=b'Z').flat_map(|first| (b'A'..=b'Z').map(move |second| [first, second]));
     let codes = pairs.map(|pair| pair.iter().copied().map(char::from).collect::<String>());
     Codes::of(codes.filter(|code| Country::from_str(code).is_ok()))
 });
 
-/// The libraries compare with one code after the other; every order asks, so the codes are
-/// sorted once.
-struct Codes(Vec<String>);
+/// The libraries compare with one code after the other; every order asks, so there is one bit
+/// for each combination of letters.
+struct Codes<const LETTERS: usize>(Vec<bool>);
 
-impl Codes {
+impl<const LETTERS: usize> Codes<LETTERS> {
     fn of(codes: impl Iterator<Item = String>) -> Self {
-        let mut codes: Vec<String> = codes.collect();
-        codes.sort_unstable();
-        Self(codes)
+        let mut known = vec![false; 26_usize.pow(u32::try_from(LETTERS).unwrap_or(0))];
+        codes
+            .filter_map(|code| Self::place(code.as_bytes()))
+            .for_each(|at| known[at] = true);
+        Self(known)
     }
 
-    fn contains(&self, code: &str) -> bool {
-        self.0
-            .binary_search_by(|known| known.as_str().cmp(code))
-            .is_ok()
+    fn contains(&self, code: &[u8]) -> bool {
+        Self::place(code).is_some_and(|at| self.0[at])
+    }
+
+    fn place(code: &[u8]) -> Option<usize> {
+        let right = code.len() == LETTERS && code.iter().all(u8::is_ascii_uppercase);
+        let letter = |at: usize, letter: &u8| at * 26 + usize::from(letter - b'A');
+        right.then(|| code.iter().fold(0, letter))
     }
 }
 
@@ -54,7 +61,7 @@ mod tests {
 
     #[test]
     fn currencies_are_known_in_any_case() {
-        assert_eq!(currency("eur").as_deref(), Some("EUR"));
+        assert_eq!(currency("eur"), Some(*b"EUR"));
         for unknown in ["EURO", "€", "", "ZZZ", " USD", "ＥＵＲ"] {
             assert_eq!(currency(unknown), None, "{unknown}");
         }
@@ -62,9 +69,13 @@ mod tests {
 
     #[test]
     fn every_code_of_the_library_is_found() {
-        assert!(CURRENCIES.0.len() > 150 && COUNTRIES.0.len() > 240);
+        let count = |known: &[bool]| known.iter().filter(|known| **known).count();
+        assert!(count(&CURRENCIES.0) > 150 && count(&COUNTRIES.0) > 240);
         for code in ["USD", "EUR", "JPY", "AED", "ZMW", "SLE", "XXX"] {
-            assert_eq!(currency(code).as_deref(), Some(code));
+            assert_eq!(
+                currency(code).as_ref().map(<[u8; 3]>::as_slice),
+                Some(code.as_bytes())
+            );
         }
     }
 

@@ -23,6 +23,9 @@ pub(in crate::order) struct Moment {
 }
 
 impl Moment {
+    /// How many bytes [`write`](Self::write) writes.
+    pub(in crate::order) const LENGTH: usize = 25;
+
     /// The moment in a zone's own offset, or in UTC.
     pub(in crate::order) fn in_zone(at: Timestamp, zone: Option<&TimeZone>) -> Self {
         Self {
@@ -43,45 +46,33 @@ impl Moment {
     }
 
     /// As the vendor's page writes it: `2018-01-01 01:23:40-08:00`.
-    pub(in crate::order) fn write(self, out: &mut String) {
+    pub(in crate::order) fn write(self) -> [u8; Self::LENGTH] {
         // Zones of the 19th century have offsets with seconds, which the form has no place for.
         let minutes = self.offset.seconds() / 60;
         let offset = Offset::from_seconds(minutes * 60).unwrap_or(Offset::UTC);
         let local = offset.to_datetime(self.at);
-        let offset = minutes.unsigned_abs();
-        let parts = [
-            (b'-', local.month().unsigned_abs()),
-            (b'-', local.day().unsigned_abs()),
-            (b' ', local.hour().unsigned_abs()),
-            (b':', local.minute().unsigned_abs()),
-            (b':', local.second().unsigned_abs()),
-            (
-                if minutes < 0 { b'-' } else { b'+' },
-                two_digits(offset / 60),
-            ),
-            (b':', two_digits(offset % 60)),
-        ];
-        let year = u32::from(local.year().unsigned_abs());
-        push_pair(out, two_digits(year / 100));
-        push_pair(out, two_digits(year % 100));
-        for (separator, number) in parts {
-            out.push(char::from(separator));
-            push_pair(out, number);
+        let year = i32::from(local.year());
+        let mut text = *b"YYYY-MM-DD hh:mm:ss+hh:mm";
+        if minutes < 0 {
+            text[19] = b'-';
         }
+        for (at, number) in [
+            (0, year / 100),
+            (2, year % 100),
+            (5, local.month().into()),
+            (8, local.day().into()),
+            (11, local.hour().into()),
+            (14, local.minute().into()),
+            (17, local.second().into()),
+            (20, minutes.abs() / 60),
+            (23, minutes.abs() % 60),
+        ] {
+            let number = u8::try_from(number).unwrap_or_default();
+            text[at] = b'0' + number / 10;
+            text[at + 1] = b'0' + number % 10;
+        }
+        text
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "no part of a date or offset exceeds 99"
-)]
-fn two_digits(number: u32) -> u8 {
-    number as u8
-}
-
-fn push_pair(out: &mut String, number: u8) {
-    out.push(char::from(b'0' + number / 10));
-    out.push(char::from(b'0' + number % 10));
 }
 
 /// Reads the vendor's own form and RFC 3339's without a fraction, which almost every time has;
@@ -299,11 +290,8 @@ mod tests {
 
     fn sent_in(text: &str, zone: Option<&str>) -> Result<String, Code> {
         let zone = zone.map(|name| TimeZone::get(name).expect("zone"));
-        parse(text, zone.as_ref()).map(|moment| {
-            let mut out = String::new();
-            moment.write(&mut out);
-            out
-        })
+        parse(text, zone.as_ref())
+            .map(|moment| String::from_utf8(moment.write().to_vec()).expect("ASCII"))
     }
 
     #[test]
