@@ -46,12 +46,14 @@ fn main() -> ExitCode {
                 .push(format!("{}: {reason}", scenario["name"]));
         }
     };
-    alone.iter().for_each(|scenario| run_one(scenario));
+    for scenario in alone {
+        run_one(scenario);
+    }
     side_by_side(&together, run_one);
     let failures = failures.into_inner().unwrap();
-    failures
-        .iter()
-        .for_each(|failure| println!("FAILED {failure}"));
+    for failure in &failures {
+        println!("FAILED {failure}");
+    }
     println!(
         "{} passed, {} failed",
         mine.len() - failures.len(),

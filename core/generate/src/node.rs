@@ -10,7 +10,10 @@ pub(crate) fn fields() -> String {
     let mut out = format!("// {NOTICE}\n");
     let statuses = quoted(STATUSES.iter().map(|status| status.name), " | ");
     out += "\n/** The documented statuses; the shop's own are sent as given. */\n";
-    out += &format!("export type OrderStatus = {statuses} | (string & {{}});\n");
+    let _ = writeln!(
+        out,
+        "export type OrderStatus = {statuses} | (string & {{}});"
+    );
     out += VALUES;
     union(
         &mut out,
@@ -60,9 +63,10 @@ export type Amount = string | number | bigint;
 ";
 
 fn union<'n>(out: &mut String, name: &str, members: impl Iterator<Item = &'n str>) {
-    let members: String = members
+    let members: Vec<String> = members
         .map(|member| format!("\n  | \"{member}\""))
         .collect();
+    let members = members.concat();
     let _ = writeln!(out, "\nexport type {name} ={members};");
 }
 

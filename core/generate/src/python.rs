@@ -11,11 +11,12 @@ pub(crate) fn fields() -> String {
     let statuses = quoted(STATUSES.iter().map(|status| status.name), ", ");
     let codes = quoted(Code::ALL.iter().map(|code| code.as_str()), ",\n    ");
     let errors = quoted(ErrorCode::ALL.iter().map(|code| code.as_str()), ",\n    ");
-    out += &format!(
+    let _ = write!(
+        out,
         "# The documented statuses; the shop's own are sent as given.\nOrderStatus: TypeAlias = Literal[{statuses}] | str\n"
     );
-    out += &format!("ProblemCode: TypeAlias = Literal[\n    {codes},\n]\n");
-    out += &format!("ErrorCode: TypeAlias = Literal[\n    {errors},\n]\n");
+    let _ = write!(out, "ProblemCode: TypeAlias = Literal[\n    {codes},\n]\n");
+    let _ = write!(out, "ErrorCode: TypeAlias = Literal[\n    {errors},\n]\n");
     for group in GROUPS {
         class(&mut out, group.record, group.doc, group.fields);
     }

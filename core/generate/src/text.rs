@@ -35,9 +35,9 @@ pub(crate) fn block_comment(text: &str, indent: &str) -> String {
     if let [line] = lines.as_slice() {
         return format!("{indent}/** {line} */\n");
     }
-    let body: String = lines
+    let body: Vec<String> = lines
         .iter()
         .map(|line| format!("{indent} * {line}\n"))
         .collect();
-    format!("{indent}/**\n{body}{indent} */\n")
+    format!("{indent}/**\n{}{indent} */\n", body.concat())
 }

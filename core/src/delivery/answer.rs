@@ -10,8 +10,6 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use rustls::CertificateError;
 
-use super::exchange::{Peer, Stage};
-
 /// What a status means for the update that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -75,6 +73,47 @@ pub(crate) enum FailureKind {
     Timeout,
 }
 
+/// What was being done, which decides what a failure is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Turning the host's name into addresses.
+    LookingUp,
+    /// Opening a socket to one of the addresses.
+    Connecting,
+    /// Agreeing on TLS, or asking the proxy for a tunnel.
+    Negotiating,
+    /// Sending the request and waiting for the answer.
+    Exchanging,
+}
+
+/// Whom something was done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Endpoint,
+    Proxy,
+}
+
+/// An error on the way to a socket, carried through ureq's connectors with its stage.
+#[derive(Debug)]
+pub(crate) struct Unreached {
+    stage: Stage,
+    cause: ureq::Error,
+}
+
+impl Unreached {
+    pub(crate) fn at(stage: Stage) -> impl FnOnce(ureq::Error) -> ureq::Error {
+        move |cause| ureq::Error::Other(Box::new(Self { stage, cause }))
+    }
+}
+
+impl fmt::Display for Unreached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl StdError for Unreached {}
+
 /// An exchange without an answer. The reason is for humans and names hosts only: never what was
 /// sent, never a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,9 +139,13 @@ impl Hosts {
 }
 
 impl Failure {
-    /// Names an error of ureq by what it is and by how far the exchange had come.
-    pub(crate) fn from_error(error: &ureq::Error, reached: (Stage, Peer), hosts: &Hosts) -> Self {
-        let (stage, peer) = reached;
+    /// Names an error of ureq by what it is, and by when and with whom it happened.
+    pub(crate) fn from_error(error: &ureq::Error, stage: Stage, peer: Peer, hosts: &Hosts) -> Self {
+        if let ureq::Error::Other(inner) = error
+            && let Some(unreached) = inner.downcast_ref::<Unreached>()
+        {
+            return Self::from_error(&unreached.cause, unreached.stage, peer, hosts);
+        }
         let host = hosts.name(peer);
         let (kind, reason) = match tls_cause(error) {
             Some(cause) => describe_tls(cause, &host),
@@ -111,6 +154,25 @@ impl Failure {
         Self {
             kind: blame(kind, peer),
             reason,
+        }
+    }
+
+    /// The endpoint answered with something that is not HTTP.
+    pub(crate) fn not_http(hosts: &Hosts) -> Self {
+        Self {
+            kind: FailureKind::Protocol,
+            reason: format!("the answer from {} is not valid HTTP", hosts.endpoint),
+        }
+    }
+
+    /// The connection was closed instead of an answer.
+    pub(crate) fn closed(hosts: &Hosts) -> Self {
+        Self {
+            kind: FailureKind::Disconnected,
+            reason: format!(
+                "{} closed the connection before it answered",
+                hosts.endpoint
+            ),
         }
     }
 }
@@ -164,7 +226,7 @@ fn describe_io(cause: &dyn fmt::Display, stage: Stage, host: &str) -> (FailureKi
             FailureKind::Disconnected,
             format!("the connection to {host} ended while it was being set up: {cause}"),
         ),
-        Stage::Sending | Stage::Waiting => (
+        Stage::Exchanging => (
             FailureKind::Disconnected,
             format!("the connection to {host} ended before the answer: {cause}"),
         ),
@@ -178,8 +240,7 @@ fn describe_timeout(stage: Stage, host: &str) -> String {
         Stage::Negotiating => {
             format!("connecting took too long: {host} did not complete the handshake")
         }
-        Stage::Sending => format!("sending to {host} took too long"),
-        Stage::Waiting => format!("no answer from {host} in time"),
+        Stage::Exchanging => format!("no answer from {host} in time"),
     }
 }
 
@@ -282,7 +343,7 @@ mod tests {
             endpoint: "db.example.com".to_owned(),
             proxy: Some("p.example.com".to_owned()),
         };
-        Failure::from_error(error, (stage, peer), &hosts)
+        Failure::from_error(error, stage, peer, &hosts)
     }
 
     fn io_error(kind: io::ErrorKind) -> ureq::Error {
@@ -297,8 +358,7 @@ mod tests {
             (&refused, Stage::LookingUp, FailureKind::Dns),
             (&refused, Stage::Connecting, FailureKind::Connect),
             (&reset, Stage::Negotiating, FailureKind::Disconnected),
-            (&reset, Stage::Sending, FailureKind::Disconnected),
-            (&reset, Stage::Waiting, FailureKind::Disconnected),
+            (&reset, Stage::Exchanging, FailureKind::Disconnected),
         ] {
             let direct = failure(error, stage, Peer::Endpoint);
             assert_eq!(direct.kind, kind);
@@ -324,8 +384,7 @@ mod tests {
             (Stage::LookingUp, "connecting took too long"),
             (Stage::Connecting, "connecting to"),
             (Stage::Negotiating, "handshake"),
-            (Stage::Sending, "sending"),
-            (Stage::Waiting, "no answer"),
+            (Stage::Exchanging, "no answer"),
         ] {
             for peer in [Peer::Endpoint, Peer::Proxy] {
                 let failure = failure(&timeout, stage, peer);
@@ -364,15 +423,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_not_http_are_a_protocol_failure() {
-        let large = ureq::Error::LargeResponseHeader(2, 1);
-        assert_eq!(
-            failure(&large, Stage::Waiting, Peer::Endpoint).kind,
-            FailureKind::Protocol
-        );
-        assert_eq!(
-            failure(&large, Stage::Waiting, Peer::Proxy).kind,
-            FailureKind::Proxy
-        );
+    fn the_stage_travels_through_the_connectors() {
+        let refused = io_error(io::ErrorKind::ConnectionRefused);
+        let error = Unreached::at(Stage::Connecting)(refused);
+        let failure = failure(&error, Stage::Negotiating, Peer::Endpoint);
+        assert_eq!(failure.kind, FailureKind::Connect);
     }
 }

@@ -1,75 +1,54 @@
-//! A TCP connection for ureq that costs few system calls and keeps an absolute deadline.
+//! A TCP connection for ureq's connectors that costs few system calls and keeps deadlines.
 //!
-//! Against ureq's own: limits are checked against the exchange's deadline on every wake-up, so a
-//! peer that trickles bytes gains nothing; socket time limits are set once and only lowered when
-//! they must be; a connection's health is asked with one peek, and only when it leaves the pool.
+//! What is written is held back until an answer is awaited, so that a request is one packet, in
+//! whatever pieces it comes. Socket limits are set once and changed only when they must be; time
+//! is checked on every wake-up, so that a peer that trickles bytes gains nothing. Health is asked
+//! with one peek.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::mem;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
-use super::exchange::{self, Peer, Stage};
+use super::answer::{Stage, Unreached};
 use super::resolver::Addresses;
 
-/// Opens sockets to the one host of a route: the endpoint's, or its proxy's.
+/// Room for a usual update, and for any answer's head.
+pub(crate) const BUFFER_SIZE: usize = 16 * 1024;
+
+/// Opens sockets to one host: the endpoint, or its proxy.
 pub(crate) struct SocketConnector {
-    addresses: Arc<Addresses>,
-    peer: Peer,
+    addresses: Addresses,
 }
 
 impl SocketConnector {
-    pub(crate) fn new(addresses: Arc<Addresses>, peer: Peer) -> Self {
-        Self { addresses, peer }
+    pub(crate) fn new(addresses: Addresses) -> Self {
+        Self { addresses }
     }
 
-    fn open(&self, until: Until) -> Result<TcpStream, Error> {
-        exchange::face(self.peer);
-        exchange::enter(Stage::LookingUp);
-        let addresses = self.addresses.current(until.when()).map_err(|error| {
+    pub(crate) fn open(&self, timeout: NextTimeout) -> Result<Socket, Error> {
+        let until = Until::after(timeout);
+        let addresses = self
+            .look_up(until)
+            .map_err(Unreached::at(Stage::LookingUp))?;
+        let stream = first_to_connect(&addresses, until)
+            .inspect_err(|_| self.addresses.expire())
+            .map_err(Unreached::at(Stage::Connecting))?;
+        stream.set_nodelay(true)?;
+        Ok(Socket::new(stream, until.end))
+    }
+
+    fn look_up(&self, until: Until) -> Result<Vec<SocketAddr>, Error> {
+        self.addresses.current(until.end).map_err(|error| {
             if error.kind() == ErrorKind::TimedOut {
-                Error::Timeout(Timeout::Resolve)
+                Error::Timeout(until.reason)
             } else {
                 Error::Io(error)
             }
-        })?;
-        exchange::enter(Stage::Connecting);
-        let stream =
-            first_to_connect(&addresses, until).inspect_err(|_| self.addresses.expire())?;
-        stream.set_nodelay(true)?;
-        exchange::enter(Stage::Negotiating);
-        Ok(stream)
-    }
-}
-
-impl<In: Transport> Connector<In> for SocketConnector {
-    type Out = Either<In, Socket>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        tunnel: Option<In>,
-    ) -> Result<Option<Self::Out>, Error> {
-        if let Some(tunnel) = tunnel {
-            return Ok(Some(Either::A(tunnel)));
-        }
-        let stream = self.open(Until::first_of(details.timeout))?;
-        let config = details.config;
-        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Ok(Some(Either::B(Socket::new(stream, buffers))))
-    }
-}
-
-impl fmt::Debug for SocketConnector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketConnector").finish_non_exhaustive()
+        })
     }
 }
 
@@ -92,44 +71,31 @@ fn first_to_connect(addresses: &[SocketAddr], until: Until) -> Result<TcpStream,
 /// The shortest limit that is passed to the system: zero would mean "none".
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// The end of a phase: ureq's own limit or the exchange's deadline, whichever comes first.
+/// The end of what ureq allows for an operation.
 #[derive(Clone, Copy)]
 struct Until {
-    end: Option<Instant>,
+    end: Instant,
     reason: Timeout,
 }
 
 impl Until {
-    fn first_of(timeout: NextTimeout) -> Self {
-        let own = (!timeout.after.is_not_happening()).then(|| Instant::now() + *timeout.after);
-        let end = match (own, exchange::deadline()) {
-            (Some(own), Some(deadline)) => Some(own.min(deadline)),
-            (own, deadline) => own.or(deadline),
-        };
+    fn after(timeout: NextTimeout) -> Self {
         Self {
-            end,
+            end: Instant::now() + (*timeout.after).min(UNLIMITED),
             reason: timeout.reason,
         }
     }
 
-    /// The instant itself, far away if there is no limit.
-    fn when(self) -> Instant {
-        self.end.unwrap_or_else(|| Instant::now() + UNLIMITED)
-    }
-
     /// The time that is left, which is never zero.
     fn left(self) -> Result<Duration, Error> {
-        let Some(end) = self.end else {
-            return Ok(UNLIMITED);
-        };
-        match end.saturating_duration_since(Instant::now()) {
+        match self.end.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(Error::Timeout(self.reason)),
             left => Ok(left),
         }
     }
 }
 
-/// Stands for "no limit" where the system wants a number.
+/// Stands for "no limit", since the end of time cannot be calculated with.
 const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One socket limit as the system knows it, so that it is only set when it has to change.
@@ -143,7 +109,7 @@ impl Patience {
     fn before_waiting(&mut self, left: Duration) -> Option<Duration> {
         match self.0 {
             Some(set) if set <= left => None,
-            _ => self.change_to(left - left / 4),
+            _ => self.change_to(left / 4 * 3),
         }
     }
 
@@ -161,35 +127,50 @@ impl Patience {
 /// A connected socket with its buffers.
 pub(crate) struct Socket {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    buffers: HoldingBuffers,
     reading: Patience,
     writing: Patience,
-    /// Bytes went over it since its health was last asked for.
-    used: bool,
+    /// When tunnel and TLS have to be agreed on. ureq allows its limit for each read anew.
+    ready_by: Instant,
     /// The peer closed it, or it failed.
     ended: bool,
 }
 
 impl Socket {
-    fn new(stream: TcpStream, buffers: LazyBuffers) -> Self {
+    fn new(stream: TcpStream, ready_by: Instant) -> Self {
         Self {
             stream,
-            buffers,
+            buffers: HoldingBuffers {
+                lazy: LazyBuffers::new(BUFFER_SIZE, BUFFER_SIZE),
+                held: 0,
+            },
             reading: Patience::default(),
             writing: Patience::default(),
-            used: false,
+            ready_by,
             ended: false,
         }
     }
 
-    fn write_all(&mut self, amount: usize, until: Until) -> Result<(), Error> {
-        let mut written = 0;
+    fn until(&self, timeout: NextTimeout) -> Until {
+        let mut until = Until::after(timeout);
+        if timeout.reason == Timeout::Connect {
+            until.end = until.end.min(self.ready_by);
+        }
+        until
+    }
+
+    fn send_held(&mut self, until: Until) -> Result<(), Error> {
+        let amount = std::mem::take(&mut self.buffers.held);
+        if amount == 0 {
+            return Ok(());
+        }
         let mut limit = self.writing.before_waiting(until.left()?);
+        let mut written = 0;
         while written < amount {
             if limit.is_some() {
                 self.stream.set_write_timeout(limit)?;
             }
-            match (&self.stream).write(&self.buffers.output()[written..amount]) {
+            match (&self.stream).write(&self.buffers.lazy.output()[written..amount]) {
                 Ok(0) => return Err(Error::Io(ErrorKind::WriteZero.into())),
                 Ok(count) => {
                     written += count;
@@ -219,6 +200,11 @@ impl Socket {
             }
         }
     }
+
+    fn exchange(&mut self, until: Until) -> Result<usize, Error> {
+        self.send_held(until)?;
+        self.read_some(until)
+    }
 }
 
 impl Transport for Socket {
@@ -227,26 +213,71 @@ impl Transport for Socket {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.used = true;
-        self.write_all(amount, Until::first_of(timeout))
+        self.buffers.held += amount;
+        if self.buffers.has_room() {
+            return Ok(());
+        }
+        self.send_held(self.until(timeout))
             .inspect_err(|_| self.ended = true)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.used = true;
         let count = self
-            .read_some(Until::first_of(timeout))
+            .exchange(self.until(timeout))
             .inspect_err(|_| self.ended = true)?;
         self.buffers.input_appended(count);
         self.ended |= count == 0;
         Ok(count > 0)
     }
 
-    /// ureq asks when a connection returns to the pool and again when it is taken out. Only the
-    /// second question can save a request, so only that one is worth a system call.
     fn is_open(&mut self) -> bool {
-        let just_used = mem::take(&mut self.used);
-        !self.ended && (just_used || is_quiet(&self.stream))
+        !self.ended && is_quiet(&self.stream)
+    }
+}
+
+/// Buffers whose output starts after what is held back.
+struct HoldingBuffers {
+    lazy: LazyBuffers,
+    held: usize,
+}
+
+impl HoldingBuffers {
+    /// Whether another piece can be held. What ureq writes in one go is never larger than what
+    /// it is offered, so a little room is enough.
+    fn has_room(&mut self) -> bool {
+        const LITTLE: usize = 2 * 1024;
+        self.output().len() >= LITTLE
+    }
+}
+
+impl Buffers for HoldingBuffers {
+    fn output(&mut self) -> &mut [u8] {
+        &mut self.lazy.output()[self.held..]
+    }
+
+    fn input(&self) -> &[u8] {
+        self.lazy.input()
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.lazy.input_append_buf()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.lazy.input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.lazy.input_consume(amount);
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let (scratch, output) = self.lazy.tmp_and_output();
+        (scratch, &mut output[self.held..])
+    }
+
+    fn can_use_input(&self) -> bool {
+        self.lazy.can_use_input()
     }
 }
 
@@ -287,4 +318,97 @@ fn is_quiet(stream: &TcpStream) -> bool {
         .peek(&mut [0_u8; 1])
         .is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
     stream.set_nonblocking(false).is_ok() && quiet
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn limit(milliseconds: u64) -> NextTimeout {
+        NextTimeout {
+            after: Duration::from_millis(milliseconds).into(),
+            reason: Timeout::Connect,
+            ..NextTimeout::default()
+        }
+    }
+
+    fn refused() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    /// A connected socket and its other end.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let ready_by = Instant::now() + UNLIMITED;
+        (Socket::new(near, ready_by), listener.accept().unwrap().0)
+    }
+
+    fn write(socket: &mut Socket, piece: &[u8]) {
+        socket.buffers().output()[..piece.len()].copy_from_slice(piece);
+        socket.transmit_output(piece.len(), limit(1000)).unwrap();
+    }
+
+    #[test]
+    fn the_second_address_is_tried_when_the_first_refuses() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let good = listener.local_addr().unwrap();
+        let stream = first_to_connect(&[refused(), good], Until::after(limit(1000))).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+    }
+
+    #[test]
+    fn all_addresses_that_fail_leave_the_last_error() {
+        let error = first_to_connect(&[refused(), refused()], Until::after(limit(1000)));
+        let Err(Error::Io(error)) = error else {
+            panic!("connected to nobody");
+        };
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_leaves_at_once_when_an_answer_is_awaited() {
+        let (mut socket, mut far) = pair();
+        write(&mut socket, b"head ");
+        write(&mut socket, b"body");
+        far.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 64];
+        let error = far.read(&mut buffer).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        far.set_nonblocking(false).unwrap();
+        assert!(matches!(
+            socket.await_input(limit(1)),
+            Err(Error::Timeout(Timeout::Connect))
+        ));
+        let count = far.read(&mut buffer).unwrap();
+        assert_eq!(&buffer[..count], b"head body");
+    }
+
+    #[test]
+    fn health_is_seen_without_reading() {
+        let (mut socket, far) = pair();
+        assert!(socket.is_open());
+        drop(far);
+        assert!(!socket.is_open());
+        let (mut socket, mut far) = pair();
+        far.write_all(b"unasked").unwrap();
+        // The byte is there once it can be peeked at.
+        socket.stream.peek(&mut [0]).unwrap();
+        assert!(!socket.is_open());
+    }
+
+    #[test]
+    fn a_socket_limit_is_set_only_when_it_has_to_change() {
+        let mut patience = Patience::default();
+        let second = Duration::from_secs(1);
+        assert_eq!(patience.before_waiting(8 * second), Some(6 * second));
+        assert_eq!(patience.before_waiting(8 * second), None);
+        assert_eq!(patience.before_waiting(7 * second), None);
+        assert_eq!(patience.before_waiting(4 * second), Some(3 * second));
+        assert_eq!(patience.after_waking(second), Some(second));
+        assert_eq!(patience.before_waiting(9 * second), None);
+        assert_eq!(patience.after_waking(Duration::ZERO), Some(SHORTEST));
+    }
 }

@@ -4,8 +4,9 @@
 mod answer;
 mod attempt;
 mod connection;
-mod exchange;
-mod one_write;
+mod idle;
+mod message;
+mod opener;
 mod pool;
 mod proxy;
 mod resolver;

@@ -187,13 +187,107 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// Answers ureq's question for addresses with none: ureq asks before every request, even if the
-/// connection is open already. The connector asks [`Addresses`] when it needs them.
+/// Answers ureq's question for addresses with none: the socket connector asks [`Addresses`].
 #[derive(Debug)]
 pub(crate) struct AddressesComeLater;
 
+impl AddressesComeLater {
+    pub(crate) fn none() -> ResolvedSocketAddrs {
+        Self.empty()
+    }
+}
+
 impl Resolver for AddressesComeLater {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        Ok(self.empty())
+        Ok(Self::none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    const PORT: u16 = 443;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    fn address(last: u8) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], PORT))
+    }
+
+    /// A host whose look-ups answer with what the test sends, and wait for it if need be.
+    fn answered_by_test() -> (Addresses, mpsc::Sender<io::Result<Vec<SocketAddr>>>) {
+        let (sender, answers) = mpsc::channel();
+        let answers = Mutex::new(answers);
+        let addresses = Addresses::found_by("db.example.com", PORT, move |host, port| {
+            assert_eq!((host, port), ("db.example.com", PORT));
+            answers.lock().unwrap().recv().unwrap()
+        });
+        (addresses, sender)
+    }
+
+    #[test]
+    fn literal_addresses_are_never_looked_up() {
+        for (host, expected) in [
+            ("192.0.2.7", address(7)),
+            ("[::1]", SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], PORT))),
+        ] {
+            let addresses = Addresses::found_by(host, PORT, |_, _| panic!("looked up"));
+            assert_eq!(addresses.current(soon()).unwrap(), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_look_up_is_remembered_until_connecting_fails() {
+        let (addresses, answers) = answered_by_test();
+        answers.send(Ok(vec![address(1)])).unwrap();
+        for _ in 0..3 {
+            assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
+        }
+        answers.send(Ok(vec![address(2)])).unwrap();
+        addresses.expire();
+        assert_eq!(addresses.current(soon()).unwrap(), [address(2)]);
+    }
+
+    #[test]
+    fn old_addresses_serve_when_asking_again_fails() {
+        let (addresses, answers) = answered_by_test();
+        answers.send(Ok(vec![address(1)])).unwrap();
+        assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
+        for failure in [Err(io::Error::other("no server")), Ok(Vec::new())] {
+            answers.send(failure).unwrap();
+            addresses.expire();
+            assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
+            // Nor is a dead name server asked by every connection.
+            assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
+        }
+    }
+
+    #[test]
+    fn a_failed_look_up_is_told_and_tried_again() {
+        let (addresses, answers) = answered_by_test();
+        answers.send(Err(io::Error::other("no such name"))).unwrap();
+        let error = addresses.current(soon()).unwrap_err();
+        assert_eq!(error.to_string(), "no such name");
+        answers.send(Ok(vec![address(1)])).unwrap();
+        assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
+    }
+
+    #[test]
+    fn a_look_up_that_hangs_holds_nobody_past_the_deadline() {
+        let (addresses, answers) = answered_by_test();
+        for _ in 0..2 {
+            let started = Instant::now();
+            let end = started + Duration::from_millis(50);
+            let error = addresses.current(end).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            assert!(started.elapsed() < Duration::from_secs(2));
+        }
+        // One look-up was made for both, and its answer still counts.
+        answers.send(Ok(vec![address(1)])).unwrap();
+        assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
     }
 }

@@ -1,28 +1,26 @@
 //! One exchange with the endpoint: a POST and what came of it. No retries here, and no rules.
+//!
+//! ureq opens the connections (TLS, proxy tunnels); the exchange over them is done here. Through
+//! ureq's agent a request takes some 23,000 instructions, most of them for generality that one
+//! fixed request has no use for; here it takes some 3,000.
 
 use std::fmt;
-use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use jiff::Timestamp;
-use ureq::config::{AutoHeaderValue, Config};
-use ureq::tls::TlsConfig;
-use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, RustlsConnector,
-    Transport as UreqTransport,
-};
-use ureq::{Agent, Body, Proxy};
+use http::{HeaderValue, Uri};
+use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, Proxy, Timeout};
 
-use super::answer::{Class, Failure, Hosts, retry_after};
-use super::connection::SocketConnector;
-use super::exchange::{self, Exchange, Peer};
-use super::one_write::OneWriteConnector;
-use super::resolver::{Addresses, AddressesComeLater};
-use super::{proxy, trust};
+use super::answer::{Class, Failure, Peer, Stage};
+use super::idle::IdleConnections;
+use super::message::{
+    AnswerHead, BodyEnd, Extent, LengthDigits, RequestHead, measure_body, read_head,
+};
+use super::opener::{Connection, Opener};
+use super::proxy;
+use super::trust::Trust;
 
 /// How updates reach the endpoint.
 pub(crate) struct Route {
@@ -60,15 +58,7 @@ pub(crate) enum Outcome {
     Failed(Failure),
 }
 
-/// Connections are closed after this long without use; most servers and the boxes in between
-/// keep theirs for a minute or more.
-const LONGEST_IDLE: Duration = Duration::from_secs(30);
-
-/// Room for a usual update with its head, and for any answer's head.
-const BUFFER_SIZE: usize = 16 * 1024;
-
-/// An answer whose head is larger is not from the endpoint. Less than a buffer, so that it is
-/// seen as such.
+/// An answer whose head is larger is not from the endpoint.
 const LARGEST_HEAD: usize = 12 * 1024;
 
 /// What is read of an answer's body, and for how long: only so that the connection can be used
@@ -78,10 +68,14 @@ const LONGEST_BODY: Duration = Duration::from_millis(250);
 
 /// The way to one endpoint, with its connections.
 pub(crate) struct Transport {
-    agent: Agent,
     endpoint: Uri,
-    headers: HeaderMap,
-    hosts: Hosts,
+    proxy: Option<Proxy>,
+    trust: Trust,
+    user_agent: String,
+    connect_timeout: Duration,
+    head: RequestHead,
+    idle: IdleConnections,
+    opener: OnceLock<Opener>,
 }
 
 impl Transport {
@@ -91,140 +85,185 @@ impl Transport {
     }
 
     fn in_environment(route: &Route, environment: proxy::Environment) -> Result<Self, RouteError> {
-        let proxy = proxy::choose(&route.endpoint, route.proxy.as_deref(), environment)?;
-        let roots = trust::roots(route.ca_file.as_deref(), environment)?;
-        let user_agent = HeaderValue::from_str(&route.user_agent).map_err(|_| RouteError {
-            setting: "user_agent",
-            reason: "has characters that a header cannot carry".to_owned(),
-        })?;
-        let connector =
-            ().chain(ConnectProxyConnector::default())
-                .chain(TunnelMark)
-                .chain(socket_connector(&route.endpoint, proxy.as_ref()))
-                .chain(RustlsConnector::default())
-                .chain(OneWriteConnector);
-        let hosts = Hosts {
-            endpoint: route.endpoint.host().unwrap_or_default().to_owned(),
-            proxy: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
-        };
-        let config = configure(route, TlsConfig::builder().root_certs(roots).build(), proxy);
+        if HeaderValue::from_str(&route.user_agent).is_err() {
+            return Err(RouteError {
+                setting: "user_agent",
+                reason: "has characters that a header cannot carry".to_owned(),
+            });
+        }
         Ok(Self {
-            agent: Agent::with_parts(config, connector, AddressesComeLater),
             endpoint: route.endpoint.clone(),
-            headers: HeaderMap::from_iter([
-                (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-                (USER_AGENT, user_agent),
-            ]),
-            hosts,
+            proxy: proxy::choose(&route.endpoint, route.proxy.as_deref(), environment)?,
+            trust: Trust::choose(route.ca_file.as_deref(), environment)?,
+            user_agent: route.user_agent.clone(),
+            connect_timeout: route.connect_timeout,
+            head: RequestHead::new(&route.endpoint, &route.user_agent),
+            idle: IdleConnections::new(route.idle_connections),
+            opener: OnceLock::new(),
         })
     }
 
     /// Sends `body` once, on this thread, and waits for the answer until `deadline` at most.
     pub(crate) fn post(&self, body: &[u8], deadline: Instant) -> Outcome {
-        let exchange = Exchange::begin(deadline);
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.clone();
-        *request.headers_mut() = self.headers.clone();
-        match self.agent.run(request) {
-            Ok(answer) => judge(answer, &exchange),
-            Err(error) => {
-                Outcome::Failed(Failure::from_error(&error, exchange.reached(), &self.hosts))
-            }
+        self.try_post(body, deadline)
+            .unwrap_or_else(Outcome::Failed)
+    }
+
+    fn try_post(&self, body: &[u8], deadline: Instant) -> Result<Outcome, Failure> {
+        let opener = self.opener();
+        let mut connection = match self.idle.take() {
+            Some(connection) => connection,
+            None => opener.open(deadline)?,
+        };
+        let mut digits = LengthDigits::default();
+        let request = self.head.request(body, &mut digits);
+        let head = send(&mut connection, &request, deadline)
+            .map_err(Trouble::Connection)
+            .and_then(|()| receive_head(&mut connection, deadline))
+            .map_err(|trouble| trouble.into_failure(opener))?;
+        if is_at_rest_after(&head, &mut connection, deadline) {
+            self.idle.put(connection);
         }
+        Ok(judge(&head))
+    }
+
+    fn opener(&self) -> &Opener {
+        self.opener.get_or_init(|| {
+            Opener::new(
+                self.endpoint.clone(),
+                self.proxy.clone(),
+                self.trust.roots(),
+                &self.user_agent,
+                self.connect_timeout,
+            )
+        })
     }
 }
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transport")
-            .field("hosts", &self.hosts)
+            .field("endpoint", &self.endpoint.host())
             .finish_non_exhaustive()
     }
 }
 
-fn configure(route: &Route, tls: TlsConfig, proxy: Option<Proxy>) -> Config {
-    Agent::config_builder()
-        .tls_config(tls)
-        .proxy(proxy)
-        .http_status_as_error(false)
-        // A redirect is an answer like any other: customer data goes nowhere else.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .accept(AutoHeaderValue::None)
-        .accept_encoding(AutoHeaderValue::None)
-        .user_agent(route.user_agent.as_str())
-        .timeout_connect(Some(route.connect_timeout))
-        .max_idle_connections(route.idle_connections)
-        .max_idle_connections_per_host(route.idle_connections)
-        .max_idle_age(LONGEST_IDLE)
-        .max_response_header_size(LARGEST_HEAD)
-        .input_buffer_size(BUFFER_SIZE)
-        .output_buffer_size(BUFFER_SIZE)
-        .build()
+/// Why there is no answer from an open connection.
+enum Trouble {
+    Connection(Error),
+    Closed,
+    NotHttp,
 }
 
-/// Whatever the target, sockets are opened to one host only.
-fn socket_connector(endpoint: &Uri, proxy: Option<&Proxy>) -> SocketConnector {
-    let (host, port, peer) = match proxy {
-        Some(proxy) => (proxy.host(), proxy.port(), Peer::Proxy),
-        None => (
-            endpoint.host().unwrap_or_default(),
-            proxy::port_of(endpoint),
-            Peer::Endpoint,
-        ),
+impl Trouble {
+    fn into_failure(self, opener: &Opener) -> Failure {
+        let hosts = opener.hosts();
+        match self {
+            Self::Connection(error) => {
+                Failure::from_error(&error, Stage::Exchanging, Peer::Endpoint, hosts)
+            }
+            Self::Closed => Failure::closed(hosts),
+            Self::NotHttp => Failure::not_http(hosts),
+        }
+    }
+}
+
+/// Hands over the pieces as if they were one, so that they are one TLS record.
+fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Result<(), Error> {
+    let mut filled = 0;
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            let room = &mut connection.buffers().output()[filled..];
+            let (now, later) = rest.split_at(rest.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            let is_full = now.len() == room.len();
+            filled += now.len();
+            rest = later;
+            if is_full {
+                connection.transmit_output(filled, until(deadline)?)?;
+                filled = 0;
+            }
+        }
+    }
+    if filled > 0 {
+        connection.transmit_output(filled, until(deadline)?)?;
+    }
+    Ok(())
+}
+
+/// The head of the answer that counts.
+fn receive_head(connection: &mut Connection, deadline: Instant) -> Result<AnswerHead, Trouble> {
+    loop {
+        let has_more = await_input(connection, deadline).map_err(Trouble::Connection)?;
+        while let Some(head) =
+            read_head(connection.buffers().input()).map_err(|_| Trouble::NotHttp)?
+        {
+            connection.buffers().input_consume(head.size);
+            if !head.is_interim() {
+                return Ok(head);
+            }
+        }
+        if !has_more {
+            return Err(Trouble::Closed);
+        }
+        if connection.buffers().input().len() > LARGEST_HEAD {
+            return Err(Trouble::NotHttp);
+        }
+    }
+}
+
+/// Reads the rest of a short answer and says whether the connection can be used again.
+fn is_at_rest_after(head: &AnswerHead, connection: &mut Connection, deadline: Instant) -> bool {
+    if !head.is_kept || head.status == 101 {
+        return false;
+    }
+    let deadline = match head.body_end {
+        BodyEnd::After(0) => deadline,
+        _ => deadline.min(Instant::now() + LONGEST_BODY),
     };
-    SocketConnector::new(Arc::new(Addresses::of(host, port)), peer)
+    loop {
+        let input = connection.buffers().input();
+        match measure_body(input, head.body_end) {
+            Extent::Complete(size) if size == input.len() => {
+                connection.buffers().input_consume(size);
+                return true;
+            }
+            Extent::Incomplete if input.len() <= LARGEST_BODY => {}
+            _ => return false,
+        }
+        if !matches!(await_input(connection, deadline), Ok(true)) {
+            return false;
+        }
+    }
 }
 
-fn judge(mut answer: Response<Body>, exchange: &Exchange) -> Outcome {
-    let status = answer.status().as_u16();
-    if Class::of(status) == Class::Received {
+fn await_input(connection: &mut Connection, deadline: Instant) -> Result<bool, Error> {
+    connection.await_input(until(deadline)?)
+}
+
+/// The time left, in the form that ureq's connections take.
+fn until(deadline: Instant) -> Result<NextTimeout, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(Error::Timeout(Timeout::RecvResponse));
+    }
+    Ok(NextTimeout {
+        after: left.into(),
+        reason: Timeout::RecvResponse,
+        ..NextTimeout::default()
+    })
+}
+
+fn judge(head: &AnswerHead) -> Outcome {
+    if Class::of(head.status) == Class::Received {
         return Outcome::Received;
     }
-    let retry_after = answer
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| retry_after(value, Timestamp::now()));
-    finish_reading(answer.body_mut(), exchange);
     Outcome::Answered {
-        status,
-        retry_after,
+        status: head.status,
+        retry_after: head.retry_after,
     }
 }
 
-/// Reads the rest of a short answer. ureq keeps a connection only if its answer was read to the
-/// end, and closes it otherwise.
-fn finish_reading(body: &mut Body, exchange: &Exchange) {
-    exchange.shorten(LONGEST_BODY);
-    let mut reader = body.as_reader();
-    let mut scratch = [0; 1024];
-    let mut total = 0;
-    while total <= LARGEST_BODY {
-        match reader.read(&mut scratch) {
-            Ok(0) | Err(_) => return,
-            Ok(count) => total += count,
-        }
-    }
-}
-
-/// Notes that the proxy has made its tunnel: from here on, failures are the endpoint's.
-#[derive(Debug)]
-struct TunnelMark;
-
-impl<In: UreqTransport> Connector<In> for TunnelMark {
-    type Out = In;
-
-    fn connect(
-        &self,
-        _: &ConnectionDetails,
-        tunnel: Option<In>,
-    ) -> Result<Option<In>, ureq::Error> {
-        if tunnel.is_some() {
-            exchange::face(Peer::Endpoint);
-            exchange::enter(exchange::Stage::Negotiating);
-        }
-        Ok(tunnel)
-    }
-}
+#[cfg(test)]
+mod tests;

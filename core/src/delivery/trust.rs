@@ -10,46 +10,60 @@ use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 use super::proxy::Environment;
 use super::transport::RouteError;
 
-/// The given file's authorities alone, else those of `SSL_CERT_FILE`, else Mozilla's.
-pub(crate) fn roots(
-    ca_file: Option<&Path>,
-    environment: Environment,
-) -> Result<RootCerts, RouteError> {
-    if let Some(path) = ca_file {
-        return read("ca_file", path);
+/// The authorities of a route. A file is read at once, but a system's bundle holds hundreds of
+/// certificates, so most of the reading is left to the first connection.
+pub(crate) enum Trust {
+    Mozilla,
+    Pem(Vec<u8>),
+}
+
+impl Trust {
+    /// The given file's authorities alone, else those of `SSL_CERT_FILE`, else Mozilla's.
+    pub(crate) fn choose(
+        ca_file: Option<&Path>,
+        environment: Environment,
+    ) -> Result<Self, RouteError> {
+        if let Some(path) = ca_file {
+            return read("ca_file", path);
+        }
+        match environment("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
+            Some(path) => read("SSL_CERT_FILE", Path::new(&path)),
+            None => Ok(Self::Mozilla),
+        }
     }
-    match environment("SSL_CERT_FILE").filter(|path| !path.is_empty()) {
-        Some(path) => read("SSL_CERT_FILE", Path::new(&path)),
-        None => Ok(RootCerts::WebPki),
+
+    /// In the form ureq takes. It leaves out what it cannot use.
+    pub(crate) fn roots(&self) -> RootCerts {
+        match self {
+            Self::Mozilla => RootCerts::WebPki,
+            Self::Pem(pem) => RootCerts::from(certificates(pem)),
+        }
     }
 }
 
-fn read(setting: &'static str, path: &Path) -> Result<RootCerts, RouteError> {
+/// Reads the file, and makes sure that there is at least one certificate in it to trust.
+fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
     let error = |reason: String| RouteError { setting, reason };
     let pem = fs::read(path)
         .map_err(|cause| error(format!("cannot be read: {} ({cause})", path.display())))?;
-    let certificates = usable_certificates(&pem)
-        .map_err(|cause| error(format!("is not valid PEM: {} ({cause})", path.display())))?;
-    if certificates.is_empty() {
-        return Err(error(format!(
-            "holds no certificate in PEM form: {}",
-            path.display()
-        )));
+    if certificates(&pem).any(|certificate| is_usable(&certificate)) {
+        return Ok(Trust::Pem(pem));
     }
-    Ok(RootCerts::from(certificates))
+    Err(error(format!(
+        "holds no certificate of an authority in PEM form: {}",
+        path.display()
+    )))
 }
 
-/// What ureq would silently leave out is left out here, so that an empty set is seen.
-fn usable_certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, ureq::Error> {
-    let mut certificates = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item?
-            && RootCertStore::empty()
-                .add(CertificateDer::from_slice(certificate.der()))
-                .is_ok()
-        {
-            certificates.push(certificate);
-        }
-    }
-    Ok(certificates)
+fn certificates(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {
+    parse_pem(pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    })
+}
+
+fn is_usable(certificate: &Certificate) -> bool {
+    RootCertStore::empty()
+        .add(CertificateDer::from_slice(certificate.der()))
+        .is_ok()
 }

@@ -250,7 +250,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         self.slots[index].is_some_and(|value| !is_blank(value))
     }
 
-    /// What site_id and order_id add: the lane, and what is odd about an order id.
+    /// What `site_id` and `order_id` add: the lane, and what is odd about an order id.
     fn identify(&mut self, index: usize, value: &Value<'_>) {
         let Ok(text) = as_text(value) else { return };
         self.lane = extend_lane(self.lane, text.as_bytes());

@@ -71,7 +71,7 @@ pub(super) fn entries_of<'w, 'v>(
 }
 
 /// Writes all records, in the order of their groups and numbers.
-pub(super) fn write_all<'w, 'v>(walk: &mut Walk<'w, 'v>) {
+pub(super) fn write_all(walk: &mut Walk<'_, '_>) {
     let mut entries = std::mem::take(&mut walk.entries);
     entries.sort_by_key(|entry| (entry.group, entry.number));
     for group in entries.chunk_by(|left, right| left.group == right.group) {

@@ -119,7 +119,7 @@ pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>,
 }
 
 /// A decimal object's text in plain notation: `1E+2` becomes `100`.
-fn decimal<'v>(text: &'v str) -> Result<Cow<'v, str>, Code> {
+fn decimal(text: &str) -> Result<Cow<'_, str>, Code> {
     match Units::read(text) {
         Ok(_) => return Ok(Cow::Borrowed(text)),
         Err(Code::AmountTooLong) => return Err(Code::AmountTooLong),
@@ -159,11 +159,7 @@ fn shift_point(mantissa: &str, exponent: i32) -> Result<String, Code> {
             digits.insert(point, '.');
         }
         let leading = digits.bytes().take_while(|digit| *digit == b'0').count();
-        let keep_one = if digits[leading..].starts_with(['.']) || leading == digits.len() {
-            1
-        } else {
-            0
-        };
+        let keep_one = usize::from(digits[leading..].starts_with('.') || leading == digits.len());
         digits.drain(..leading.saturating_sub(keep_one));
     }
     if negative {

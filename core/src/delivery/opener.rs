@@ -1,0 +1,149 @@
+//! Opens connections: directly or through a proxy's tunnel, with TLS where the scheme asks for it.
+//! The tunnel and TLS are ureq's connectors; the sockets below them are ours.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::time::Instant as UreqInstant;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
+};
+use ureq::{Agent, Error, Proxy, Timeout};
+
+use super::answer::{Failure, Hosts, Peer, Stage};
+use super::connection::{BUFFER_SIZE, SocketConnector};
+use super::proxy::port_of;
+use super::resolver::{Addresses, AddressesComeLater};
+
+/// A connection to the endpoint, whatever lies in between.
+pub(crate) type Connection = Box<dyn Transport>;
+
+type FirstHop = dyn Fn(&ConnectionDetails) -> Result<Connection, Error> + Send + Sync;
+
+/// The way to the endpoint.
+pub(crate) struct Opener {
+    endpoint: Uri,
+    connect_timeout: Duration,
+    hosts: Hosts,
+    config: Config,
+    /// Connects to the endpoint, or to the proxy if there is one, up to and including TLS.
+    first_hop: Arc<FirstHop>,
+    tls: Arc<RustlsConnector>,
+}
+
+impl Opener {
+    pub(crate) fn new(
+        endpoint: Uri,
+        proxy: Option<Proxy>,
+        roots: RootCerts,
+        user_agent: &str,
+        connect_timeout: Duration,
+    ) -> Self {
+        let hosts = Hosts {
+            endpoint: endpoint.host().unwrap_or_default().to_owned(),
+            proxy: proxy.as_ref().map(|proxy| proxy.host().to_owned()),
+        };
+        let addresses = match &proxy {
+            Some(proxy) => Addresses::of(proxy.host(), proxy.port()),
+            None => Addresses::of(&hosts.endpoint, port_of(&endpoint)),
+        };
+        let config = Agent::config_builder()
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .proxy(proxy)
+            .user_agent(user_agent)
+            .input_buffer_size(BUFFER_SIZE)
+            .output_buffer_size(BUFFER_SIZE)
+            .build();
+        let tls = Arc::new(RustlsConnector::default());
+        Self {
+            endpoint,
+            connect_timeout,
+            hosts,
+            config,
+            first_hop: first_hop(SocketConnector::new(addresses), Arc::clone(&tls)),
+            tls,
+        }
+    }
+
+    /// The hosts involved, for naming failures.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Opens a connection within the connect limit, and before `deadline` in any case.
+    pub(crate) fn open(&self, deadline: Instant) -> Result<Connection, Failure> {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let details = self.details(now, left.min(self.connect_timeout));
+        if self.hosts.proxy.is_none() {
+            return (self.first_hop)(&details)
+                .map_err(|error| self.failure(&error, Peer::Endpoint));
+        }
+        let tunnel = open_tunnel(&details).map_err(|error| self.failure(&error, Peer::Proxy))?;
+        secure(&self.tls, &details, tunnel).map_err(|error| self.failure(&error, Peer::Endpoint))
+    }
+
+    fn failure(&self, error: &Error, peer: Peer) -> Failure {
+        Failure::from_error(error, Stage::Negotiating, peer, &self.hosts)
+    }
+
+    fn details(&self, now: Instant, limit: Duration) -> ConnectionDetails<'_> {
+        ConnectionDetails {
+            uri: &self.endpoint,
+            addrs: AddressesComeLater::none(),
+            config: &self.config,
+            request_level: false,
+            resolver: &AddressesComeLater,
+            now: UreqInstant::Exact(now),
+            timeout: NextTimeout {
+                after: limit.into(),
+                reason: Timeout::Connect,
+                ..NextTimeout::default()
+            },
+            current_time: Arc::new(UreqInstant::now),
+            run_connector: self.first_hop.clone(),
+            register_shutdown: Arc::new(|_| Ok(())),
+        }
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener")
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+fn first_hop(sockets: SocketConnector, tls: Arc<RustlsConnector>) -> Arc<FirstHop> {
+    Arc::new(move |details| {
+        let socket = Box::new(sockets.open(details.timeout)?);
+        secure(&tls, details, socket)
+    })
+}
+
+fn open_tunnel(details: &ConnectionDetails) -> Result<Connection, Error> {
+    match ConnectProxyConnector::default().connect(details, None::<()>)? {
+        Some(tunnel) => Ok(Box::new(tunnel)),
+        None => Err(Error::ConnectionFailed),
+    }
+}
+
+/// Puts TLS around a connection if the target's scheme asks for it.
+fn secure(
+    tls: &RustlsConnector,
+    details: &ConnectionDetails,
+    connection: Connection,
+) -> Result<Connection, Error> {
+    if !details.needs_tls() {
+        return Ok(connection);
+    }
+    match tls.connect(details, Some(connection))? {
+        Some(secured) if secured.is_tls() => Ok(Box::new(secured)),
+        _ => Err(Error::TlsRequired),
+    }
+}
