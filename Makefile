@@ -1,0 +1,75 @@
+# make demo   see it work: order updates from four runtimes arrive at a receiver on this machine
+# make test   everything; make lint; make build; make bench
+
+VENV   := $(CURDIR)/.venv
+DIST   := $(CURDIR)/dist
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+RECEIVER := $(CARGO_TARGET_DIR)/debug/katalys-receiver
+export VENV DIST RECEIVER CARGO_TARGET_DIR
+# Settings of this machine's own must not reach the tests.
+unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT
+
+BINDINGS := bindings-c bindings-php bindings-python bindings-node
+
+.PHONY: demo test build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
+
+demo: tools-demo build receiver
+	examples/demo.sh
+
+build: $(BINDINGS)
+	@echo && echo "in dist/:" && ls $(DIST)
+
+# One after the other: each is a link-time optimised build that fills all cores by itself.
+bindings-c: tools-build
+	$(MAKE) -C bindings-c build
+bindings-php: bindings-c
+	$(MAKE) -C bindings-php build
+bindings-python: bindings-php
+	$(MAKE) -C bindings-python build
+bindings-node: bindings-python
+	$(MAKE) -C bindings-node build
+
+test: tools-test build receiver
+	cargo test --workspace --exclude katalys-python --exclude katalys-node
+	$(MAKE) -C bindings-c test
+	$(MAKE) -C bindings-php test
+	$(MAKE) -C bindings-python test
+	$(MAKE) -C bindings-node test
+	examples/test.sh
+
+lint: tools-test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo run -q -p katalys-generate -- --check
+	tools/deny.sh
+	$(MAKE) -C bindings-c lint
+	$(MAKE) -C bindings-php lint
+	$(MAKE) -C bindings-python lint
+	$(MAKE) -C bindings-node lint
+
+bench: tools-test build
+	$(VENV)/bin/python benches/run.py
+
+# Every file that is made from the core's tables, and the C headers.
+generate:
+	cargo run -q -p katalys-generate
+	$(MAKE) -C bindings-c generate
+
+receiver:
+	cargo build -q -p katalys-receiver
+
+tools-build: $(VENV)/complete
+	tools/need.sh build
+tools-demo:
+	tools/need.sh demo
+tools-test: $(VENV)/complete
+	tools/need.sh test
+
+$(VENV)/complete: bindings-python/requirements-dev.txt
+	tools/need.sh build
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install -q --disable-pip-version-check -r bindings-python/requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(DIST) $(VENV) $(CARGO_TARGET_DIR) bindings-node/node_modules
