@@ -7,7 +7,7 @@ set -eu
 build="cc:gcc make:make"
 demo="$build php:php-cli pkg-config:pkg-config curl:curl"
 test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit strace:strace
-  valgrind:valgrind g++:g++ wrk:wrk file:file xargs:findutils"
+  valgrind:valgrind g++:g++ wrk:wrk openssl:openssl file:file xargs:findutils"
 
 case "$1" in
   build) wanted=$build ;;
