@@ -6,7 +6,7 @@ set -eu
 # command:Debian package. PHP's FFI and OPcache come with these packages.
 build="cc:gcc make:make"
 demo="$build php:php-cli pkg-config:pkg-config curl:curl"
-test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit strace:strace
+test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit phpcs:php-codesniffer strace:strace
   valgrind:valgrind g++:g++ wrk:wrk openssl:openssl file:file xargs:findutils"
 
 case "$1" in

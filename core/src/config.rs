@@ -62,6 +62,8 @@ pub enum SettingKind {
     Text,
     /// A URL.
     Url,
+    /// A URL that may hold a password.
+    SecretUrl,
     /// A file's path.
     Path,
     /// Seconds, with decimals.
@@ -118,7 +120,7 @@ pub static SETTINGS: &[Setting] = &[
         "The longest that making one connection may take, in seconds."),
     setting("ca_file", SettingKind::Path, None, "",
         "A PEM file with the only certificate authorities to trust, in place of Mozilla's; `SSL_CERT_FILE` does the same."),
-    setting("proxy", SettingKind::Url, None, "",
+    setting("proxy", SettingKind::SecretUrl, None, "",
         "The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."),
     setting("timezone", SettingKind::Text, None, "",
         "The IANA time zone in which times without an offset are read, such as `America/New_York`; without it they are errors."),

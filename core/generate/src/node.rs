@@ -93,7 +93,9 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::Path => "string".into(),
+        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => {
+            "string".into()
+        }
         SettingKind::Seconds | SettingKind::Number => "number".into(),
         SettingKind::Flag => "boolean".into(),
         SettingKind::Choice(words) => quoted(words.iter().copied(), " | "),

@@ -57,7 +57,12 @@ pub(crate) fn client_options() -> String {
     out += "    final public function __construct(\n";
     for setting in SETTINGS {
         let name = Language::Php.spell(setting.name);
-        let _ = writeln!(out, "        {} ${name} = null,", native_type(setting.kind));
+        let _ = writeln!(
+            out,
+            "        {}{} ${name} = null,",
+            secrecy(setting.kind),
+            native_type(setting.kind)
+        );
     }
     out += "        ?\\Psr\\Log\\LoggerInterface $logger = null,\n    ) {\n        $this->open([\n";
     for setting in SETTINGS {
@@ -120,7 +125,9 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::Path => "string".into(),
+        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => {
+            "string".into()
+        }
         SettingKind::Seconds => "int|float".into(),
         SettingKind::Number => "int".into(),
         SettingKind::Flag => "bool".into(),
@@ -129,6 +136,15 @@ fn option_type(kind: SettingKind) -> String {
             .map(|word| format!("'{word}'"))
             .collect::<Vec<_>>()
             .join("|"),
+    }
+}
+
+/// Keeps a password out of stack traces.
+fn secrecy(kind: SettingKind) -> &'static str {
+    if kind == SettingKind::SecretUrl {
+        "#[\\SensitiveParameter] "
+    } else {
+        ""
     }
 }
 

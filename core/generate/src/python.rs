@@ -90,7 +90,7 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url => "str".into(),
+        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl => "str".into(),
         SettingKind::Path => "str | PathLike[str]".into(),
         SettingKind::Seconds => "float".into(),
         SettingKind::Number => "int".into(),

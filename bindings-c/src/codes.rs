@@ -1,0 +1,85 @@
+//! The stable numbers of what can go wrong.
+//!
+//! Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
+
+use katalys_core::ErrorCode;
+
+/// What came of a call: 0, or the number of an error. The hundreds are its class.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(non_camel_case_types, reason = "the name C sees")]
+pub enum katalys_code {
+    /// It worked.
+    KATALYS_OK = 0,
+    /// `ConfigError`: a required setting is missing.
+    KATALYS_CONFIG_MISSING = 101,
+    /// `ConfigError`: a setting has a value that cannot be used.
+    KATALYS_CONFIG_INVALID = 102,
+    /// `ConfigError`: there is no setting of that name.
+    KATALYS_CONFIG_UNKNOWN = 103,
+    /// `ValidationError`: the update cannot be right and was not sent.
+    KATALYS_VALIDATION = 201,
+    /// `RejectedError`: the endpoint refused the update for good (most 4xx).
+    KATALYS_REJECTED = 301,
+    /// `RejectedError`: the endpoint could not take the update now (408, 425, 429, 5xx). The same
+    /// call may succeed later.
+    KATALYS_UNAVAILABLE = 302,
+    /// `RejectedError`: the answer was a success other than 204, as from a captive portal. The
+    /// same call may succeed later.
+    KATALYS_NOT_CONFIRMED = 303,
+    /// `RejectedError`: the answer was a redirect, which is never followed. The same call may
+    /// succeed later.
+    KATALYS_REDIRECTED = 304,
+    /// `TransportError`: the endpoint's name could not be resolved. The same call may succeed
+    /// later.
+    KATALYS_DNS = 401,
+    /// `TransportError`: no connection to the endpoint could be made. The same call may succeed
+    /// later.
+    KATALYS_CONNECT = 402,
+    /// `TransportError`: the connection ended before an answer came. The same call may succeed
+    /// later.
+    KATALYS_DISCONNECTED = 403,
+    /// `TransportError`: the endpoint's certificate is not valid.
+    KATALYS_CERTIFICATE = 404,
+    /// `TransportError`: no encrypted connection could be agreed on. The same call may succeed
+    /// later.
+    KATALYS_TLS = 405,
+    /// `TransportError`: the answer was not HTTP. The same call may succeed later.
+    KATALYS_PROTOCOL = 406,
+    /// `TransportError`: the proxy did not give a connection. The same call may succeed later.
+    KATALYS_PROXY = 407,
+    /// `TimeoutError`: there was no answer within the time limit. The same call may succeed
+    /// later.
+    KATALYS_TIMEOUT = 501,
+    /// `InternalError`: a mistake in this library.
+    KATALYS_INTERNAL = 901,
+    /// `InternalError`: a function was called in a way its documentation forbids.
+    KATALYS_MISUSE = 902,
+}
+
+impl From<ErrorCode> for katalys_code {
+    fn from(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::ConfigMissing => Self::KATALYS_CONFIG_MISSING,
+            ErrorCode::ConfigInvalid => Self::KATALYS_CONFIG_INVALID,
+            ErrorCode::ConfigUnknown => Self::KATALYS_CONFIG_UNKNOWN,
+            ErrorCode::Validation => Self::KATALYS_VALIDATION,
+            ErrorCode::Rejected => Self::KATALYS_REJECTED,
+            ErrorCode::Unavailable => Self::KATALYS_UNAVAILABLE,
+            ErrorCode::NotConfirmed => Self::KATALYS_NOT_CONFIRMED,
+            ErrorCode::Redirected => Self::KATALYS_REDIRECTED,
+            ErrorCode::Dns => Self::KATALYS_DNS,
+            ErrorCode::Connect => Self::KATALYS_CONNECT,
+            ErrorCode::Disconnected => Self::KATALYS_DISCONNECTED,
+            ErrorCode::Certificate => Self::KATALYS_CERTIFICATE,
+            ErrorCode::Tls => Self::KATALYS_TLS,
+            ErrorCode::Protocol => Self::KATALYS_PROTOCOL,
+            ErrorCode::Proxy => Self::KATALYS_PROXY,
+            ErrorCode::Timeout => Self::KATALYS_TIMEOUT,
+            ErrorCode::Internal => Self::KATALYS_INTERNAL,
+            ErrorCode::Misuse => Self::KATALYS_MISUSE,
+            // `ErrorCode` may grow; a code without a number is a mistake of this library.
+            _ => Self::KATALYS_INTERNAL,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+<?php
+
+/**
+ * For php.ini: `opcache.preload=/path/to/this/preload.php`. An application that has a preload
+ * file of its own requires this one from there.
+ *
+ * With ffi.enable=preload, which is PHP's default, only code that was preloaded may use FFI.
+ */
+
+declare(strict_types=1);
+
+foreach (
+    [
+        'Problem',
+        'Receipt',
+        'Validation',
+        'KatalysException',
+        'ConfigException',
+        'ValidationException',
+        'RejectedException',
+        'TransportException',
+        'TimeoutException',
+        'Internal/Update',
+        'Internal/Library',
+        'Internal/Handle',
+        'Internal/Outcome',
+        'ClientOptions',
+        'Client',
+    ] as $class
+) {
+    require_once __DIR__ . '/src/' . $class . '.php';
+}

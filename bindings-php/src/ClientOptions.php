@@ -1,0 +1,63 @@
+<?php
+
+// Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
+
+declare(strict_types=1);
+
+/**
+ * The settings of a client, as named arguments.
+ */
+
+namespace Katalys;
+
+trait ClientOptions
+{
+    /**
+     * @param string|null $siteId The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`)
+     * or a tracking id. Required.
+     * @param string|null $endpoint The whole URL that updates are sent to.
+     * @param int|float|null $timeout The longest a waiting call may take, with all its retries, in
+     * seconds.
+     * @param int|float|null $connectTimeout The longest that making one connection may take, in seconds.
+     * @param string|null $caFile A PEM file with the only certificate authorities to trust, in place of
+     * Mozilla's; `SSL_CERT_FILE` does the same.
+     * @param string|null $proxy The URL of an HTTP proxy (`http://user:password@host:port`); empty for
+     * none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+     * @param string|null $timezone The IANA time zone in which times without an offset are read, such as
+     * `America/New_York`; without it they are errors.
+     * @param 'raise'|'drop'|null $invalid What becomes of an invalid optional field: `raise` refuses the
+     * update, `drop` leaves the field out and warns.
+     * @param bool|null $allowHttp Allows an endpoint without TLS on another host than this one. Customer
+     * data then crosses the network unprotected.
+     * @param int|null $workers The most threads that send in the background, started as they are needed.
+     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once.
+     *
+     * @throws ConfigException if a setting cannot be used; its message says how to mend it.
+     */
+    final public function __construct(
+        ?string $siteId = null,
+        ?string $endpoint = null,
+        int|float|null $timeout = null,
+        int|float|null $connectTimeout = null,
+        ?string $caFile = null,
+        #[\SensitiveParameter] ?string $proxy = null,
+        ?string $timezone = null,
+        ?string $invalid = null,
+        ?bool $allowHttp = null,
+        ?int $workers = null,
+        ?\Psr\Log\LoggerInterface $logger = null,
+    ) {
+        $this->open([
+            'siteId' => $siteId,
+            'endpoint' => $endpoint,
+            'timeout' => $timeout,
+            'connectTimeout' => $connectTimeout,
+            'caFile' => $caFile,
+            'proxy' => $proxy,
+            'timezone' => $timezone,
+            'invalid' => $invalid,
+            'allowHttp' => $allowHttp,
+            'workers' => $workers,
+        ], $logger);
+    }
+}

@@ -1,0 +1,43 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Katalys;
+
+/**
+ * Why a call failed; every exception of this package is one of these.
+ */
+class KatalysException extends \RuntimeException
+{
+    /**
+     * @param string $message What happened, and how to mend it where that is possible. Holds no
+     * customer data.
+     * @param string $errorCode The stable code, such as `config_invalid`.
+     * @param bool $retryable Whether the same call may succeed later without any change.
+     * @param int $attempts How many requests were made.
+     *
+     * @internal Made by the package.
+     */
+    public function __construct(
+        string $message,
+        public readonly string $errorCode,
+        public readonly bool $retryable = false,
+        public readonly int $attempts = 0,
+        ?\Throwable $previous = null,
+    ) {
+        parent::__construct($message, 0, $previous);
+    }
+
+    /**
+     * The stable code, the same in every language; getCode() is PHP's own number, which is 0.
+     */
+    public function getErrorCode(): string
+    {
+        return $this->errorCode;
+    }
+
+    public function isRetryable(): bool
+    {
+        return $this->retryable;
+    }
+}

@@ -1,0 +1,641 @@
+/**
+ * Order status reporting for Katalys, from C99 and C++.
+ *
+ * Rules that hold for every function:
+ * - Handles are opaque. Who gets one from a function whose name ends in _new, _shared or
+ *   _from_json, or as a result, owns it and frees it with the _free function of its type. That
+ *   sets the owner's pointer to NULL, so that freeing it again does nothing.
+ * - Inputs come first, outputs last. Inputs stay the caller's, and are not needed after the
+ *   call. Outputs are always written, on failure too; an output that is not wanted may be NULL
+ *   where its function says so.
+ * - Text goes in as a pointer and a length in bytes, without need of a NUL, as UTF-8. Text
+ *   comes out as const char *, ends in a NUL, belongs to the handle it came from and lives as
+ *   long as that.
+ * - NULL for a handle is a mistake that is answered with KATALYS_MISUSE, never a crash.
+ * - Nothing is thrown or unwound into the caller.
+ * - The library stays in the process once it is loaded: dlclose() does nothing.
+ *
+ * Settings of a client, for katalys_client_new():
+ * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
+ *   tracking id. Required. Or KATALYS_SITE_ID.
+ * - endpoint: The whole URL that updates are sent to. Default:
+ *   https://db.revoffers.com/v2/_tr_offline. Or KATALYS_ENDPOINT.
+ * - timeout: The longest a waiting call may take, with all its retries, in seconds. Default:
+ *   10. Or KATALYS_TIMEOUT.
+ * - connect_timeout: The longest that making one connection may take, in seconds. Default: 3.
+ * - ca_file: A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+ *   `SSL_CERT_FILE` does the same.
+ * - proxy: The URL of an HTTP proxy (`http://user:password@host:port`); empty for none.
+ *   Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+ * - timezone: The IANA time zone in which times without an offset are read, such as
+ *   `America/New_York`; without it they are errors.
+ * - invalid: What becomes of an invalid optional field: `raise` refuses the update, `drop`
+ *   leaves the field out and warns. Default: raise.
+ * - allow_http: Allows an endpoint without TLS on another host than this one. Customer data
+ *   then crosses the network unprotected. Default: false.
+ * - workers: The most threads that send in the background, started as they are needed.
+ *   Default: 32.
+ *
+ * Fields of an order, for katalys_update_order():
+ * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
+ *   tracking id. Given by the client unless it is set here. Example: abcd.com
+ * - order_id: Exactly the value given on the Thank-You page; globally unique in the shop.
+ *   Example: 12345
+ * - order_status: What became of the order: pending, paid, refunded, cancelled, or the shop's
+ *   own status. Example: paid
+ * - order_time: When the order was first placed. Needed whenever it is reported more than 5
+ *   minutes after that, or it is counted twice. Example: 2018-01-01 01:23:40-08:00
+ * - order_count: How many orders this customer has placed in total; above 1 is a returning
+ *   customer. Example: 2
+ * - order_alias: This order's id in another system. Merges the two orders and may change the
+ *   order id: this cannot be undone. Example: R-10001
+ * - sale_amount: The order's total with shipping and tax, without currency sign. Example:
+ *   25.67
+ * - subtotal_amount: sale_amount minus shipping and tax. Example: 24.95
+ * - shipping_amount: What shipping cost, in the currency of sale_amount. Required in a report
+ *   without subtotal_amount. Example: 4.99
+ * - tax_amount: The tax, in the currency of sale_amount. Required in a report without
+ *   subtotal_amount. Example: 1.48
+ * - currency: ISO 4217 code of all amounts. The endpoint takes USD where it is missing.
+ *   Example: EUR
+ * - email_address: The customer's address, or the same digest of it each time; it tells
+ *   customers apart. Example: email@example.com
+ * - user_agent: The customer's browser, never the shop server's. Example: Mozilla/5.0 (X11;
+ *   Linux x86_64)
+ * - ip_address: The customer's IPv4 or IPv6 address, never the shop server's. Example:
+ *   93.184.215.14
+ * - shipping_city: The city the order is shipped to. Example: Springfield
+ * - shipping_state: The state or region the order is shipped to. Example: OR
+ * - shipping_postal: The postal code the order is shipped to. Example: 97477
+ * - shipping_country: The country the order is shipped to, by preference as an ISO 3166-1
+ *   alpha-2 code. Example: US
+ * - discounts: Every discount or coupon applied to the order; also as discount_1_code,
+ *   discount_1_amount, discount_2_code, …
+ * - discounts[].code: The coupon's code. Example: REVOFFERS_EXAMPLE
+ * - discounts[].amount: What it took off, in the currency of sale_amount. Example: 1.50
+ * - line_items: The order's line items; also as line_item_1_title, line_item_1_sku, …
+ * - line_items[].title: The product's name. Example: Wellness Bundle #4
+ * - line_items[].sku: The product's stock-keeping unit, which SKU-based payouts match.
+ *   Example: WLNS_BUNDLE_4
+ * - line_items[].price: The price, in the currency of sale_amount. Example: 1.99
+ * - line_items[].var: The variant. Example: Blue / L
+ * - line_items[].qty: How many. Example: 2
+ *
+ * Made by cbindgen from bindings-c/src: `make generate` there.
+ */
+
+#ifndef KATALYS_H
+#define KATALYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * What came of a call: 0, or the number of an error. The hundreds are its class.
+ */
+typedef enum {
+  /**
+   * It worked.
+   */
+  KATALYS_OK = 0,
+  /**
+   * `ConfigError`: a required setting is missing.
+   */
+  KATALYS_CONFIG_MISSING = 101,
+  /**
+   * `ConfigError`: a setting has a value that cannot be used.
+   */
+  KATALYS_CONFIG_INVALID = 102,
+  /**
+   * `ConfigError`: there is no setting of that name.
+   */
+  KATALYS_CONFIG_UNKNOWN = 103,
+  /**
+   * `ValidationError`: the update cannot be right and was not sent.
+   */
+  KATALYS_VALIDATION = 201,
+  /**
+   * `RejectedError`: the endpoint refused the update for good (most 4xx).
+   */
+  KATALYS_REJECTED = 301,
+  /**
+   * `RejectedError`: the endpoint could not take the update now (408, 425, 429, 5xx). The same
+   * call may succeed later.
+   */
+  KATALYS_UNAVAILABLE = 302,
+  /**
+   * `RejectedError`: the answer was a success other than 204, as from a captive portal. The
+   * same call may succeed later.
+   */
+  KATALYS_NOT_CONFIRMED = 303,
+  /**
+   * `RejectedError`: the answer was a redirect, which is never followed. The same call may
+   * succeed later.
+   */
+  KATALYS_REDIRECTED = 304,
+  /**
+   * `TransportError`: the endpoint's name could not be resolved. The same call may succeed
+   * later.
+   */
+  KATALYS_DNS = 401,
+  /**
+   * `TransportError`: no connection to the endpoint could be made. The same call may succeed
+   * later.
+   */
+  KATALYS_CONNECT = 402,
+  /**
+   * `TransportError`: the connection ended before an answer came. The same call may succeed
+   * later.
+   */
+  KATALYS_DISCONNECTED = 403,
+  /**
+   * `TransportError`: the endpoint's certificate is not valid.
+   */
+  KATALYS_CERTIFICATE = 404,
+  /**
+   * `TransportError`: no encrypted connection could be agreed on. The same call may succeed
+   * later.
+   */
+  KATALYS_TLS = 405,
+  /**
+   * `TransportError`: the answer was not HTTP. The same call may succeed later.
+   */
+  KATALYS_PROTOCOL = 406,
+  /**
+   * `TransportError`: the proxy did not give a connection. The same call may succeed later.
+   */
+  KATALYS_PROXY = 407,
+  /**
+   * `TimeoutError`: there was no answer within the time limit. The same call may succeed
+   * later.
+   */
+  KATALYS_TIMEOUT = 501,
+  /**
+   * `InternalError`: a mistake in this library.
+   */
+  KATALYS_INTERNAL = 901,
+  /**
+   * `InternalError`: a function was called in a way its documentation forbids.
+   */
+  KATALYS_MISUSE = 902,
+} katalys_code;
+
+/**
+ * How grave a problem is.
+ */
+typedef enum {
+  /**
+   * There is no such problem.
+   */
+  KATALYS_SEVERITY_NONE = 0,
+  /**
+   * It stops the call.
+   */
+  KATALYS_SEVERITY_ERROR = 1,
+  /**
+   * It is only suspicious: the update is sent all the same.
+   */
+  KATALYS_SEVERITY_WARNING = 2,
+} katalys_severity;
+
+/**
+ * Reports orders of one site.
+ *
+ * Make one and keep it: it holds the connections. Any number of threads may use it at once. It
+ * works across fork(): the child opens its own connections on its first call. The only threads
+ * it starts are those that look up the name of the endpoint.
+ */
+typedef struct katalys_client katalys_client;
+
+/**
+ * Keys and values in the order they were set: the fields of an order update, or the options of
+ * a client.
+ *
+ * All text is copied. The first mistake in building it (a NULL key, a list that is closed
+ * twice) is remembered, and every call that is given these fields then fails with
+ * KATALYS_MISUSE: the return values of the setters need not be checked one by one.
+ *
+ * One thread may change it at a time; any number may use it while none changes it.
+ */
+typedef struct katalys_fields katalys_fields;
+
+/**
+ * What came of a call. Its owner frees it with katalys_result_free().
+ *
+ * It never changes, and any number of threads may read it. Text that its functions return
+ * belongs to it and lives as long as it does; but for a payload that is not there it is never
+ * NULL, and it is empty where there is nothing to say. For NULL in place of a result, the functions answer as for KATALYS_MISUSE.
+ */
+typedef struct katalys_result katalys_result;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * Makes empty fields, which the caller owns and frees with katalys_fields_free(). NULL only if
+ * the library fails.
+ */
+katalys_fields *katalys_fields_new(void);
+
+/**
+ * Makes fields from the text of one JSON object, in its order. A key that occurs twice is kept
+ * twice, and is then a problem of the update.
+ *
+ * Writes the fields, which the caller owns and frees with katalys_fields_free(), or NULL; and
+ * the result, unless `result` is NULL. KATALYS_MISUSE if the text is not one JSON object.
+ *
+ * Conditions:
+ * `text` points to `len` readable bytes; `fields` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_fields_from_json(const char *text,
+                                      size_t len,
+                                      katalys_fields **fields,
+                                      katalys_result **result);
+
+/**
+ * Frees fields and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+ *
+ * Conditions:
+ * `fields` is NULL or points to NULL or to a handle that is not in use.
+ */
+void katalys_fields_free(katalys_fields **fields);
+
+/**
+ * Sets text. It should be UTF-8; text that is not becomes a problem of the update
+ * (invalid_unicode). Within a list that is open, `key` is NULL and the text is its next item.
+ *
+ * Conditions:
+ * `fields` is a live handle or NULL; `key` and `value` point to as many readable bytes.
+ */
+katalys_code katalys_fields_set_text(katalys_fields *fields,
+                                     const char *key,
+                                     size_t key_len,
+                                     const char *value,
+                                     size_t value_len);
+
+/**
+ * Sets an exact decimal, given in ASCII digits with or without an exponent: "25.67", "1E+2".
+ *
+ * Conditions:
+ * As for katalys_fields_set_text().
+ */
+katalys_code katalys_fields_set_decimal(katalys_fields *fields,
+                                        const char *key,
+                                        size_t key_len,
+                                        const char *value,
+                                        size_t value_len);
+
+/**
+ * Sets a moment in time, given in ISO 8601 with its offset: "2018-01-01T01:23:40-08:00".
+ *
+ * Conditions:
+ * As for katalys_fields_set_text().
+ */
+katalys_code katalys_fields_set_time(katalys_fields *fields,
+                                     const char *key,
+                                     size_t key_len,
+                                     const char *value,
+                                     size_t value_len);
+
+/**
+ * Sets a whole number.
+ *
+ * Conditions:
+ * `fields` is a live handle or NULL; `key` points to `key_len` readable bytes.
+ */
+katalys_code katalys_fields_set_int(katalys_fields *fields,
+                                    const char *key,
+                                    size_t key_len,
+                                    int64_t value);
+
+/**
+ * Sets a binary floating-point number. Amounts are better given as text or decimals, which are
+ * exact; a float is rounded to 4 places.
+ *
+ * Conditions:
+ * As for katalys_fields_set_int().
+ */
+katalys_code katalys_fields_set_float(katalys_fields *fields,
+                                      const char *key,
+                                      size_t key_len,
+                                      double value);
+
+/**
+ * Sets true or false, for the options of a client. No field of an order update takes one.
+ *
+ * Conditions:
+ * As for katalys_fields_set_int().
+ */
+katalys_code katalys_fields_set_bool(katalys_fields *fields,
+                                     const char *key,
+                                     size_t key_len,
+                                     bool value);
+
+/**
+ * Sets a field to "not given", which is the same as leaving it out.
+ *
+ * Conditions:
+ * As for katalys_fields_set_int().
+ */
+katalys_code katalys_fields_set_null(katalys_fields *fields, const char *key, size_t key_len);
+
+/**
+ * Begins a list, such as "line_items". What is set next, with NULL for its key, are its items,
+ * until katalys_fields_close().
+ *
+ * Conditions:
+ * As for katalys_fields_set_int().
+ */
+katalys_code katalys_fields_open_list(katalys_fields *fields, const char *key, size_t key_len);
+
+/**
+ * Begins a record, such as one line item; within a list, `key` is NULL. What is set next are
+ * its fields, until katalys_fields_close().
+ *
+ * Conditions:
+ * As for katalys_fields_set_int().
+ */
+katalys_code katalys_fields_open_record(katalys_fields *fields,
+                                        const char *key,
+                                        size_t key_len);
+
+/**
+ * Ends the list or record that was opened last.
+ *
+ * Conditions:
+ * `fields` is a live handle or NULL.
+ */
+katalys_code katalys_fields_close(katalys_fields *fields);
+
+/**
+ * Makes a client of its own.
+ *
+ * `options` are the settings listed at the top of this header, by name. What is not given is
+ * taken from the environment or has its default. NULL stands for no options.
+ *
+ * Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
+ * the result, unless `result` is NULL. One of the KATALYS_CONFIG codes if a setting cannot be
+ * used; the result's message then names it and says how to mend it.
+ *
+ * Conditions:
+ * `options` is a live handle or NULL; `client` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_new(const katalys_fields *options,
+                                katalys_client **client,
+                                katalys_result **result);
+
+/**
+ * Gives the client that this process has for these options, and makes it if there is none yet:
+ * everyone who asks with equal options (and an equal environment) shares its connections.
+ *
+ * As katalys_client_new() otherwise; each handle is freed once. The client outlives its
+ * handles, for those who ask again. The process keeps the 64 clients asked for last.
+ *
+ * Conditions:
+ * As for katalys_client_new().
+ */
+katalys_code katalys_client_shared(const katalys_fields *options,
+                                   katalys_client **client,
+                                   katalys_result **result);
+
+/**
+ * Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+ *
+ * Conditions:
+ * `client` is NULL or points to NULL or to a handle that no call is using.
+ */
+void katalys_client_free(katalys_client **client);
+
+/**
+ * Reports what became of an order, and waits until the endpoint has it.
+ *
+ * `order_id` is exactly the value given on the Thank-You page. It may be NULL if `fields` has
+ * an "order_id". `fields` may be NULL for none. Both stay the caller's.
+ *
+ * Writes the result, which the caller owns and frees with katalys_result_free(), unless
+ * `result` is NULL. Returns KATALYS_OK when the endpoint has confirmed the update, and the
+ * result's code otherwise.
+ *
+ * Conditions:
+ * `client` and `fields` are live handles or NULL, `order_id` points to as many readable bytes,
+ * and `result` may be written to or is NULL.
+ */
+katalys_code katalys_update_order(const katalys_client *client,
+                                  const char *order_id,
+                                  size_t order_id_len,
+                                  const katalys_fields *fields,
+                                  katalys_result **result);
+
+/**
+ * Reports an order as a whole, with the fields the endpoint requires of it, and waits until the
+ * endpoint has it. Without an "order_time", the time of this call is sent. As
+ * katalys_update_order() otherwise.
+ *
+ * Conditions:
+ * As for katalys_update_order().
+ */
+katalys_code katalys_report_order(const katalys_client *client,
+                                  const char *order_id,
+                                  size_t order_id_len,
+                                  const katalys_fields *fields,
+                                  katalys_result **result);
+
+/**
+ * Checks what katalys_update_order() would send, and sends nothing. The result of KATALYS_OK
+ * has the payload, the exact bytes that would be sent, and any warnings; that of
+ * KATALYS_VALIDATION has all problems.
+ *
+ * Conditions:
+ * As for katalys_update_order().
+ */
+katalys_code katalys_validate_update(const katalys_client *client,
+                                     const char *order_id,
+                                     size_t order_id_len,
+                                     const katalys_fields *fields,
+                                     katalys_result **result);
+
+/**
+ * Checks what katalys_report_order() would send, and sends nothing. As
+ * katalys_validate_update() otherwise.
+ *
+ * Conditions:
+ * As for katalys_update_order().
+ */
+katalys_code katalys_validate_report(const katalys_client *client,
+                                     const char *order_id,
+                                     size_t order_id_len,
+                                     const katalys_fields *fields,
+                                     katalys_result **result);
+
+/**
+ * Frees a result and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+ *
+ * Conditions:
+ * `result` is NULL or points to NULL or to a result that is not in use.
+ */
+void katalys_result_free(katalys_result **result);
+
+/**
+ * The code: KATALYS_OK, or the number of an error. The same that the call returned.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+katalys_code katalys_result_code(const katalys_result *result);
+
+/**
+ * The code's name, the same in every language, such as "config_invalid"; "ok" for KATALYS_OK.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_code_name(const katalys_result *result);
+
+/**
+ * The name of the error's class, such as "RejectedError"; empty for KATALYS_OK.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_class_name(const katalys_result *result);
+
+/**
+ * What went wrong and how to mend it; empty for KATALYS_OK. Holds no customer data.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_message(const katalys_result *result);
+
+/**
+ * Whether the same call may succeed later without any change.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+bool katalys_result_is_retryable(const katalys_result *result);
+
+/**
+ * The HTTP status of the last answer, where that is why the call failed; otherwise 0.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+uint16_t katalys_result_status(const katalys_result *result);
+
+/**
+ * The seconds that the endpoint asked to wait before the next attempt; -1 if it did not.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+double katalys_result_retry_after(const katalys_result *result);
+
+/**
+ * How many requests were made.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+uint32_t katalys_result_attempts(const katalys_result *result);
+
+/**
+ * How many seconds the call took.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+double katalys_result_elapsed(const katalys_result *result);
+
+/**
+ * After a successful check: the exact bytes that would be sent, one JSON object, followed by a
+ * NUL. Otherwise NULL. Writes their number, without the NUL, unless `len` is NULL.
+ *
+ * Conditions:
+ * `result` is a live result or NULL; `len` may be written to or is NULL.
+ */
+const char *katalys_result_payload(const katalys_result *result, size_t *len);
+
+/**
+ * All of the result as one JSON object, followed by a NUL: code, class, message, retryable,
+ * status, retry_after, attempts, elapsed, payload, and problems with path, code, message,
+ * severity and first. Writes its length, without the NUL, unless `len` is NULL.
+ *
+ * Conditions:
+ * `result` is a live result or NULL; `len` may be written to or is NULL.
+ */
+const char *katalys_result_json(const katalys_result *result, size_t *len);
+
+/**
+ * How many problems were found: all errors and warnings of an update that was refused, or the
+ * warnings of one that was not.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+size_t katalys_result_problem_count(const katalys_result *result);
+
+/**
+ * Where a problem is, as the caller wrote it: "sale_amount", "discounts[1].amount". Empty for an
+ * index that is too large.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_problem_path(const katalys_result *result,
+                                        size_t index);
+
+/**
+ * The stable name of the rule that was broken, such as "amount_format". Empty for an index that
+ * is too large.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_problem_code(const katalys_result *result, size_t index);
+
+/**
+ * A sentence that says what is wrong and how to mend it, without customer data. Empty for an
+ * index that is too large.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+const char *katalys_result_problem_message(const katalys_result *result, size_t index);
+
+/**
+ * Whether a problem stopped the call.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+katalys_severity katalys_result_problem_severity(const katalys_result *result, size_t index);
+
+/**
+ * Whether a warning's code occurred for the first time in an update that this client sent. Those
+ * are the ones to write to a log, which needs each code once and not at every call.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+bool katalys_result_problem_is_first(const katalys_result *result,
+                                     size_t index);
+
+/**
+ * The version of this interface. It grows only when a program that was built with an earlier
+ * header would no longer work.
+ */
+uint32_t katalys_abi_version(void);
+
+/**
+ * The version of the library, such as "0.1.0". It lives as long as the program.
+ */
+const char *katalys_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* KATALYS_H */

@@ -1,0 +1,428 @@
+"""Runs the shared vectors and scenarios through the C interface, and what it promises besides.
+
+Built by the Makefile beside it; standard library only.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from datetime import datetime, timezone
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ["BUILD"])
+DIST = Path(os.environ["DIST"])
+TESTS = ROOT / "tests"
+LANGUAGE = "c"
+MEMCHECK = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]
+
+VECTOR_KEYS = {"name", "why", "call", "order_id", "options", "fields", "pairs", "payload", "problems", "only"}
+SCENARIO_KEYS = {"name", "why", "steps", "target", "endpoint", "options", "env", "calls", "only", "expect"}
+CALL_EXPECTATIONS = {"receipt", "error", "code", "status", "retryable", "retry_after", "setting", "constructed"}
+RUN_EXPECTATIONS = {
+    "requests", "connections", "via", "headers", "body", "at_least_seconds", "within_seconds",
+}  # fmt: skip
+
+
+class Driver:
+    """The C program that makes the calls."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(
+            [*command, str(BUILD / "driver")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def say(self, *words):
+        self.process.stdin.write((" ".join(words) + "\n").encode())
+
+    def ask(self, *words):
+        self.say(*words)
+        self.process.stdin.flush()
+        accessors = self.process.stdout.readline().decode().rstrip("\n").split("\t")
+        result = json.loads(self.process.stdout.readline())
+        check_accessors(accessors, result)
+        return result
+
+    def end(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+    def set(self, key, value):
+        name = hexed(key)
+        match value:
+            case None:
+                self.say("null", name)
+            case bool():
+                self.say("bool", name, "1" if value else "0")
+            case int():
+                self.say("int", name, str(value))
+            case float():
+                self.say("float", name, repr(value))
+            case str():
+                self.say("text", name, hexed(value))
+            case bytes():
+                self.say("text", name, "x" + value.hex())
+            case list():
+                self.say("list", name)
+                for item in value:
+                    self.set(None, item)
+                self.say("close")
+            case dict():
+                self.set_typed(name, value)
+
+    def set_typed(self, name, value):
+        match value:
+            case {"$decimal": text}:
+                self.say("decimal", name, hexed(text))
+            case {"$float": text}:
+                self.say("float", name, text)
+            case {"$int": text}:
+                self.say("int", name, text)
+            case {"$time": text}:
+                self.say("time", name, hexed(text))
+            case {"$bytes": digits}:
+                self.say("text", name, "x" + digits)
+            case {"$repeat": [text, times]}:
+                self.say("text", name, hexed(text * times))
+            case _:
+                assert not any(key.startswith("$") for key in value), f"unknown kind of value {list(value)}"
+                self.say("record", name)
+                for key, item in value.items():
+                    self.set(key, item)
+                self.say("close")
+
+    def client(self, options):
+        for name, value in options.items():
+            self.set(name, value)
+        return self.ask("client")
+
+    def call(self, name, order_id, pairs):
+        """An order id that is not text goes in with the fields."""
+        direct = isinstance(order_id, str)
+        if not direct:
+            self.set("order_id", order_id)
+        for key, value in pairs:
+            self.set(key, value)
+        return self.ask(name, hexed(order_id) if direct else "-")
+
+
+def hexed(text):
+    return "-" if text is None else "x" + text.encode().hex()
+
+
+def unhexed(word):
+    return bytes.fromhex(word[1:]).decode()
+
+
+def check_accessors(words, result):
+    """The accessors say the same as the JSON."""
+    assert words[1:4] == [hexed(result[key]) for key in ("code", "class", "message")]
+    assert words[4] == str(int(result["retryable"]))
+    assert int(words[5]) == (result["status"] or 0)
+    assert float(words[6]) == (-1 if result["retry_after"] is None else result["retry_after"])
+    assert int(words[7]) == result["attempts"]
+    assert float(words[8]) == result["elapsed"]
+    assert words[9] == hexed(result["payload"])
+    problems = [words[start : start + 5] for start in range(10, len(words), 5)]
+    severities = {"error": "1", "warning": "2"}
+    assert problems == [
+        [
+            *(hexed(problem[key]) for key in ("path", "code", "message")),
+            severities[problem["severity"]],
+            str(int(problem["first"])),
+        ]
+        for problem in result["problems"]
+    ]
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failures = []
+        self.skipped = []
+
+    def run(self, name, test, *arguments):
+        try:
+            test(*arguments)
+            self.passed += 1
+        except AssertionError as failure:
+            self.failures.append(name)
+            print(f"FAILED {name}: {failure}", flush=True)
+
+
+def expressible(tally, case):
+    if LANGUAGE in case.get("only", [LANGUAGE]):
+        return True
+    tally.skipped.append(f"{case['name']} (only {', '.join(case['only'])})")
+    return False
+
+
+def run_vectors(tally, *command):
+    driver = Driver(*command)
+    for vector in json.loads((TESTS / "vectors.json").read_text())["vectors"]:
+        if expressible(tally, vector):
+            tally.run(f"vector {vector['name']}", run_vector, driver, vector)
+    assert driver.end() == 0, "the driver failed, or a memory error was found"
+
+
+def run_vector(driver, vector):
+    assert vector.keys() <= VECTOR_KEYS, f"unknown key in {vector.keys() - VECTOR_KEYS}"
+    made = driver.client({"site_id": "abcd.com", **vector.get("options", {})})
+    assert made["code"] == "ok", made["message"]
+    pairs = vector["pairs"] if "pairs" in vector else vector["fields"].items()
+    call = "check-" + vector.get("call", "update")
+    result = driver.call(call, vector.get("order_id", "1001"), pairs)
+    compare_payload(result["payload"], vector["payload"])
+    found = sorted((p["path"], p["code"], p["severity"]) for p in result["problems"])
+    wanted = sorted((p["path"], p["code"], p["severity"]) for p in vector.get("problems", []))
+    assert found == wanted, f"{found} instead of {wanted}"
+    assert result["code"] == ("validation" if vector["payload"] is None else "ok")
+
+
+def compare_payload(found, wanted):
+    if wanted is None or found is None or "{now}" not in wanted:
+        assert found == wanted, f"{found} instead of {wanted}"
+        return
+    pattern = re.escape(wanted).replace(re.escape("{now}"), r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d)")
+    match = re.fullmatch(pattern, found)
+    assert match, f"{found} instead of {wanted}"
+    distance = datetime.now(timezone.utc) - datetime.fromisoformat(match[1])
+    assert abs(distance.total_seconds()) < 5, f"{match[1]} is not now"
+
+
+class Receiver:
+    """The shared test server, which ends with its stdin."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.environ["RECEIVER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.ready = json.loads(self.process.stdout.readline())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+    def get(self, path):
+        with urllib.request.urlopen(self.ready["control"] + path) as answer:
+            return json.load(answer)
+
+    def address(self, name):
+        value = self.ready
+        for part in name.split("."):
+            value = value[part]
+        return value
+
+    def connections(self, listener):
+        listeners = self.get("/_stats")["listeners"]
+        return listeners[listener]["connections"] if listener in listeners else 0
+
+
+class Unavailable(Exception):
+    pass
+
+
+def fill(value, names):
+    """Puts names into braces, at any depth."""
+    match value:
+        case str():
+
+            def known(match):
+                if names(match[1]) is None:
+                    raise Unavailable(match[1])
+                return str(names(match[1]))
+
+            return re.sub(r"\{([a-z_.]+)\}", known, value)
+        case list():
+            return [fill(item, names) for item in value]
+        case dict():
+            return {key: fill(item, names) for key, item in value.items()}
+        case _:
+            return value
+
+
+def laid_over(below, above):
+    return {key: value for key, value in {**below, **above}.items() if value is not None}
+
+
+def run_scenarios(tally, receiver, version):
+    shared = json.loads((TESTS / "scenarios.json").read_text())
+    for scenario in shared["scenarios"]:
+        if expressible(tally, scenario):
+            name = f"scenario {scenario['name']}"
+            try:
+                tally.run(name, run_scenario, receiver, shared["defaults"], scenario, version)
+            except Unavailable as missing:
+                tally.skipped.append(f"{scenario['name']} (no {missing} here)")
+
+
+def run_scenario(receiver, defaults, scenario, version):
+    assert scenario.keys() <= SCENARIO_KEYS, f"unknown key in {scenario.keys() - SCENARIO_KEYS}"
+    run = uuid.uuid4().hex
+    names = {"id": run, "language": LANGUAGE, "version": version}
+    scenario = fill(scenario, lambda name: names[name] if name in names else receiver.address(name))
+    target = scenario.get("target", defaults["target"])
+    options = laid_over(defaults["options"], scenario.get("options", {}))
+    if "endpoint" not in scenario:
+        if receiver.address(target) is None:
+            raise Unavailable(target)
+        options["endpoint"] = "/".join([receiver.address(target), "run", run, *scenario["steps"]])
+    elif scenario["endpoint"] is not None:
+        options["endpoint"] = scenario["endpoint"]
+    expect = scenario["expect"]
+    assert expect.keys() <= CALL_EXPECTATIONS | RUN_EXPECTATIONS, "unknown expectation"
+    before = receiver.connections(target)
+    driver = Driver()
+    for name, value in {**defaults["env"], **scenario.get("env", {})}.items():
+        driver.say(*(("unsetenv", hexed(name)) if value is None else ("setenv", hexed(name), hexed(value))))
+    began = time.monotonic()
+    make_calls(driver, options, defaults, scenario)
+    elapsed = time.monotonic() - began
+    assert driver.end() == 0, "the driver failed"
+    assert elapsed >= expect.get("at_least_seconds", 0), f"only {elapsed} s"
+    assert elapsed <= expect.get("within_seconds", 60), f"{elapsed} s"
+    endpoint = options.get("endpoint", scenario.get("env", {}).get("KATALYS_ENDPOINT", ""))
+    records = check_records(receiver, run, endpoint, expect)
+    if len(scenario.get("calls", defaults["calls"])) == 1:
+        bodies = {record["body"] for record in records} - {None}
+        assert len(bodies) <= 1, "a retry said something else"
+    if "connections" in expect:
+        compare("connections", receiver.connections(target) - before, expect["connections"])
+
+
+def make_calls(driver, options, defaults, scenario):
+    made = driver.client(options)
+    expect = scenario["expect"]
+    if made["code"] != "ok" or expect.get("error") == "ConfigError":
+        check_call(made, expect)
+        return
+    for call in scenario.get("calls", defaults["calls"]):
+        call = {**defaults["call"], **call}
+        result = driver.call(call["call"], call["order_id"], call["fields"].items())
+        check_call(result, call.get("expect", expect))
+
+
+def check_call(result, expect):
+    if "receipt" in expect:
+        assert result["code"] == "ok", f"{result['code']}: {result['message']}"
+        compare("attempts", result["attempts"], expect["receipt"]["attempts"])
+    if "error" in expect:
+        assert result["class"] == expect["error"], f"{result['class']}: {result['message']}"
+    for key in ("code", "status", "retryable", "retry_after"):
+        if key in expect:
+            compare(key, result[key], expect[key])
+    if "setting" in expect:
+        folded = [text.lower().replace("_", "") for text in (expect["setting"], result["message"])]
+        assert folded[0] in folded[1], result["message"]
+
+
+def compare(what, found, wanted):
+    if isinstance(wanted, dict):
+        low, high = wanted.get("min", found), wanted.get("max", found)
+        assert found is not None and low <= found <= high, f"{what} is {found}, not {wanted}"
+    else:
+        assert found == wanted, f"{what} is {found}, not {wanted}"
+
+
+def check_records(receiver, run, endpoint, expect):
+    wanted = expect.get("requests", 0)
+    least = wanted.get("min", 0) if isinstance(wanted, dict) else wanted
+    records = receiver.get(f"/_recorded/{run}?wait={least}")
+    if "requests" in expect:
+        compare("requests", len(records), wanted)
+    for record in records:
+        assert record["method"] == "POST"
+        assert endpoint.endswith(record["path"]), f"followed to {record['path']}"
+        assert record["headers"]["content-type"] == "application/json"
+        compare("via", record["via"], expect.get("via"))
+        for name, value in expect.get("headers", {}).items():
+            compare(name, record["headers"].get(name), value)
+        if "body" in expect:
+            compare("body", record["body"], expect["body"])
+    return records
+
+
+def run_guarantees(tally, receiver):
+    for program in ("guarantees", "guarantees-cxx", "guarantees-static"):
+        names = subprocess.check_output([BUILD / program], text=True).split()
+        for name in names:
+            if program == "guarantees-static" and name == "unloading_is_harmless":
+                continue
+            tally.run(f"{program}: {name}", run_guarantee, receiver, [BUILD / program], name)
+    for name in subprocess.check_output([BUILD / "guarantees"], text=True).split():
+        # What forks, loads or measures is not for valgrind.
+        if name not in ("memory_stays_flat", "unloading_is_harmless", "a_forked_child_has_its_own_connections"):
+            tally.run(f"valgrind: {name}", run_guarantee, receiver, [*MEMCHECK, BUILD / "guarantees"], name)
+
+
+def run_guarantee(receiver, program, name):
+    run = uuid.uuid4().hex
+    url = f"{receiver.address('url')}/run/{run}/204"
+    argument = DIST / "c/lib/libkatalys.so.0" if name == "unloading_is_harmless" else url
+    done = subprocess.run([*program, name, argument], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    connections = [record["connection"] for record in receiver.get(f"/_recorded/{run}")]
+    if name == "a_forked_child_has_its_own_connections":
+        assert len(connections) == 6 and len(set(connections)) == 2, connections
+        assert connections[1] == connections[2] != connections[0], connections
+    if name == "threads_share_a_client":
+        assert len(connections) == 200 and len(set(connections)) <= 8, len(set(connections))
+
+
+def run_example(receiver, program):
+    run = uuid.uuid4().hex
+    environment = {**os.environ, "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204"}
+    done = subprocess.run(
+        [*program, "abcd.com", "1001"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "received after 1 attempt(s)\n"
+    [record] = receiver.get(f"/_recorded/{run}")
+    assert json.loads(record["body"])["line_item_1_sku"] == "WLNS_BUNDLE_4"
+
+
+def only_our_symbols_are_exported():
+    listing = subprocess.check_output(
+        ["nm", "-D", "--defined-only", DIST / "c/lib/libkatalys.so.0"], text=True
+    )
+    names = [line.split()[-1] for line in listing.splitlines()]
+    assert names and all(name.startswith("katalys_") for name in names), names
+    declared = set(re.findall(r"\b(katalys_\w+)\(", (DIST / "c/include/katalys.h").read_text()))
+    assert declared >= {name for name in names if not name.startswith("katalys_php_")}, declared
+
+
+def the_library_runs_on_old_systems_and_stays_loaded():
+    library = DIST / "c/lib/libkatalys.so.0"
+    versions = re.findall(r"GLIBC_2\.(\d+)", subprocess.check_output(["objdump", "-T", library], text=True))
+    assert versions and max(map(int, versions)) <= 17, sorted(set(versions))
+    assert "NODELETE" in subprocess.check_output(["readelf", "-d", library], text=True)
+
+
+def main():
+    version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    tally = Tally()
+    tally.run("only our symbols are exported", only_our_symbols_are_exported)
+    tally.run("the library runs on old systems and stays loaded", the_library_runs_on_old_systems_and_stays_loaded)
+    run_vectors(tally)
+    with Receiver() as receiver:
+        run_scenarios(tally, receiver, version)
+        run_guarantees(tally, receiver)
+        for program in ("example", "example-cxx"):
+            tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
+        tally.run("the example is clean under valgrind", run_example, receiver, [*MEMCHECK, BUILD / "example"])
+    for skipped in sorted(set(tally.skipped)):
+        print(f"skipped {skipped}")
+    print(f"C: {tally.passed} passed, {len(tally.failures)} failed, {len(tally.skipped)} skipped")
+    return 1 if tally.failures or tally.passed < 500 else 0
+
+
+if __name__ == "__main__":
+    assert shutil.which("valgrind"), "valgrind is not installed (apt-get install valgrind)"
+    sys.exit(main())

@@ -1,0 +1,211 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Katalys\Tests\Fpm;
+
+use Katalys\Tests\Support\Program;
+
+/**
+ * An instance of nginx and php-fpm of its own, on free ports of the loopback and in a folder of
+ * its own, with a copy of the package in it.
+ */
+final class Shop
+{
+    public readonly string $package;
+    public readonly string $iniFile;
+
+    private string $folder;
+    private int $port;
+    private int $fpmPort;
+    /** @var list<resource> */
+    private array $processes = [];
+
+    /** @param array<string, string> $settings of php.ini, over those the package's README names */
+    public function __construct(int $workers, int $requestsPerWorker, array $settings = [])
+    {
+        $this->package = Program::copyOfPackage();
+        $this->folder = dirname($this->package);
+        $this->iniFile = "$this->folder/php.ini";
+        $this->port = Program::freePort();
+        $this->fpmPort = Program::freePort();
+        mkdir("$this->folder/site");
+        copy(__DIR__ . '/site/index.php', "$this->folder/site/index.php");
+        $this->write('php.ini', $this->ini($settings));
+        $this->write('fpm.conf', $this->fpm($workers, $requestsPerWorker));
+        $this->write('nginx.conf', $this->nginx());
+        $fpm = glob('/usr/sbin/php-fpm*')[0] ?? throw new \RuntimeException('php-fpm is not installed');
+        $asRoot = $this->isRoot() ? ['-R'] : [];
+        $this->start($fpm, ...$asRoot, ...['-F', '-c', $this->iniFile, '-y', "$this->folder/fpm.conf"]);
+        $this->start('/usr/sbin/nginx', '-p', $this->folder, '-c', "$this->folder/nginx.conf");
+        Program::waitFor("php-fpm; its log says\n" . $this->log(), fn() => Program::listens($this->fpmPort));
+        Program::waitFor('nginx', fn() => Program::listens($this->port));
+    }
+
+    public function close(): void
+    {
+        foreach ($this->processes as $process) {
+            proc_terminate($process);
+        }
+        foreach ($this->processes as $process) {
+            proc_close($process);
+        }
+        $this->processes = [];
+    }
+
+    /** What `systemctl reload php-fpm` does; returns when the workers are new ones. */
+    public function reload(): void
+    {
+        $known = $this->worker();
+        posix_kill(proc_get_status($this->processes[0])['pid'], SIGUSR2);
+        Program::waitFor('new workers', function () use ($known): bool {
+            $worker = $this->worker();
+
+            return $worker !== null && $worker !== $known;
+        });
+    }
+
+    /**
+     * @param array<string, string> $query
+     *
+     * @return array<string, mixed>
+     */
+    public function request(array $query): array
+    {
+        return $this->requestAtOnce([$query])[0];
+    }
+
+    /**
+     * @param list<array<string, string>> $queries
+     *
+     * @return list<array<string, mixed>>
+     */
+    public function requestAtOnce(array $queries): array
+    {
+        $all = curl_multi_init();
+        $handles = [];
+        foreach ($queries as $query) {
+            $handle = curl_init("http://127.0.0.1:$this->port/?" . http_build_query($query));
+            curl_setopt_array($handle, [CURLOPT_RETURNTRANSFER => true, CURLOPT_TIMEOUT => 30]);
+            curl_multi_add_handle($all, $handle);
+            $handles[] = $handle;
+        }
+        do {
+            curl_multi_exec($all, $running);
+            curl_multi_select($all);
+        } while ($running > 0);
+
+        return array_map($this->answer(...), $handles);
+    }
+
+    /** @return array<string, mixed> */
+    private function answer(\CurlHandle $handle): array
+    {
+        $text = (string) curl_multi_getcontent($handle);
+        $answer = json_decode($text, true);
+        if (!is_array($answer)) {
+            throw new \RuntimeException("the page said: $text\nphp-fpm said: {$this->log()}");
+        }
+
+        return $answer;
+    }
+
+    /** The process that answers, or null while none does. */
+    private function worker(): ?int
+    {
+        $answer = @file_get_contents("http://127.0.0.1:$this->port/?who");
+
+        return is_string($answer) ? json_decode($answer, true)['worker'] ?? null : null;
+    }
+
+    private function log(): string
+    {
+        return (string) @file_get_contents("$this->folder/fpm.log");
+    }
+
+    private function isRoot(): bool
+    {
+        return posix_getuid() === 0;
+    }
+
+    private function start(string ...$command): void
+    {
+        $silent = ['file', "$this->folder/output.log", 'a'];
+        $process = proc_open($command, [0 => ['file', '/dev/null', 'r'], 1 => $silent, 2 => $silent], $pipes);
+        if ($process === false) {
+            throw new \RuntimeException("cannot start $command[0]");
+        }
+        $this->processes[] = $process;
+    }
+
+    private function write(string $file, string $text): void
+    {
+        file_put_contents("$this->folder/$file", $text);
+    }
+
+    /** @param array<string, string> $settings */
+    private function ini(array $settings): string
+    {
+        $settings += [
+            'ffi.enable' => 'preload',
+            'opcache.enable' => '1',
+            'opcache.preload' => "$this->package/preload.php",
+            // As on Debian, where the master is root and PHP does not preload as root.
+            'opcache.preload_user' => $this->isRoot() ? 'www-data' : '',
+        ];
+        $lines = '';
+        foreach (array_filter($settings, 'strlen') as $name => $value) {
+            $lines .= "$name=$value\n";
+        }
+
+        return $lines;
+    }
+
+    private function fpm(int $workers, int $requestsPerWorker): string
+    {
+        $user = $this->isRoot() ? "user = www-data\ngroup = www-data" : '';
+
+        return <<<CONF
+            [global]
+            error_log = $this->folder/fpm.log
+            [shop]
+            listen = 127.0.0.1:$this->fpmPort
+            listen.backlog = 511
+            $user
+            pm = static
+            pm.max_children = $workers
+            pm.max_requests = $requestsPerWorker
+            catch_workers_output = yes
+            CONF;
+    }
+
+    private function nginx(): string
+    {
+        $user = $this->isRoot() ? 'user www-data;' : '';
+
+        return <<<CONF
+            daemon off;
+            $user
+            pid $this->folder/nginx.pid;
+            error_log $this->folder/nginx.log;
+            events {}
+            http {
+                access_log off;
+                client_body_temp_path $this->folder/body;
+                proxy_temp_path $this->folder/proxy;
+                fastcgi_temp_path $this->folder/fastcgi;
+                uwsgi_temp_path $this->folder/uwsgi;
+                scgi_temp_path $this->folder/scgi;
+                server {
+                    listen 127.0.0.1:$this->port backlog=511;
+                    location / {
+                        fastcgi_pass 127.0.0.1:$this->fpmPort;
+                        fastcgi_param SCRIPT_FILENAME $this->folder/site/index.php;
+                        fastcgi_param REQUEST_METHOD \$request_method;
+                        fastcgi_param QUERY_STRING \$query_string;
+                    }
+                }
+            }
+            CONF;
+    }
+}
