@@ -1,0 +1,180 @@
+# Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+from uuid import UUID
+
+Text: TypeAlias = str | Enum | UUID | int
+Amount: TypeAlias = str | Decimal | int | float
+FieldValue: TypeAlias = str | int | float | Decimal | datetime | Enum | UUID | None
+# The documented statuses; the shop's own are sent as given.
+OrderStatus: TypeAlias = Literal["pending", "paid", "refunded", "cancelled"] | str
+ProblemCode: TypeAlias = Literal[
+    "required",
+    "empty",
+    "control_character",
+    "invalid_unicode",
+    "wrong_type",
+    "amount_format",
+    "amount_not_finite",
+    "amount_too_long",
+    "amount_negative",
+    "discount_exceeds_sale",
+    "subtotal_mismatch",
+    "subtotal_missing",
+    "count_invalid",
+    "quantity_invalid",
+    "currency_unknown",
+    "time_format",
+    "time_no_offset",
+    "time_impossible",
+    "time_future",
+    "time_before_2000",
+    "time_missing",
+    "ip_invalid",
+    "ip_list",
+    "ip_not_public",
+    "email_unusual",
+    "status_misspelled",
+    "country_unknown",
+    "numbering_start",
+    "numbering_gap",
+    "discount_incomplete",
+    "item_empty",
+    "item_incomplete",
+    "duplicate_field",
+    "key_misspelled",
+    "key_renamed",
+    "key_invalid",
+    "order_id_blanks",
+    "order_id_long",
+    "alias_same",
+    "payload_too_large",
+]
+ErrorCode: TypeAlias = Literal[
+    "config_missing",
+    "config_invalid",
+    "config_unknown",
+    "validation",
+    "rejected",
+    "unavailable",
+    "not_confirmed",
+    "redirected",
+    "dns",
+    "connect",
+    "disconnected",
+    "certificate",
+    "tls",
+    "protocol",
+    "proxy",
+    "timeout",
+    "internal",
+    "misuse",
+]
+
+class Discount(TypedDict, total=False):
+    """Every discount or coupon applied to the order; also as discount_1_code,
+    discount_1_amount, discount_2_code, …"""
+
+    code: Text | None
+    """The coupon's code. Example: `REVOFFERS_EXAMPLE`"""
+    amount: Amount | None
+    """What it took off, in the currency of sale_amount. Example: `1.50`"""
+
+class LineItem(TypedDict, total=False):
+    """The order's line items; also as line_item_1_title, line_item_1_sku, …"""
+
+    title: Text | None
+    """The product's name. Example: `Wellness Bundle #4`"""
+    sku: Text | None
+    """The product's stock-keeping unit, which SKU-based payouts match. Example:
+    `WLNS_BUNDLE_4`"""
+    price: Amount | None
+    """The price, in the currency of sale_amount. Example: `1.99`"""
+    var: Text | None
+    """The variant. Example: `Blue / L`"""
+    qty: Amount | None
+    """How many. Example: `2`"""
+
+class OrderFields(TypedDict, total=False):
+    """The fields of an order."""
+
+    site_id: Text | None
+    """The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking
+    id. Given by the client unless it is set here. Example: `abcd.com`"""
+    order_status: OrderStatus | Enum | None
+    """What became of the order: pending, paid, refunded, cancelled, or the shop's own status.
+    Example: `paid`"""
+    order_time: datetime | str | None
+    """When the order was first placed. Needed whenever it is reported more than 5 minutes
+    after that, or it is counted twice. Example: `2018-01-01 01:23:40-08:00`"""
+    order_count: int | str | None
+    """How many orders this customer has placed in total; above 1 is a returning customer.
+    Example: `2`"""
+    order_alias: Text | None
+    """This order's id in another system. Merges the two orders and may change the order id:
+    this cannot be undone. Example: `R-10001`"""
+    sale_amount: Amount | None
+    """The order's total with shipping and tax, without currency sign. Example: `25.67`"""
+    subtotal_amount: Amount | None
+    """sale_amount minus shipping and tax. Example: `24.95`"""
+    shipping_amount: Amount | None
+    """What shipping cost, in the currency of sale_amount. Required in a report without
+    subtotal_amount. Example: `4.99`"""
+    tax_amount: Amount | None
+    """The tax, in the currency of sale_amount. Required in a report without subtotal_amount.
+    Example: `1.48`"""
+    currency: str | Enum | None
+    """ISO 4217 code of all amounts. The endpoint takes USD where it is missing. Example: `EUR`"""
+    email_address: str | Enum | None
+    """The customer's address, or the same digest of it each time; it tells customers apart.
+    Example: `email@example.com`"""
+    user_agent: Text | None
+    """The customer's browser, never the shop server's. Example: `Mozilla/5.0 (X11; Linux
+    x86_64)`"""
+    ip_address: str | Enum | None
+    """The customer's IPv4 or IPv6 address, never the shop server's. Example: `93.184.215.14`"""
+    shipping_city: Text | None
+    """The city the order is shipped to. Example: `Springfield`"""
+    shipping_state: Text | None
+    """The state or region the order is shipped to. Example: `OR`"""
+    shipping_postal: Text | None
+    """The postal code the order is shipped to. Example: `97477`"""
+    shipping_country: str | Enum | None
+    """The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.
+    Example: `US`"""
+    discounts: Sequence[Discount | Mapping[str, FieldValue] | object]
+    """Every discount or coupon applied to the order; also as discount_1_code,
+    discount_1_amount, discount_2_code, …"""
+    line_items: Sequence[LineItem | Mapping[str, FieldValue] | object]
+    """The order's line items; also as line_item_1_title, line_item_1_sku, …"""
+
+class Options(TypedDict, total=False):
+    """The settings of a client."""
+
+    endpoint: str | None
+    """The whole URL that updates are sent to."""
+    timeout: float | None
+    """The longest a waiting call may take, with all its retries, in seconds."""
+    connect_timeout: float | None
+    """The longest that making one connection may take, in seconds."""
+    ca_file: str | PathLike[str] | None
+    """A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+    `SSL_CERT_FILE` does the same."""
+    proxy: str | None
+    """The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."""
+    timezone: str | None
+    """The IANA time zone in which times without an offset are read, such as
+    `America/New_York`; without it they are errors."""
+    invalid: Literal["raise", "drop"] | None
+    """What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the
+    field out and warns."""
+    allow_http: bool | None
+    """Allows an endpoint without TLS on another host than this one. Customer data then crosses
+    the network unprotected."""
+    workers: int | None
+    """The most threads that send in the background, started as they are needed."""

@@ -1,0 +1,32 @@
+"""The clients of a Django project, made from `settings.KATALYS`."""
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+
+import katalys
+
+_shared = {}
+
+
+def client():
+    """The client of this process, made on the first call from the options in
+    `settings.KATALYS`, for example `{"site_id": "abcd.com", "timeout": 5}`."""
+    return _shared.get("Client") or _make("Client")
+
+
+def async_client():
+    """The same for asynchronous views."""
+    return _shared.get("AsyncClient") or _make("AsyncClient")
+
+
+def _make(kind):
+    made = getattr(katalys, kind)(**getattr(settings, "KATALYS", {}))
+    # Without a lock, which a fork could find held: of two threads, the first one's is kept.
+    return _shared.setdefault(kind, made)
+
+
+@receiver(setting_changed)
+def _start_anew(*, setting, **_):
+    if setting == "KATALYS":
+        _shared.clear()

@@ -1,0 +1,71 @@
+//! Python classes that are recognised without importing their modules: a value of such a class
+//! cannot exist before somebody else has imported it.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule, PyType};
+
+/// A class by its place, found once its module has been imported by somebody.
+pub struct Known {
+    module: &'static str,
+    name: &'static str,
+    found: PyOnceLock<Py<PyType>>,
+}
+
+pub static DATETIME: Known = Known::new("datetime", "datetime");
+pub static DATE: Known = Known::new("datetime", "date");
+pub static DECIMAL: Known = Known::new("decimal", "Decimal");
+pub static ENUM: Known = Known::new("enum", "Enum");
+pub static UUID: Known = Known::new("uuid", "UUID");
+pub static MAPPING: Known = Known::new("_collections_abc", "Mapping");
+pub static REAL: Known = Known::new("numbers", "Real");
+pub static RATIONAL: Known = Known::new("numbers", "Rational");
+/// Django's lazily translated strings.
+pub static PROMISE: Known = Known::new("django.utils.functional", "Promise");
+
+impl Known {
+    const fn new(module: &'static str, name: &'static str) -> Self {
+        let found = PyOnceLock::new();
+        Self {
+            module,
+            name,
+            found,
+        }
+    }
+
+    /// Whether the value is of exactly this class.
+    pub fn is_type_of(&self, value: &Bound<'_, PyAny>) -> bool {
+        let class = self.get(value.py());
+        class.is_some_and(|class| value.get_type().is(class))
+    }
+
+    /// Whether the value is an instance, as `isinstance` says.
+    pub fn has_instance(&self, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match self.get(value.py()) {
+            Some(class) => value.is_instance(class),
+            None => Ok(false),
+        }
+    }
+
+    fn get<'py>(&self, py: Python<'py>) -> Option<&Bound<'py, PyType>> {
+        if self.found.get(py).is_none() {
+            let class = self.look_up(py)?;
+            let _ = self.found.set(py, class);
+        }
+        self.found.get(py).map(|class| class.bind(py))
+    }
+
+    fn look_up(&self, py: Python<'_>) -> Option<Py<PyType>> {
+        let class = imported(py, self.module)?.getattr(self.name).ok()?;
+        Some(class.cast_into::<PyType>().ok()?.unbind())
+    }
+}
+
+/// A module if somebody has imported it.
+pub fn imported<'py>(py: Python<'py>, module: &str) -> Option<Bound<'py, PyAny>> {
+    static SYS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let sys = SYS.get_or_try_init(py, || py.import("sys").map(Bound::unbind));
+    let modules = sys.ok()?.bind(py).getattr(intern!(py, "modules")).ok()?;
+    modules.cast::<PyDict>().ok()?.get_item(module).ok()?
+}

@@ -1,0 +1,27 @@
+//! The native half of the Python package: turns Python's values into the core's, calls the core
+//! without holding the interpreter, and turns what comes back into Python's objects.
+
+mod client;
+mod convert;
+mod errors;
+mod known;
+mod mailbox;
+mod results;
+mod warnings;
+
+use pyo3::prelude::*;
+
+/// The module `katalys._native`; the package `katalys` re-exports what is public.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::client::Client;
+    #[pymodule_export]
+    use super::mailbox::{Mailbox, Ticket};
+    #[pymodule_export]
+    use super::results::{Problem, Receipt, Validation};
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "the name Python knows it by")]
+    const __version__: &str = katalys_core::VERSION;
+}

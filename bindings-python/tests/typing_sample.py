@@ -1,0 +1,81 @@
+"""What a typed project writes. Checked by mypy and pyright, never run."""
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import katalys
+from typing_extensions import assert_type
+
+if TYPE_CHECKING:
+    from katalys._fields import ErrorCode, LineItem, OrderFields, ProblemCode
+
+
+class Status(enum.Enum):
+    PAID = "paid"
+
+
+@dataclasses.dataclass
+class Item:
+    title: str
+    price: decimal.Decimal
+
+
+client = katalys.Client("abcd.com", timeout=2.5, invalid="drop", ca_file=None)
+assert_type(client.update_order("1001", order_status="paid"), katalys.Receipt)
+client.update_order(
+    uuid.uuid4(),
+    order_status=Status.PAID,
+    order_time=datetime.datetime.now(datetime.timezone.utc),
+    sale_amount=decimal.Decimal("25.67"),
+    line_items=[Item("Tea", decimal.Decimal("6.40")), {"title": "Cup", "price": 3}],
+    discounts=[{"code": "TEN", "amount": "2.50"}],
+)
+client.update_order(1001, {"billing_city": "Berlin", "line_item_1_title": "Tea"}, currency="EUR")
+
+
+@dataclasses.dataclass
+class Update:
+    order_status: str
+
+
+client.update_order("1001", Update("paid"))
+
+
+def from_a_mapping(fields: Mapping[str, object]) -> katalys.Receipt:
+    return client.report_order("1001", fields)
+
+
+def from_keywords(fields: "OrderFields", item: "LineItem") -> None:
+    client.update_order("1001", {"line_items": [item]}, **fields)
+
+
+validation = client.validate_update("1001", order_status="paid")
+assert_type(validation.payload, bytes | None)
+assert_type(validation.problems, list[katalys.Problem])
+
+
+def codes(problem: katalys.Problem, error: katalys.Error) -> "tuple[ProblemCode, ErrorCode]":
+    return problem.code, error.code
+
+
+async def asynchronous() -> float:
+    background = katalys.AsyncClient("abcd.com")
+    receipt = await background.update_order("1001", order_status="paid")
+    assert_type(receipt, katalys.Receipt)
+    return receipt.elapsed
+
+
+try:
+    client.update_order("1001")
+except katalys.ValidationError as error:
+    assert_type(error.problems, list[katalys.Problem])
+except katalys.RejectedError as error:
+    assert_type(error.status, int)
+    assert_type(error.retry_after, float | None)
+except (katalys.TimeoutError, katalys.TransportError) as error:
+    assert_type(error.retryable, bool)

@@ -1,0 +1,11 @@
+"""Where the shop's pages are."""
+
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("pay/<str:number>", views.pay),
+    path("send/<str:number>", views.send),
+    path("send-many/<str:number>", views.send_many),
+]

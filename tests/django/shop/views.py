@@ -1,0 +1,52 @@
+"""What happens to orders, and what is reported of it."""
+
+import asyncio
+
+import katalys
+from django.db import transaction
+from django.db.models import F
+from django.http import JsonResponse
+from django.shortcuts import get_object_or_404
+from katalys.django import async_client, client
+
+from .models import Order
+
+
+def pay(request, number):
+    """Marks an order as paid and reports it."""
+    order = get_object_or_404(Order, number=number)
+    order.status = Order.Status.PAID
+    with transaction.atomic():
+        order.save()
+        transaction.on_commit(lambda: report(order))
+    return JsonResponse({"status": order.status})
+
+
+def report(order):
+    """The order as a whole, as Django has it: decimals, aware times, choices, model values."""
+    items = order.items.values("title", "sku", "price", qty=F("quantity"))
+    client().update_order(
+        order.number,
+        order_status=Order.Status(order.status),
+        order_time=order.placed,
+        sale_amount=order.total,
+        email_address=order.email,
+        line_items=list(items),
+    )
+
+
+def send(request, number):
+    """Reports without a database."""
+    try:
+        receipt = client().update_order(number, order_status="paid")
+    except katalys.Error as error:
+        return JsonResponse({"error": error.code}, status=502)
+    return JsonResponse({"attempts": receipt.attempts})
+
+
+async def send_many(request, number):
+    """Reports side by side, from a view that must not block."""
+    update = async_client().update_order
+    calls = (update(f"{number}-{n}", order_status="paid") for n in range(10))
+    receipts = await asyncio.gather(*calls)
+    return JsonResponse({"sent": len(receipts)})
