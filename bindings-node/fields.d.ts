@@ -1,0 +1,217 @@
+// Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
+
+/** The documented statuses; the shop's own are sent as given. */
+export type OrderStatus = "pending" | "paid" | "refunded" | "cancelled" | (string & {});
+
+/** What a field may be given; `null` and `undefined` are not given at all. */
+export type FieldValue = string | number | bigint | Date | null | undefined;
+/** An amount of money. Strings and bigints are exact; numbers are rounded to 4 places. */
+export type Amount = string | number | bigint;
+
+export type ProblemCode =
+  | "required"
+  | "empty"
+  | "control_character"
+  | "invalid_unicode"
+  | "wrong_type"
+  | "amount_format"
+  | "amount_not_finite"
+  | "amount_too_long"
+  | "amount_negative"
+  | "discount_exceeds_sale"
+  | "subtotal_mismatch"
+  | "subtotal_missing"
+  | "count_invalid"
+  | "quantity_invalid"
+  | "currency_unknown"
+  | "time_format"
+  | "time_no_offset"
+  | "time_impossible"
+  | "time_future"
+  | "time_before_2000"
+  | "time_missing"
+  | "ip_invalid"
+  | "ip_list"
+  | "ip_not_public"
+  | "email_unusual"
+  | "status_misspelled"
+  | "country_unknown"
+  | "numbering_start"
+  | "numbering_gap"
+  | "discount_incomplete"
+  | "item_empty"
+  | "item_incomplete"
+  | "duplicate_field"
+  | "key_misspelled"
+  | "key_renamed"
+  | "key_invalid"
+  | "order_id_blanks"
+  | "order_id_long"
+  | "alias_same"
+  | "payload_too_large";
+
+export type ErrorCode =
+  | "config_missing"
+  | "config_invalid"
+  | "config_unknown"
+  | "validation"
+  | "rejected"
+  | "unavailable"
+  | "not_confirmed"
+  | "redirected"
+  | "dns"
+  | "connect"
+  | "disconnected"
+  | "certificate"
+  | "tls"
+  | "protocol"
+  | "proxy"
+  | "timeout"
+  | "internal"
+  | "misuse";
+
+/**
+ * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
+ * discount_2_code, …
+ */
+export interface Discount {
+  /** The coupon's code. Example: `REVOFFERS_EXAMPLE` */
+  code?: string | number | bigint | null;
+  /** What it took off, in the currency of sale_amount. Example: `1.50` */
+  amount?: Amount | null;
+  [key: string]: unknown;
+}
+
+/** The order's line items; also as line_item_1_title, line_item_1_sku, … */
+export interface LineItem {
+  /** The product's name. Example: `Wellness Bundle #4` */
+  title?: string | number | bigint | null;
+  /** The product's stock-keeping unit, which SKU-based payouts match. Example: `WLNS_BUNDLE_4` */
+  sku?: string | number | bigint | null;
+  /** The price, in the currency of sale_amount. Example: `1.99` */
+  price?: Amount | null;
+  /** The variant. Example: `Blue / L` */
+  var?: string | number | bigint | null;
+  /** How many. Example: `2` */
+  qty?: Amount | null;
+  [key: string]: unknown;
+}
+
+/** The fields of an order. */
+export interface OrderFields {
+  /**
+   * The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking
+   * id. Given by the client unless it is set here. Example: `abcd.com`
+   */
+  site_id?: string | number | bigint | null;
+  /**
+   * What became of the order: pending, paid, refunded, cancelled, or the shop's own status.
+   * Example: `paid`
+   */
+  order_status?: OrderStatus | null;
+  /**
+   * When the order was first placed. Needed whenever it is reported more than 5 minutes after
+   * that, or it is counted twice. Example: `2018-01-01 01:23:40-08:00`
+   */
+  order_time?: Date | string | null;
+  /**
+   * How many orders this customer has placed in total; above 1 is a returning customer.
+   * Example: `2`
+   */
+  order_count?: number | bigint | string | null;
+  /**
+   * This order's id in another system. Merges the two orders and may change the order id: this
+   * cannot be undone. Example: `R-10001`
+   */
+  order_alias?: string | number | bigint | null;
+  /** The order's total with shipping and tax, without currency sign. Example: `25.67` */
+  sale_amount?: Amount | null;
+  /** sale_amount minus shipping and tax. Example: `24.95` */
+  subtotal_amount?: Amount | null;
+  /**
+   * What shipping cost, in the currency of sale_amount. Required in a report without
+   * subtotal_amount. Example: `4.99`
+   */
+  shipping_amount?: Amount | null;
+  /**
+   * The tax, in the currency of sale_amount. Required in a report without subtotal_amount.
+   * Example: `1.48`
+   */
+  tax_amount?: Amount | null;
+  /** ISO 4217 code of all amounts. The endpoint takes USD where it is missing. Example: `EUR` */
+  currency?: string | null;
+  /**
+   * The customer's address, or the same digest of it each time; it tells customers apart.
+   * Example: `email@example.com`
+   */
+  email_address?: string | null;
+  /**
+   * The customer's browser, never the shop server's. Example: `Mozilla/5.0 (X11; Linux
+   * x86_64)`
+   */
+  user_agent?: string | number | bigint | null;
+  /** The customer's IPv4 or IPv6 address, never the shop server's. Example: `93.184.215.14` */
+  ip_address?: string | null;
+  /** The city the order is shipped to. Example: `Springfield` */
+  shipping_city?: string | number | bigint | null;
+  /** The state or region the order is shipped to. Example: `OR` */
+  shipping_state?: string | number | bigint | null;
+  /** The postal code the order is shipped to. Example: `97477` */
+  shipping_postal?: string | number | bigint | null;
+  /**
+   * The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code. Example:
+   * `US`
+   */
+  shipping_country?: string | null;
+  /**
+   * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
+   * discount_2_code, …
+   */
+  discounts?: readonly Discount[] | null;
+  /** The order's line items; also as line_item_1_title, line_item_1_sku, … */
+  line_items?: readonly LineItem[] | null;
+  /** Numbered fields, such as `discount_1_code`, and keys of your own. */
+  [key: string]: unknown;
+}
+
+/** The settings of a client. */
+export interface ClientOptions {
+  /**
+   * The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking
+   * id. Required.
+   */
+  siteId?: string;
+  /** The whole URL that updates are sent to. */
+  endpoint?: string;
+  /** The longest a waiting call may take, with all its retries, in seconds. */
+  timeout?: number;
+  /** The longest that making one connection may take, in seconds. */
+  connectTimeout?: number;
+  /**
+   * A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+   * `SSL_CERT_FILE` does the same.
+   */
+  caFile?: string;
+  /**
+   * The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
+   * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+   */
+  proxy?: string;
+  /**
+   * The IANA time zone in which times without an offset are read, such as `America/New_York`;
+   * without it they are errors.
+   */
+  timezone?: string;
+  /**
+   * What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the
+   * field out and warns.
+   */
+  invalid?: "raise" | "drop";
+  /**
+   * Allows an endpoint without TLS on another host than this one. Customer data then crosses
+   * the network unprotected.
+   */
+  allowHttp?: boolean;
+  /** The most threads that send in the background, started as they are needed. */
+  workers?: number;
+}

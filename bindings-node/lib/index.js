@@ -1,0 +1,13 @@
+'use strict';
+// The package's door. Each name is exported in a way that `import { … }` sees as well.
+
+const { Client } = require('./client.js');
+const errors = require('./errors.js');
+
+exports.Client = Client;
+exports.KatalysError = errors.KatalysError;
+exports.ConfigError = errors.ConfigError;
+exports.ValidationError = errors.ValidationError;
+exports.RejectedError = errors.RejectedError;
+exports.TransportError = errors.TransportError;
+exports.TimeoutError = errors.TimeoutError;

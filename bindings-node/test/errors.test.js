@@ -1,0 +1,110 @@
+'use strict';
+// The tree of errors, and that they lead to the caller's own line.
+
+const assert = require('node:assert/strict');
+const { after, before, describe, it } = require('node:test');
+const katalys = require('katalys');
+const { startReceiver } = require('./support/receiver.js');
+
+const { Client, KatalysError, ConfigError, RejectedError, ValidationError } = katalys;
+
+let receiver;
+before(async () => {
+  receiver = await startReceiver();
+});
+after(() => receiver.stop());
+
+const clientFor = (...steps) =>
+  new Client({ siteId: 'abcd.com', endpoint: receiver.run(...steps).endpoint });
+
+describe('error classes', () => {
+  it('are errors of one tree, each with its name', () => {
+    const names = [
+      'ConfigError',
+      'ValidationError',
+      'RejectedError',
+      'TransportError',
+      'TimeoutError',
+    ];
+    for (const name of names) {
+      const error = new katalys[name]('text');
+      assert.ok(error instanceof KatalysError && error instanceof Error);
+      assert.equal(error.name, name);
+      assert.equal(String(error), `${name}: text`);
+      assert.ok(!Object.keys(error).includes('name'));
+    }
+    assert.equal(new KatalysError('text').name, 'KatalysError');
+  });
+
+  it('ConfigError names the option in this language', () => {
+    const wrong = () => new Client({ siteId: 'abcd.com', connectTimeout: -1 });
+    assert.throws(wrong, (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, /^connectTimeout must be/);
+      assert.match(error.stack, /at wrong .*errors\.test\.js/);
+      return true;
+    });
+    assert.throws(() => new Client({ siteId: 'abcd.com', retries: 3 }), { code: 'config_unknown' });
+  });
+
+  it('options may be given after the site id, or not at all', () => {
+    assert.throws(() => new Client('abcd.com', { timeout: 0 }), { code: 'config_invalid' });
+    assert.throws(() => new Client(), { code: 'config_missing' });
+    assert.throws(() => new Client(['abcd.com']), TypeError);
+    assert.equal(new Client('abcd.com', null).validateUpdate('1').ok, true);
+  });
+
+  it('ValidationError holds all problems, and no value of the customer', async () => {
+    const call = clientFor('204').updateOrder('1001', {
+      sale_amount: '$25 secret',
+      currency: 'secret',
+    });
+    await assert.rejects(call, (error) => {
+      assert.ok(error instanceof ValidationError);
+      assert.deepEqual([error.code, error.retryable], ['validation', false]);
+      assert.deepEqual(error.problems.map(({ path }) => path).sort(), ['currency', 'sale_amount']);
+      assert.doesNotMatch(JSON.stringify(error.problems) + error.stack, /secret/);
+      return true;
+    });
+  });
+
+  it('RejectedError holds the status, and how long to wait', async () => {
+    const [gone, busy] = [clientFor('410'), clientFor('503:retry-after=60')];
+    const rejected = await gone.updateOrder('1001').catch((error) => error);
+    assert.ok(rejected instanceof RejectedError);
+    assert.deepEqual(
+      [rejected.status, rejected.retryAfter, rejected.code],
+      [410, null, 'rejected'],
+    );
+    const unavailable = await busy.updateOrder('1001').catch((error) => error);
+    assert.deepEqual(
+      [unavailable.status, unavailable.retryAfter, unavailable.code],
+      [503, 60, 'unavailable'],
+    );
+    assert.equal(unavailable.retryable, true);
+  });
+});
+
+describe('the stack of an error', () => {
+  async function payTheOrder(client, fields) {
+    return await client.updateOrder('1001', fields);
+  }
+
+  it('leads to the await of a call that failed at once', async () => {
+    const call = payTheOrder(clientFor('204'), { sale_amount: '$1' });
+    await assert.rejects(call, (error) => /payTheOrder .*errors\.test\.js/.test(error.stack));
+  });
+
+  it('leads to the await of a call that failed on the network', async () => {
+    const call = payTheOrder(clientFor('404'), { order_status: 'paid' });
+    await assert.rejects(call, (error) => /async payTheOrder .*errors\.test\.js/.test(error.stack));
+  });
+
+  it('leads through Promise.all', async () => {
+    const client = clientFor('404');
+    async function payBoth() {
+      await Promise.all([payTheOrder(client), payTheOrder(client)]);
+    }
+    await assert.rejects(payBoth(), (error) => /async payBoth/.test(error.stack));
+  });
+});

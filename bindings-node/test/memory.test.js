@@ -1,0 +1,50 @@
+'use strict';
+// Memory stays flat after a warm-up, whatever becomes of the calls.
+
+const assert = require('node:assert/strict');
+const { after, before, describe, it } = require('node:test');
+const { runChild } = require('./support/child.js');
+const { startReceiver } = require('./support/receiver.js');
+
+const MEASURE = `
+  const megabytes = () => { gc(); return process.memoryUsage().rss / 2 ** 20; };
+  const fields = { order_status: 'paid', sale_amount: '25.67', email_address: 'email@example.com', order_time: new Date(), line_items: [{ title: 'A', sku: 'B', price: 1.99 }] };
+  async function round(one, times) {
+    const lane = async () => { for (let at = 0; at < times / 32; at += 1) await one(at); };
+    await Promise.all(Array.from({ length: 32 }, lane));
+  }
+  async function growth(one, times) {
+    await round(one, times);
+    const before = megabytes();
+    await round(one, times);
+    console.log(megabytes() - before);
+  }
+`;
+
+describe('memory stays flat', () => {
+  let receiver;
+  before(async () => {
+    receiver = await startReceiver();
+  });
+  after(() => receiver.stop());
+
+  const cases = {
+    'over checks': 'growth(async () => client.validateUpdate("1001", fields), 200_000)',
+    'over refused calls':
+      'growth(async () => client.updateOrder("1001", { currency: "x" }).catch(() => {}), 50_000)',
+    'over calls that are sent': 'growth((at) => client.updateOrder("id" + at, fields), 30_000)',
+    'over calls that fail':
+      'growth((at) => client.updateOrder("id" + at, fields).catch(() => {}), 20_000)',
+    'over clients':
+      'growth(() => new Promise((done) => setImmediate(done, new Client("abcd.com"))), 3_000)',
+  };
+  for (const [name, script] of Object.entries(cases)) {
+    it(name, async () => {
+      const run = receiver.run(name.endsWith('fail') ? '404' : '204');
+      const options = { ...run, nodeOptions: ['--expose-gc', '--max-semi-space-size=2'] };
+      const { code, stdout, stderr } = await runChild(`${MEASURE} ${script};`, options);
+      assert.equal(code, 0, stderr);
+      assert.ok(Number(stdout) < 12, `grew by ${stdout.trim()} MB`);
+    });
+  }
+});

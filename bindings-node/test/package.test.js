@@ -1,0 +1,54 @@
+'use strict';
+// What the package promises to the outside: its names, its types, its version.
+
+const assert = require('node:assert/strict');
+const { readFileSync } = require('node:fs');
+const path = require('node:path');
+const { it } = require('node:test');
+const katalys = require('katalys');
+const manifest = require('katalys/package.json');
+const native = require('../lib/native.js');
+
+const root = path.join(__dirname, '..');
+const declarations = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
+const platform = JSON.parse(
+  readFileSync(path.join(root, 'npm/linux-x64-gnu/package.json'), 'utf8'),
+);
+
+it('every export is declared, and every declaration exported', () => {
+  const declared = [
+    ...declarations.matchAll(/^export (?:declare )?(?:class|const|function) (\w+)/gm),
+  ];
+  assert.deepEqual(Object.keys(katalys).sort(), declared.map(([, name]) => name).sort());
+});
+
+it('every method of the client is declared, and every declaration implemented', () => {
+  const [, body] = declarations.match(/^export class Client \{\n(.*?)^\}/ms);
+  const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name);
+  const methods = Object.getOwnPropertyNames(katalys.Client.prototype);
+  assert.deepEqual(methods.sort(), [...new Set(declared)].sort());
+});
+
+it('import sees the same names as require', async () => {
+  const { default: whole, ...named } = await import('katalys');
+  delete named['module.exports'];
+  assert.deepEqual({ ...named }, { ...katalys });
+  assert.equal(whole, katalys);
+});
+
+it('the package, its platform package and the core have one version', () => {
+  assert.equal(native.version(), manifest.version);
+  assert.equal(platform.version, manifest.version);
+  for (const version of Object.values(manifest.optionalDependencies)) {
+    assert.equal(version, manifest.version);
+  }
+});
+
+it('nothing runs at installation', () => {
+  for (const { scripts = {} } of [manifest, platform]) {
+    assert.deepEqual(
+      Object.keys(scripts).filter((name) => /install|prepare/.test(name)),
+      [],
+    );
+  }
+});

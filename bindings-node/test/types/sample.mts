@@ -1,0 +1,72 @@
+// A program as a user writes it, and what its compiler must refuse. Compiled, never run.
+
+import type { ClientOptions, OrderFields, Problem, Receipt, Validation } from 'katalys';
+import katalys, { Client, KatalysError, RejectedError, ValidationError } from 'katalys';
+
+const options: ClientOptions = { siteId: 'abcd.com', timeout: 2.5, invalid: 'drop' };
+const client = new Client(options);
+new Client('abcd.com', { caFile: '/etc/ca.pem', connectTimeout: 1, workers: 4 });
+new Client();
+new katalys.Client('abcd.com');
+
+const fields: OrderFields = {
+  order_status: 'paid',
+  order_time: new Date(),
+  order_count: 2n,
+  sale_amount: '25.67',
+  subtotal_amount: 24.95,
+  discounts: [{ code: 'A', amount: 1.5 }],
+  line_items: [{ title: 'A', sku: 'B', price: '1.99', qty: 2, colour: 'red' }],
+  discount_2_code: 'B',
+  email_address: null,
+};
+
+export async function main(): Promise<number> {
+  const receipt: Receipt = await client.updateOrder('1001', fields);
+  await client.updateOrder(1001, { order_status: 'our-own-status' });
+  await client.reportOrder(1001n, fields);
+  const first: Problem | undefined = receipt.warnings[0];
+  if (first?.code === 'time_missing') return receipt.elapsed;
+
+  const checked: Validation = client.validateUpdate('1001', fields);
+  if (checked.ok) return checked.payload.length;
+  // @ts-expect-error without ok there is no payload
+  checked.payload.length;
+  return checked.problems.length + client.validateReport('1001').problems.length;
+}
+
+export function explain(error: unknown): string {
+  if (error instanceof ValidationError) return error.problems.map(({ path }) => path).join();
+  if (error instanceof RejectedError) return `${error.status} ${error.retryAfter ?? 0}`;
+  if (error instanceof KatalysError && error.code === 'certificate') return error.message;
+  // @ts-expect-error there is no such code
+  if (error instanceof KatalysError && error.code === 'certificates') return error.message;
+  // @ts-expect-error a validation error has but one code
+  if (error instanceof ValidationError && error.code === 'timeout') return '';
+  return String(error);
+}
+
+// @ts-expect-error an option is misspelled
+new Client({ siteID: 'abcd.com' });
+// @ts-expect-error an option has the wrong type
+new Client('abcd.com', { timeout: '10' });
+// @ts-expect-error there are two ways with invalid fields
+new Client('abcd.com', { invalid: 'ignore' });
+// @ts-expect-error an order id is required
+client.updateOrder();
+// @ts-expect-error a boolean is no order id
+client.updateOrder(true, {});
+// @ts-expect-error a status is text
+client.updateOrder('1001', { order_status: 1 });
+// @ts-expect-error a boolean is no amount
+client.updateOrder('1001', { sale_amount: true });
+// @ts-expect-error one record is no list
+client.updateOrder('1001', { line_items: { title: 'A' } });
+// @ts-expect-error a record's amount is an amount
+client.updateOrder('1001', { discounts: [{ code: 'A', amount: [] }] });
+// @ts-expect-error fields are an object
+client.updateOrder('1001', 'paid');
+// @ts-expect-error there is no such call
+client.update('1001', {});
+// @ts-expect-error a receipt has no status
+(await client.updateOrder('1001')).status;

@@ -1,0 +1,198 @@
+'use strict';
+// The built tarballs as a user gets them: installed into a fresh folder, used by an Express shop.
+
+const assert = require('node:assert/strict');
+const { execFile, spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { cp, mkdtemp, readdir, rm, writeFile } = require('node:fs/promises');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+const readline = require('node:readline');
+const { after, before, describe, it } = require('node:test');
+const { promisify } = require('node:util');
+const { startReceiver } = require('../../bindings-node/test/support/receiver.js');
+
+const DIST = process.env.DIST ?? path.join(__dirname, '../../dist');
+const run = promisify(execFile);
+
+let folder;
+let receiver;
+
+before(async () => {
+  receiver = await startReceiver();
+  folder = await mkdtemp(path.join(tmpdir(), 'katalys-shop-'));
+});
+after(async () => {
+  await receiver.stop();
+  await rm(folder, { recursive: true });
+});
+
+async function tarballs() {
+  const names = await readdir(DIST);
+  return names.filter((name) => name.endsWith('.tgz')).map((name) => path.join(DIST, name));
+}
+
+describe('the tarballs', () => {
+  let empty;
+  before(async () => {
+    empty = path.join(folder, 'empty');
+    await cp(path.join(__dirname, 'shop/report.mjs'), path.join(empty, 'report.mjs'));
+    await writeFile(path.join(empty, 'package.json'), '{}');
+    // No registry: what is installed is what is in the tarballs.
+    const quiet = ['--offline', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:1/'];
+    await run('npm', ['install', ...quiet, ...(await tarballs())], { cwd: empty });
+  });
+
+  it('install without a network, and bring nothing else', async () => {
+    const installed = await readdir(path.join(empty, 'node_modules'));
+    const packages = installed.filter((name) => !name.startsWith('.')).sort();
+    assert.deepEqual(packages, ['@katalys', 'katalys']);
+  });
+
+  it('hold what is meant to be in them', async () => {
+    const files = await readdir(path.join(empty, 'node_modules/katalys'), { recursive: true });
+    const modules = await readdir(path.join(__dirname, '../../bindings-node/lib'));
+    const expected = [
+      'LICENSE-APACHE',
+      'LICENSE-MIT',
+      'README.md',
+      'fields.d.ts',
+      'index.d.ts',
+      'lib',
+      ...modules.map((name) => `lib/${name}`),
+      'package.json',
+    ];
+    assert.deepEqual(files.sort(), expected.sort());
+    const addon = await readdir(path.join(empty, 'node_modules/@katalys/linux-x64-gnu'));
+    assert.ok(addon.includes('katalys.linux-x64-gnu.node') && addon.includes('LICENSE-MIT'));
+  });
+
+  it('work with require', async () => {
+    const script = `
+      const { Client } = require('katalys');
+      console.log(new Client('abcd.com').validateUpdate('1001').payload);
+    `;
+    const { stdout } = await run(process.execPath, ['-e', script], { cwd: empty });
+    assert.equal(stdout, '{"site_id":"abcd.com","order_id":"1001"}\n');
+  });
+
+  it('work with import, in worker threads', async () => {
+    const { id, endpoint } = receiver.run('204');
+    const { stdout } = await run(process.execPath, ['report.mjs'], {
+      cwd: empty,
+      env: env(endpoint),
+    });
+    assert.deepEqual(stdout.trim().split('\n').sort(), ['w-1 1', 'w-2 1']);
+    assert.deepEqual((await orders(id, 2)).map(({ order_id }) => order_id).sort(), ['w-1', 'w-2']);
+  });
+
+  it('say what is missing where the compiled part is not installed', async () => {
+    const alone = path.join(folder, 'alone');
+    await cp(path.join(empty, 'node_modules/katalys'), path.join(alone, 'node_modules/katalys'), {
+      recursive: true,
+    });
+    const failed = await run(process.execPath, ['-e', 'require("katalys")'], { cwd: alone }).catch(
+      (error) => error,
+    );
+    assert.match(failed.stderr, /could not load its compiled part .*@katalys\/linux-x64-gnu/);
+  });
+});
+
+describe('an Express shop', () => {
+  let shop;
+  before(async () => {
+    shop = path.join(folder, 'shop');
+    await cp(path.join(__dirname, 'shop'), shop, { recursive: true });
+    const quiet = ['--no-audit', '--no-fund'];
+    await run('npm', ['ci', ...quiet], { cwd: shop });
+    await run('npm', ['install', '--no-save', ...quiet, ...(await tarballs())], { cwd: shop });
+  });
+
+  for (const [kind, script] of [
+    ['in one process', 'shop.js'],
+    ['in a cluster', 'cluster.js'],
+  ]) {
+    it(`${kind} reports its orders, and closes when told to`, async () => {
+      const { id, endpoint } = receiver.run('204');
+      const server = await startServer(shop, script, env(endpoint));
+      const items = [{ title: 'A', sku: 'B', price: 25.67, qty: 1 }];
+      const paid = await post(`${server.url}/orders/1/paid`, {
+        total: '25.67',
+        email: 'a@b.c',
+        items,
+      });
+      assert.deepEqual([paid.status, paid.body.attempts, paid.body.warnings], [200, 1, []]);
+      const refunds = Array.from({ length: 60 }, (_, at) =>
+        post(`${server.url}/orders/${at + 2}/refunded`),
+      );
+      for (const { status } of await Promise.all(refunds)) assert.equal(status, 200);
+
+      const received = await orders(id, 61);
+      assert.deepEqual(received[0], {
+        site_id: 'abcd.com',
+        order_id: '1',
+        order_status: 'paid',
+        order_time: '2018-01-01 09:23:40+00:00',
+        sale_amount: '25.67',
+        shipping_amount: '0',
+        tax_amount: '0',
+        email_address: 'a@b.c',
+        line_item_1_title: 'A',
+        line_item_1_sku: 'B',
+        line_item_1_price: '25.67',
+        line_item_1_qty: 1,
+      });
+      assert.equal(new Set(received.map(({ order_id }) => order_id)).size, 61);
+      await server.stop();
+    });
+  }
+
+  it('hands errors to its error handler', async () => {
+    const { endpoint } = receiver.run('404');
+    const server = await startServer(shop, 'shop.js', env(endpoint));
+    const wrong = await post(`${server.url}/orders/1/paid`, { total: '$25.67', email: 'a@b.c' });
+    assert.equal(wrong.status, 422);
+    assert.deepEqual(
+      wrong.body.map(({ path, code }) => [path, code]),
+      [['sale_amount', 'amount_format']],
+    );
+    const refused = await post(`${server.url}/orders/1/refunded`);
+    assert.deepEqual([refused.status, refused.body], [502, { code: 'rejected' }]);
+    await server.stop();
+  });
+});
+
+const env = (endpoint) => ({
+  ...process.env,
+  KATALYS_SITE_ID: 'abcd.com',
+  KATALYS_ENDPOINT: endpoint,
+});
+
+async function orders(id, count) {
+  const records = await receiver.recorded(id, { wait: count });
+  return records.map(({ body }) => JSON.parse(body));
+}
+
+/** A server that prints where it is; stopping it means that it ends by itself, and well. */
+async function startServer(cwd, script, environment) {
+  const child = spawn(process.execPath, [script], {
+    cwd,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(readline.createInterface({ input: child.stdout }), 'line');
+  return {
+    ...JSON.parse(line),
+    async stop() {
+      child.kill('SIGTERM');
+      assert.deepEqual(await once(child, 'close'), [0, null]);
+    },
+  };
+}
+
+/** Without keep-alive, so that the cluster's processes take turns. */
+async function post(url, body = {}) {
+  const headers = { 'content-type': 'application/json', connection: 'close' };
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, body: await answer.json() };
+}

@@ -1,0 +1,53 @@
+'use strict';
+// A small shop: its routes report to Katalys what becomes of orders.
+
+const express = require('express');
+const { Client, KatalysError, ValidationError } = require('katalys');
+
+/** One client for the whole process: it holds the connections. */
+const client = new Client();
+const shop = express();
+shop.use(express.json());
+
+shop.post('/orders/:id/paid', async (request, response) => {
+  const { total, email, items } = request.body;
+  const receipt = await client.reportOrder(request.params.id, {
+    order_status: 'paid',
+    order_time: new Date('2018-01-01T09:23:40Z'),
+    sale_amount: total,
+    shipping_amount: 0,
+    tax_amount: 0,
+    email_address: email,
+    line_items: items,
+  });
+  response.json(receipt);
+});
+
+shop.post('/orders/:id/:status', async (request, response) => {
+  response.json(
+    await client.updateOrder(request.params.id, { order_status: request.params.status }),
+  );
+});
+
+// Express hands rejected promises on to here.
+shop.use((error, _request, response, next) => {
+  if (error instanceof ValidationError) response.status(422).json(error.problems);
+  else if (error instanceof KatalysError) response.status(502).json({ code: error.code });
+  else next(error);
+});
+
+/** Listens on any free port, and says which. */
+function open() {
+  const server = shop.listen(0, '127.0.0.1', () => {
+    const url = `http://127.0.0.1:${server.address().port}`;
+    if (process.send) process.send({ url, pid: process.pid });
+    else console.log(JSON.stringify({ url }));
+  });
+  process.once('SIGTERM', () => server.close());
+  process.once('disconnect', () => server.close());
+  return server;
+}
+
+module.exports = { open };
+
+if (require.main === module) open();
