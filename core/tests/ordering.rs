@@ -5,7 +5,8 @@ use katalys_core::{Call, Client, Fields, Language};
 use katalys_receiver::{Options, Receiver};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
 
 fn client(receiver: &Receiver, steps: &str) -> Client {
     let url = receiver.ready()["url"].as_str().expect("a URL");
@@ -114,4 +115,35 @@ fn a_cancelled_call_is_not_sent_and_does_not_hold_up_the_next() {
         [true, false, true]
     );
     assert_eq!(received(&receiver, "cancel"), [3]);
+}
+
+#[test]
+fn calls_made_at_once_are_sent_at_once_by_as_many_threads() {
+    const AT_ONCE: usize = 8;
+    let receiver = Receiver::start(&Options::default()).expect("a receiver");
+    let client = client(&receiver, "burst/204");
+    let (done, results) = mpsc::channel();
+    for round in 0..50 {
+        // Nobody gets past it unless all of them are there, each on a thread of its own.
+        let all_there = Arc::new(Barrier::new(AT_ONCE));
+        for number in 0..AT_ONCE {
+            let (done, all_there) = (done.clone(), Arc::clone(&all_there));
+            let update = client
+                .prepare(
+                    Call::Update,
+                    &format!("{round}-{number}").into(),
+                    &Fields::new(),
+                )
+                .expect("right");
+            let complete = move |result: Result<_, _>| {
+                all_there.wait();
+                done.send(result.is_ok()).unwrap();
+            };
+            client.submit(update, complete).expect("accepted");
+        }
+        for _ in 0..AT_ONCE {
+            let limit = Duration::from_secs(20);
+            assert!(results.recv_timeout(limit).expect("no call was forgotten"));
+        }
+    }
 }

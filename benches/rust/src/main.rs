@@ -38,7 +38,12 @@ fn order() -> Fields<'static> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["check"] => check(20_000),
         ["check", times] => check(times.parse().expect("a number")),
         ["send", endpoint] => send(endpoint, None, 3.0),
@@ -71,7 +76,9 @@ fn check(times: u32) {
 }
 
 fn send(endpoint: &str, ca_file: Option<&str>, seconds: f64) {
-    let mut options = Fields::new().set("site_id", "abcd.com").set("endpoint", endpoint);
+    let mut options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("endpoint", endpoint);
     if let Some(ca_file) = ca_file {
         options.push("ca_file", ca_file);
     }

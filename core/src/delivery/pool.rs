@@ -56,6 +56,8 @@ struct State {
     delayed: u64,
     threads: usize,
     idle: usize,
+    /// A thread was called and has not come yet; it will call the next one if there is need.
+    called: bool,
     closing: bool,
 }
 
@@ -96,35 +98,29 @@ impl Shared {
     fn run(shared: &Arc<Self>, job: Job) {
         let mut state = shared.lock();
         state.ready.push_back(job);
-        if state.idle >= state.ready.len() {
+        Self::call_thread(shared, state);
+    }
+
+    /// Threads are called one at a time, and each calls the next one: meanwhile those that are
+    /// awake may have done the work, which spares the rest the wake-up.
+    fn call_thread(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if state.called {
+            return;
+        }
+        if state.idle > 0 {
+            state.called = true;
             drop(state);
             return shared.work.notify_one();
         }
-        Self::start_thread_if_allowed(shared, state);
-    }
-
-    /// With as many threads as allowed, a busy one takes the job when it is done.
-    fn start_thread_if_allowed(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        // With as many threads as allowed, a busy one takes the job when it is done.
         if state.threads >= shared.most_threads {
             return;
         }
+        state.called = true;
         state.threads += 1;
         drop(state);
         if let Err(refused) = Self::start_thread(shared) {
             shared.without_thread(&refused);
-        }
-    }
-
-    /// Somebody has to be there when a postponed job falls due, while this thread is busy.
-    fn keep_watch(shared: &Arc<Self>) {
-        let state = shared.lock();
-        if state.later.is_empty() {
-            return;
-        }
-        if state.idle > 0 {
-            shared.work.notify_one();
-        } else {
-            Self::start_thread_if_allowed(shared, state);
         }
     }
 
@@ -139,6 +135,7 @@ impl Shared {
     /// The system gives no thread: with others running the job waits for them, otherwise it fails.
     fn without_thread(&self, refused: &std::io::Error) {
         let mut state = self.lock();
+        state.called = false;
         state.threads -= 1;
         if state.threads > 0 {
             return;
@@ -152,8 +149,8 @@ impl Shared {
     }
 
     fn work(shared: &Arc<Self>) {
-        while let Some(mut job) = shared.next() {
-            Self::keep_watch(shared);
+        shared.lock().called = false;
+        while let Some(mut job) = Self::next(shared) {
             let step = catch_unwind(AssertUnwindSafe(|| shared.step(&mut job)));
             let result = match step {
                 Ok(Step::Again(wait)) => {
@@ -206,11 +203,15 @@ impl Shared {
     }
 
     /// The next job to run; `None` ends the thread.
-    fn next(&self) -> Option<Job> {
-        let mut state = self.lock();
+    fn next(shared: &Arc<Self>) -> Option<Job> {
+        let mut state = shared.lock();
         loop {
             let now = Instant::now();
             if let Some(job) = state.next_due(now) {
+                // Somebody has to be there for what is ready, and for what falls due meanwhile.
+                if !state.ready.is_empty() || !state.later.is_empty() {
+                    Self::call_thread(shared, state);
+                }
                 return Some(job);
             }
             let due = state.later.peek().map(|Reverse(later)| later.at);
@@ -219,12 +220,13 @@ impl Shared {
             }
             let wait = due.map_or(LONGEST_IDLE, |at| at - now);
             state.idle += 1;
-            let (woken, timeout) = self
+            let (woken, timeout) = shared
                 .work
                 .wait_timeout(state, wait)
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
+            state.called = false;
             if timeout.timed_out()
                 && due.is_none()
                 && state.ready.is_empty()
