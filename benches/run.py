@@ -133,7 +133,9 @@ def rust(ca_file: Path, seconds: str):
 
 
 def output(*command) -> str:
-    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        list(map(str, command)), check=True, capture_output=True, text=True
+    ).stdout
 
 
 def python(ca_file: Path, seconds: str):
