@@ -67,11 +67,12 @@ def main(arguments: list[str]) -> None:
 
 @contextlib.contextmanager
 def server(work: Path):
-    certificate = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                   "-nodes", "-days", "30", "-subj", "/CN=localhost",
-                   "-addext", "subjectAltName=DNS:localhost",
-                   "-addext", "basicConstraints=critical,CA:FALSE",
-                   "-keyout", work / "key.pem", "-out", work / "cert.pem"]  # fmt: skip
+    certificate = [
+        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+        "-addext", "basicConstraints=critical,CA:FALSE",
+        "-keyout", work / "key.pem", "-out", work / "cert.pem",
+    ]  # fmt: skip
     subprocess.run(certificate, check=True, capture_output=True)
     (work / "nginx.conf").write_text(NGINX.format(work=work))
     (work / "post.lua").write_text(WRK)
@@ -174,10 +175,13 @@ def show_head() -> None:
 
 
 def show(row: dict) -> None:
-    ours, theirs = (f"{row[key]:,.4g} {row['unit']}" if row[key] < 1000
-                    else f"{row[key]:,.0f} {row['unit']}" for key in ("ours", "theirs"))  # fmt: skip
-    print(f"| {row['what']} | {ours} | {theirs} | {row['other']} | {row['ratio']} | {row['goal']} |",
-          flush=True)  # fmt: skip
+    ours, theirs = (quantity(row[key], row["unit"]) for key in ("ours", "theirs"))
+    cells = [row["what"], ours, theirs, row["other"], row["ratio"], row["goal"]]
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
+
+
+def quantity(number: float, unit: str) -> str:
+    return f"{number:,.4g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"
 
 
 main(sys.argv[1:])

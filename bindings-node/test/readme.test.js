@@ -39,6 +39,6 @@ it('the README names every option, and no other', () => {
   const [, options] = fields.match(/export interface ClientOptions \{\n(.*?)^\}/ms);
   const declared = [...options.matchAll(/^ {2}(\w+)\?/gm)].map(([, name]) => name);
   const [, table] = readme.match(/## Options\n(.*?)\n## /s);
-  const named = [...table.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  const named = [...table.matchAll(/^\| `(\w+)` +\|/gm)].map(([, name]) => name);
   assert.deepEqual(named, declared);
 });

@@ -180,7 +180,10 @@ async function startServer(cwd, script, environment) {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const [line] = await once(readline.createInterface({ input: child.stdout }), 'line');
+  const failed = once(child, 'close').then(([code]) => Promise.reject(new Error(`ended: ${code}`)));
+  failed.catch(() => {}); // Once it is up, how it ends is for `stop` to see.
+  const lines = readline.createInterface({ input: child.stdout });
+  const [line] = await Promise.race([once(lines, 'line'), failed]);
   return {
     ...JSON.parse(line),
     async stop() {
