@@ -11,6 +11,8 @@ import pytest
 TESTS = pathlib.Path(__file__).parent
 SAMPLE = TESTS / "typing_sample.py"
 MISTAKES = TESTS / "typing_mistakes.py"
+# Otherwise pyright looks into whichever environment is active, or none.
+INTERPRETER = ("--pythonpath", sys.executable)
 
 
 def output_of(*command):
@@ -41,7 +43,7 @@ def mypy():
 
 @pytest.fixture(scope="module")
 def pyright():
-    _, text = output_of("pyright", "--outputjson", str(MISTAKES))
+    _, text = output_of("pyright", *INTERPRETER, "--outputjson", str(MISTAKES))
     found = json.loads(text[text.index("{") :])["generalDiagnostics"]
     return [f"{each['range']['start']['line'] + 1}: {each['message']}" for each in found]
 
@@ -52,7 +54,7 @@ def test_mypy_is_content_with_a_strict_project():
 
 
 def test_pyright_is_content_with_a_strict_project():
-    status, text = output_of("pyright", str(SAMPLE))
+    status, text = output_of("pyright", *INTERPRETER, str(SAMPLE))
     assert status == 0, text
 
 
