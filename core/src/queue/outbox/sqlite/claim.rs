@@ -1,0 +1,145 @@
+//! Leasing lanes whose time has come, the one that waited longest first.
+
+use super::books::Books;
+use super::dead;
+use super::fault::Fault;
+use super::schema::HELD;
+use crate::queue::outbox::clock::{Millis, millis};
+use crate::queue::outbox::store::{
+    Cause, Claim, ClaimOrder, Effect, LaneId, Outlook, Owner, UpdateId, count,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction};
+use std::time::Duration;
+
+/// An update whose attempts began this often without anybody seeing their end is set apart.
+const MOST_INTERRUPTIONS: i64 = 3;
+
+struct Lane {
+    lane: LaneId,
+    id: UpdateId,
+    failures: i64,
+    started: i64,
+}
+
+pub(super) fn claim(
+    transaction: &Transaction<'_>,
+    books: &mut Books,
+    now: Millis,
+    order: &ClaimOrder,
+) -> Result<Effect, Fault> {
+    let (mut claims, mut died) = (Vec::new(), Vec::new());
+    let mut suspects = 0;
+    for lane in due_lanes(transaction, now, order.most)? {
+        // One that was interrupted goes without others like it, so that the one which ends the
+        // process shows itself.
+        suspects += i64::from(lane.started > 0);
+        if lane.started > 0 && suspects > 1 {
+            continue;
+        }
+        let (payload, accepted_at) = read(transaction, lane.id)?;
+        if let Some(cause) = unfit(&lane, now - accepted_at, order) {
+            dead::bury(
+                transaction,
+                books,
+                now,
+                (lane.lane, lane.id),
+                &cause,
+                order.hold,
+            )?;
+            died.push((lane.id, cause));
+            continue;
+        }
+        lease(
+            transaction,
+            lane.lane,
+            order.owner,
+            now + millis(order.lease),
+        )?;
+        claims.push(Claim {
+            lane: lane.lane,
+            id: lane.id,
+            payload,
+            failures: u32::try_from(lane.failures).unwrap_or(u32::MAX),
+        });
+    }
+    Ok(Effect::Claimed { claims, died })
+}
+
+fn due_lanes(transaction: &Transaction<'_>, now: Millis, most: usize) -> Result<Vec<Lane>, Fault> {
+    let mut statement = transaction.prepare_cached(
+        "SELECT lane, head, failures, started FROM lanes WHERE due <= ?1 ORDER BY due LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map((now, most), |row| {
+        Ok(Lane {
+            lane: row.get(0)?,
+            id: row.get(1)?,
+            failures: row.get(2)?,
+            started: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn read(transaction: &Transaction<'_>, id: UpdateId) -> Result<(Vec<u8>, Millis), Fault> {
+    let mut statement =
+        transaction.prepare_cached("SELECT payload, accepted_at FROM updates WHERE id = ?1")?;
+    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+fn unfit(lane: &Lane, age: Millis, order: &ClaimOrder) -> Option<Cause> {
+    let cause = |code, reason: &str| {
+        let (status, reason) = (None, reason.to_owned());
+        Some(Cause {
+            code,
+            status,
+            reason,
+        })
+    };
+    if lane.started >= MOST_INTERRUPTIONS {
+        return cause(
+            "interrupted",
+            "three times its sending began and never ended",
+        );
+    }
+    if order.max_age.is_some_and(|most| age > millis(most)) {
+        return cause("expired", "it could not be sent within max_age");
+    }
+    None
+}
+
+fn lease(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    owner: Owner,
+    until: Millis,
+) -> Result<(), Fault> {
+    let mut statement = transaction.prepare_cached(
+        "UPDATE lanes SET due = ?2, owner = ?3, started = started + 1 WHERE lane = ?1",
+    )?;
+    statement.execute((lane, until, owner))?;
+    Ok(())
+}
+
+pub(super) fn renew(
+    transaction: &Transaction<'_>,
+    owner: Owner,
+    lanes: &[LaneId],
+    until: Millis,
+) -> Result<Effect, Fault> {
+    let mut statement = transaction
+        .prepare_cached("UPDATE lanes SET due = max(due, ?3) WHERE lane = ?1 AND owner = ?2")?;
+    for lane in lanes {
+        statement.execute((lane, owner, until))?;
+    }
+    Ok(Effect::Renewed)
+}
+
+pub(super) fn outlook(connection: &Connection, now: Millis) -> Result<Outlook, Fault> {
+    let pending = count(Books::read(connection)?.pending());
+    let mut statement =
+        connection.prepare_cached("SELECT due FROM lanes WHERE due < ?1 ORDER BY due LIMIT 1")?;
+    let due: Option<Millis> = statement.query_row([HELD], |row| row.get(0)).optional()?;
+    let next_due = due.map(|due| Duration::from_millis(count(due - now)));
+    Ok(Outlook { pending, next_due })
+}

@@ -1,0 +1,422 @@
+//! The store against a simple model, with faults between any two pieces of work.
+
+use super::*;
+use crate::queue::outbox::store::{
+    Append, Cause, Claim, ClaimOrder, LaneId, Owner, Settlement, Verdict,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub(super) struct Folder(pub PathBuf);
+
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        let unique = format!(
+            "katalys-outbox-{}-{name}-{:x}",
+            std::process::id(),
+            fastrand::u64(..)
+        );
+        let path = std::env::temp_dir().join(unique);
+        std::fs::create_dir(&path).expect("a folder");
+        Self(path)
+    }
+
+    pub(super) fn file(&self) -> PathBuf {
+        self.0.join("outbox.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(folder: &Folder) -> SqliteStore {
+    SqliteStore::open(&folder.file(), false, Limits::default()).expect("opened")
+}
+
+fn one(store: &mut SqliteStore, work: Work) -> Effect {
+    store.commit(&[work]).expect("committed").remove(0)
+}
+
+fn append(store: &mut SqliteStore, lane: LaneId, text: &str) -> UpdateId {
+    let payload = text.as_bytes().to_vec();
+    match one(
+        store,
+        Work::Append(Append {
+            lane,
+            payload,
+            stage: 0,
+        }),
+    ) {
+        Effect::Appended { id, .. } => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn claim_order(owner: Owner, most: usize, lease: u64) -> Work {
+    let lease = Duration::from_millis(lease);
+    let (max_age, hold) = (None, false);
+    Work::Claim(ClaimOrder {
+        owner,
+        most,
+        lease,
+        max_age,
+        hold,
+    })
+}
+
+fn claim(store: &mut SqliteStore, owner: Owner, most: usize, lease: u64) -> Vec<Claim> {
+    match one(store, claim_order(owner, most, lease)) {
+        Effect::Claimed { claims, .. } => claims,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn settle(store: &mut SqliteStore, claim: &Claim, owner: Owner, verdict: Verdict) -> bool {
+    let (lane, id) = (claim.lane, claim.id);
+    match one(
+        store,
+        Work::Settle(Settlement {
+            lane,
+            id,
+            owner,
+            verdict,
+        }),
+    ) {
+        Effect::Settled(done) => done,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused() -> Cause {
+    Cause {
+        code: "rejected",
+        status: Some(400),
+        reason: "refused".into(),
+    }
+}
+
+const HOUR: u64 = 3_600_000;
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Append(LaneId),
+    Claim(Owner, usize),
+    /// Which of the claims held, and how it ends.
+    Settle(prop::sample::Index, Ending),
+    Replay(prop::sample::Index),
+    Discard(prop::sample::Index),
+    /// The connection ends, and another begins.
+    Reopen,
+    /// A transaction of these ends before its commit.
+    Fail(LaneId),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Delivered,
+    Retried,
+    Released,
+    Rejected,
+    RejectedAndHeld,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    use Ending::{Delivered, Rejected, RejectedAndHeld, Released, Retried};
+    let ending = prop::sample::select(vec![
+        Delivered,
+        Delivered,
+        Delivered,
+        Retried,
+        Released,
+        Rejected,
+        RejectedAndHeld,
+    ]);
+    prop_oneof![
+        6 => (1..6_i64).prop_map(Deed::Append),
+        4 => (1..3_i64, 1..4_usize).prop_map(|(owner, most)| Deed::Claim(owner, most)),
+        6 => (any::<prop::sample::Index>(), ending).prop_map(|(which, how)| Deed::Settle(which, how)),
+        1 => any::<prop::sample::Index>().prop_map(Deed::Replay),
+        1 => any::<prop::sample::Index>().prop_map(Deed::Discard),
+        1 => Just(Deed::Reopen),
+        1 => (1..6_i64).prop_map(Deed::Fail),
+    ]
+}
+
+/// What the store should be like: per lane, ids in order, and whether it is leased or held.
+#[derive(Default)]
+struct Model {
+    lanes: BTreeMap<LaneId, Vec<UpdateId>>,
+    leased: Vec<(Claim, Owner)>,
+    held: std::collections::BTreeSet<LaneId>,
+    dead: BTreeMap<UpdateId, LaneId>,
+    stats: Stats,
+}
+
+impl Model {
+    fn is_leased(&self, lane: LaneId) -> bool {
+        self.leased.iter().any(|(claim, _)| claim.lane == lane)
+    }
+
+    fn eligible(&self) -> Vec<LaneId> {
+        let lanes = self.lanes.iter().filter(|(_, ids)| !ids.is_empty());
+        let free = lanes.filter(|(lane, _)| !self.is_leased(**lane) && !self.held.contains(lane));
+        free.map(|(lane, _)| *lane).collect()
+    }
+
+    fn revive(&mut self, id: UpdateId) {
+        let lane = self.dead.remove(&id).expect("dead");
+        let first = usize::from(self.is_leased(lane));
+        let ids = self.lanes.entry(lane).or_default();
+        let place = ids.iter().skip(first).filter(|other| **other < id).count() + first;
+        ids.insert(place.min(ids.len()), id);
+        self.held.remove(&lane);
+        self.stats.dead -= 1;
+        self.stats.pending += 1;
+    }
+
+    fn end(&mut self, which: usize, how: Ending) {
+        let (claim, _) = self.leased.remove(which);
+        if matches!(how, Ending::Retried | Ending::Released) {
+            return;
+        }
+        let id = self.lanes.get_mut(&claim.lane).expect("a lane").remove(0);
+        assert_eq!(id, claim.id);
+        self.stats.pending -= 1;
+        match how {
+            Ending::Delivered => self.stats.delivered += 1,
+            _ => {
+                self.stats.dead += 1;
+                self.dead.insert(id, claim.lane);
+            }
+        }
+        if matches!(how, Ending::RejectedAndHeld) {
+            self.held.insert(claim.lane);
+        }
+    }
+}
+
+fn verdict(ending: Ending) -> Verdict {
+    match ending {
+        Ending::Delivered => Verdict::Delivered,
+        Ending::Retried => Verdict::Retry(Duration::ZERO),
+        Ending::Released => Verdict::Released,
+        Ending::Rejected => Verdict::Rejected {
+            cause: refused(),
+            hold: false,
+        },
+        Ending::RejectedAndHeld => Verdict::Rejected {
+            cause: refused(),
+            hold: true,
+        },
+    }
+}
+
+fn perform(store: &mut SqliteStore, folder: &Folder, model: &mut Model, deed: &Deed) {
+    match deed {
+        Deed::Append(lane) => {
+            let id = append(store, *lane, &format!("of lane {lane}"));
+            model.lanes.entry(*lane).or_default().push(id);
+            model.stats.accepted += 1;
+            model.stats.pending += 1;
+        }
+        Deed::Claim(owner, most) => {
+            let claims = claim(store, *owner, *most, HOUR);
+            let eligible = model.eligible();
+            assert_eq!(claims.len(), eligible.len().min(*most));
+            for claim in claims {
+                assert!(eligible.contains(&claim.lane));
+                assert_eq!(
+                    claim.id, model.lanes[&claim.lane][0],
+                    "the oldest goes first"
+                );
+                model.leased.push((claim, *owner));
+            }
+        }
+        Deed::Settle(which, how) if !model.leased.is_empty() => {
+            let which = which.index(model.leased.len());
+            let (claim, owner) = model.leased[which].clone();
+            assert!(
+                !settle(store, &claim, owner + 10, verdict(*how)),
+                "not theirs"
+            );
+            assert!(settle(store, &claim, owner, verdict(*how)));
+            model.end(which, *how);
+        }
+        Deed::Replay(which) if !model.dead.is_empty() => {
+            let id = *model
+                .dead
+                .keys()
+                .nth(which.index(model.dead.len()))
+                .unwrap();
+            assert!(matches!(one(store, Work::Replay(id)), Effect::Found(true)));
+            model.revive(id);
+        }
+        Deed::Discard(which) if !model.dead.is_empty() => {
+            let id = *model
+                .dead
+                .keys()
+                .nth(which.index(model.dead.len()))
+                .unwrap();
+            assert!(matches!(one(store, Work::Discard(id)), Effect::Found(true)));
+            let lane = model.dead.remove(&id).unwrap();
+            model.held.remove(&lane);
+            model.stats.dead -= 1;
+            model.stats.discarded += 1;
+        }
+        Deed::Reopen => *store = open(folder),
+        Deed::Fail(lane) => {
+            let update = Append {
+                lane: *lane,
+                payload: vec![1],
+                stage: 0,
+            };
+            store.connection.execute_batch("CREATE TEMP TRIGGER fail BEFORE UPDATE ON main.books BEGIN SELECT RAISE(ABORT, 'fail'); END").unwrap();
+            let work = [Work::Append(update), claim_order(1, 3, HOUR)];
+            assert!(store.commit(&work).is_err());
+            store.connection.execute_batch("DROP TRIGGER fail").unwrap();
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn the_store_does_as_the_model(deeds in prop::collection::vec(deed(), 1..60)) {
+        let folder = Folder::new("model");
+        let mut store = open(&folder);
+        let mut model = Model::default();
+        for deed in &deeds {
+            perform(&mut store, &folder, &mut model, deed);
+            let stats = store.audit().unwrap();
+            let in_flight = u64::try_from(model.leased.len()).unwrap();
+            let expected = Stats { in_flight, oldest_pending_seconds: stats.oldest_pending_seconds, ..model.stats };
+            prop_assert_eq!(stats, expected);
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_ran_out_is_taken_over_and_the_late_one_settles_nothing() {
+    let folder = Folder::new("lease");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    append(&mut store, 1, "b");
+    let first = claim(&mut store, 1, 9, 0).remove(0);
+    let second = claim(&mut store, 2, 9, HOUR).remove(0);
+    assert_eq!(first.id, second.id);
+    assert!(!settle(&mut store, &first, 1, Verdict::Delivered));
+    assert!(settle(&mut store, &second, 2, Verdict::Delivered));
+    assert_eq!(claim(&mut store, 1, 9, HOUR)[0].payload, b"b");
+}
+
+#[test]
+fn what_is_interrupted_three_times_is_set_apart() {
+    let folder = Folder::new("poison");
+    let mut store = open(&folder);
+    append(&mut store, 1, "poison");
+    for _ in 0..3 {
+        assert_eq!(claim(&mut store, 1, 9, 0).len(), 1);
+    }
+    assert!(claim(&mut store, 1, 9, 0).is_empty());
+    let letters = store.dead_letters(0, 9).unwrap();
+    assert_eq!(
+        (letters.len(), letters[0].code.as_str()),
+        (1, "interrupted")
+    );
+}
+
+#[test]
+fn limits_refuse_and_a_repetition_is_collapsed() {
+    let folder = Folder::new("limits");
+    let limits = Limits {
+        rows: Some(2),
+        bytes: None,
+        collapse: true,
+    };
+    let mut store = SqliteStore::open(&folder.file(), true, limits).unwrap();
+    let mut add = |text: &str| {
+        let payload = text.as_bytes().to_vec();
+        one(
+            &mut store,
+            Work::Append(Append {
+                lane: 1,
+                payload,
+                stage: 0,
+            }),
+        )
+    };
+    assert!(matches!(add("a"), Effect::Appended { id: 1, .. }));
+    assert!(matches!(add("a"), Effect::Collapsed { id: 1 }));
+    assert!(matches!(add("b"), Effect::Appended { id: 2, .. }));
+    assert!(matches!(add("a"), Effect::Full { rows: 2, .. }));
+    assert!(
+        matches!(add("b"), Effect::Collapsed { id: 2 }),
+        "needs no room"
+    );
+    assert_eq!(store.audit().unwrap().accepted, 2);
+}
+
+#[test]
+fn what_is_delivered_leaves_no_trace() {
+    let folder = Folder::new("trace");
+    let mut store = open(&folder);
+    append(&mut store, 1, "somebody@example.com");
+    let claim = claim(&mut store, 1, 9, HOUR).remove(0);
+    settle(&mut store, &claim, 1, Verdict::Delivered);
+    SqliteUpkeep::new(&folder.file()).tidy_all().unwrap();
+    for entry in std::fs::read_dir(&folder.0).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(8).any(|part| part == b"somebody"));
+    }
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_a_newer_one_refused() {
+    let folder = Folder::new("damaged");
+    std::fs::write(
+        folder.file(),
+        b"this is no database at all, as far as anyone knows",
+    )
+    .unwrap();
+    append(&mut open(&folder), 1, "a");
+    let names = std::fs::read_dir(&folder.0).unwrap();
+    let kept = names.filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains(".corrupt-")
+    });
+    assert_eq!(kept.count(), 1);
+    let store = open(&folder);
+    store
+        .connection
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
+    let error = SqliteStore::open(&folder.file(), true, Limits::default())
+        .err()
+        .unwrap();
+    assert_eq!(error.code(), crate::ErrorCode::OutboxNewer);
+}
+
+#[test]
+fn another_boot_delays_and_reorders_nothing() {
+    let folder = Folder::new("boot");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    let claimed = claim(&mut store, 1, 9, HOUR).remove(0);
+    store
+        .connection
+        .execute(
+            "UPDATE books SET boot = 'another', seen_wall = seen_wall + 99999999",
+            [],
+        )
+        .unwrap();
+    let mut store = open(&folder);
+    assert_eq!(claim(&mut store, 2, 9, HOUR)[0].id, claimed.id);
+}

@@ -1,0 +1,230 @@
+//! What a durable store has to do for the outbox: a batch of work in one transaction, and a few
+//! questions. SQLite is one; another can stand in its place.
+
+use super::clock::Millis;
+use crate::error::Error;
+use std::time::Duration;
+
+/// Who holds a lease: a number drawn by each process.
+pub(crate) type Owner = i64;
+/// The number of an accepted update; numbers rise in the order of acceptance.
+pub(crate) type UpdateId = i64;
+/// The lane of an order, as [`Checked`](crate::order::Checked) has it, bit for bit.
+pub(crate) type LaneId = i64;
+
+/// Durable lanes. Every change goes through `commit`.
+pub(crate) trait Store: Send {
+    /// Does all of the work, in this order, in one durable transaction, or none of it. Returns
+    /// one effect per piece of work.
+    fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error>;
+
+    /// Whether another process has changed anything since this was last asked.
+    fn changed_elsewhere(&mut self) -> Result<bool, Error>;
+
+    /// How things stand for the one who sends.
+    fn outlook(&mut self) -> Result<Outlook, Error>;
+
+    /// The books.
+    fn stats(&mut self) -> Result<Stats, Error>;
+
+    /// Where an update is now.
+    fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error>;
+
+    /// Dead letters from this number on, in order, at most so many.
+    fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error>;
+
+    /// Everything counted row by row, for tests of the books.
+    #[cfg(test)]
+    fn audit(&mut self) -> Result<Stats, Error>;
+}
+
+/// Work on a store apart from its commits: what may take long and must hold nobody up.
+pub(crate) trait Upkeep: Send {
+    /// Tidies up a part of what has been written; cheap if there is little.
+    fn tidy(&mut self) -> Result<(), Error>;
+
+    /// Tidies up everything, so that nothing of what was removed remains; gives way to others.
+    fn tidy_all(&mut self) -> Result<(), Error>;
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Append(Append),
+    Claim(ClaimOrder),
+    Settle(Settlement),
+    /// Keeps the leases on these lanes for so much longer.
+    Renew {
+        owner: Owner,
+        lanes: Vec<LaneId>,
+        lease: Duration,
+    },
+    /// Puts a dead letter back into its lane, at its old place.
+    Replay(UpdateId),
+    /// Removes a dead letter for good.
+    Discard(UpdateId),
+    /// Changes what a dead letter says.
+    Edit {
+        id: UpdateId,
+        payload: Vec<u8>,
+        stage: Stage,
+    },
+}
+
+/// How far an order is by its documented status: 0 unknown, 1 pending, 2 paid, 3 final.
+pub(crate) type Stage = i64;
+
+/// An update to accept.
+#[derive(Clone, Debug)]
+pub(crate) struct Append {
+    pub lane: LaneId,
+    pub payload: Vec<u8>,
+    pub stage: Stage,
+}
+
+/// A wish for updates to send.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimOrder {
+    pub owner: Owner,
+    pub most: usize,
+    pub lease: Duration,
+    /// Older updates become dead letters instead.
+    pub max_age: Option<Duration>,
+    /// Whether such a dead letter stops its lane.
+    pub hold: bool,
+}
+
+/// What came of an update that was claimed.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub owner: Owner,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The endpoint has it.
+    Delivered,
+    /// Another attempt after this wait.
+    Retry(Duration),
+    /// Was not tried after all.
+    Released,
+    /// The endpoint does not want it; `hold` stops the lane.
+    Rejected { cause: Cause, hold: bool },
+}
+
+/// Why an update is a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// `rejected`, `interrupted` or `expired`.
+    pub code: &'static str,
+    pub status: Option<u16>,
+    /// For people; holds no customer data.
+    pub reason: String,
+}
+
+/// What one piece of work led to.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    /// Accepted; `stale` if a later state of the order waits before it.
+    Appended {
+        id: UpdateId,
+        stale: bool,
+    },
+    /// The same as this one, which waits as the last of its lane.
+    Collapsed {
+        id: UpdateId,
+    },
+    /// Not accepted: no room.
+    Full {
+        rows: u64,
+        bytes: u64,
+    },
+    /// Leased to the one who asked; and what became a dead letter instead.
+    Claimed {
+        claims: Vec<Claim>,
+        died: Vec<(UpdateId, Cause)>,
+    },
+    /// Whether it was still the settler's to settle.
+    Settled(bool),
+    /// Whether there was such a dead letter.
+    Found(bool),
+    Renewed,
+}
+
+/// An update to send, leased.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub payload: Vec<u8>,
+    /// Failed attempts so far.
+    pub failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whereabouts {
+    Pending,
+    Dead,
+    Gone,
+}
+
+/// How things stand for the one who sends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlook {
+    pub pending: u64,
+    /// Until the next lane falls due; zero if one is.
+    pub next_due: Option<Duration>,
+}
+
+/// What happened to the updates that an outbox accepted: `accepted` always equals `delivered` +
+/// `pending` + `dead` + `discarded`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// Updates that were ever accepted.
+    pub accepted: u64,
+    /// Those that the endpoint has.
+    pub delivered: u64,
+    /// Those that wait or are on their way.
+    pub pending: u64,
+    /// Those of the pending that are on their way.
+    pub in_flight: u64,
+    /// Those that the endpoint refused for good, kept until they are replayed or discarded.
+    pub dead: u64,
+    /// Dead letters that were discarded.
+    pub discarded: u64,
+    /// The age of the oldest pending update; 0 if there is none.
+    pub oldest_pending_seconds: f64,
+}
+
+/// An update that will not be sent unless somebody looks into it.
+#[derive(Clone)]
+pub struct DeadLetter {
+    /// Its number, as on its ticket.
+    pub id: i64,
+    /// What was sent. Customer data.
+    pub payload: Vec<u8>,
+    /// The HTTP status, if the endpoint refused it.
+    pub status: Option<u16>,
+    /// `rejected` (by the endpoint), `interrupted` (sending it never finished, three times) or
+    /// `expired` (older than `max_age`).
+    pub code: String,
+    /// What happened, for people.
+    pub reason: String,
+    /// When, in Unix seconds.
+    pub died_at: f64,
+}
+
+/// Leaves out the payload: it is customer data.
+impl std::fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DeadLetter({}, {}: {})", self.id, self.code, self.reason)
+    }
+}
+
+/// Saturating, since a count never is negative.
+pub(crate) fn count(number: Millis) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
