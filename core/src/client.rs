@@ -5,6 +5,8 @@ use crate::delivery::{Attempts, Engine, Jitter, Job, Pool, Route, RouteError, St
 use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::Lanes;
+#[cfg(feature = "outbox")]
+use crate::queue::outbox::Outbox;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -75,6 +77,8 @@ struct Process {
     id: u32,
     engine: Arc<Engine>,
     pool: Pool,
+    #[cfg(feature = "outbox")]
+    outbox: Option<Arc<Outbox>>,
 }
 
 impl Client {
@@ -100,6 +104,10 @@ impl Client {
     pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
         let config = Config::read(language, options)?;
         let process = Process::start(&config)?;
+        #[cfg(feature = "outbox")]
+        if let Some(outbox) = &process.outbox {
+            outbox.try_out()?;
+        }
         Ok(Self {
             config,
             process: ArcSwap::from_pointee(process),
@@ -194,6 +202,10 @@ impl Client {
     pub fn send(&self, update: Checked) -> Result<Receipt, Error> {
         let mut attempts = Attempts::within(self.config.timeout);
         let process = self.process()?;
+        #[cfg(feature = "outbox")]
+        if let Some(outbox) = &process.outbox {
+            return outbox.deliver(update, &attempts);
+        }
         let next = |job| process.pool.run(job);
         let turn = process
             .engine
@@ -236,6 +248,8 @@ impl Client {
             attempts,
             cancelled,
             complete: Box::new(complete),
+            #[cfg(feature = "outbox")]
+            outbox: process.outbox.clone(),
         };
         if let Some(job) = process.engine.lanes.enter_job(lane, job) {
             process.pool.run(job);
@@ -281,7 +295,15 @@ impl Client {
         if current.id == std::process::id() {
             return Ok(Arc::clone(&current));
         }
-        let own = Arc::new(Process::start(&self.config)?);
+        #[cfg_attr(not(feature = "outbox"), allow(unused_mut))]
+        let mut own = Process::start(&self.config)?;
+        #[cfg(feature = "outbox")]
+        if let (Some(outbox), Some(parents)) = (&mut own.outbox, &current.outbox)
+            && let Some(outbox) = Arc::get_mut(outbox)
+        {
+            outbox.inherit(parents);
+        }
+        let own = Arc::new(own);
         let earlier = self.process.compare_and_swap(&current, Arc::clone(&own));
         if Arc::ptr_eq(&earlier, &current) {
             std::mem::forget(Arc::clone(&earlier));
@@ -327,14 +349,23 @@ impl Process {
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });
+        #[cfg(feature = "outbox")]
+        let outbox = Outbox::configured(config, &engine).map(Arc::new);
         let pool = Pool::new(Arc::clone(&engine), config.workers);
         Ok(Self {
             id: std::process::id(),
             engine,
             pool,
+            #[cfg(feature = "outbox")]
+            outbox,
         })
     }
 }
+
+#[cfg(feature = "outbox")]
+mod outbox;
+#[cfg(feature = "outbox")]
+pub use outbox::Ticket;
 
 /// A call that runs in the background.
 #[derive(Clone, Debug)]

@@ -130,6 +130,30 @@ pub static SETTINGS: &[Setting] = &[
         "Allows an endpoint without TLS on another host than this one. Customer data then crosses the network unprotected."),
     setting("workers", SettingKind::Number, None, "32",
         "The most threads that send in the background, started as they are needed."),
+    #[cfg(feature = "outbox")]
+    setting("outbox", SettingKind::Path, Some("KATALYS_OUTBOX"), "",
+        "The file that keeps updates until the endpoint has them, made if it is not there. On a local disk; processes may share it."),
+    #[cfg(feature = "outbox")]
+    setting("durability", SettingKind::Choice(&["full", "normal"]), None, "full",
+        "With `full`, an accepted update survives a power failure. `normal` is faster, and may lose the last ones then, though not when a process is killed."),
+    #[cfg(feature = "outbox")]
+    setting("on_rejected", SettingKind::Choice(&["continue", "hold"]), None, "continue",
+        "What becomes of an order's later updates when the endpoint refuses one for good: `continue` sends them, `hold` waits until the dead letter is replayed or discarded."),
+    #[cfg(feature = "outbox")]
+    setting("max_age", SettingKind::Seconds, None, "",
+        "Updates that could not be sent for so many seconds become dead letters; without it none does."),
+    #[cfg(feature = "outbox")]
+    setting("collapse", SettingKind::Flag, None, "false",
+        "Leaves out an update that says exactly what the last waiting one of its order says."),
+    #[cfg(feature = "outbox")]
+    setting("capacity_rows", SettingKind::Number, None, "",
+        "The most updates that may wait; further ones are refused."),
+    #[cfg(feature = "outbox")]
+    setting("capacity_bytes", SettingKind::Number, None, "",
+        "The most bytes of updates that may wait; further ones are refused."),
+    #[cfg(feature = "outbox")]
+    setting("deliver", SettingKind::Flag, None, "true",
+        "Whether this client sends what is in the outbox; if not, another process has to."),
 ];
 
 /// The vendor's endpoint.
@@ -148,6 +172,22 @@ pub(crate) struct Config {
     pub timezone: Option<TimeZone>,
     pub drop_invalid: bool,
     pub workers: usize,
+    #[cfg(feature = "outbox")]
+    pub outbox: Option<OutboxSettings>,
+}
+
+/// What was said of the outbox.
+#[cfg(feature = "outbox")]
+#[derive(Clone, Debug)]
+pub(crate) struct OutboxSettings {
+    pub path: PathBuf,
+    pub is_full: bool,
+    pub hold: bool,
+    pub max_age: Option<Duration>,
+    pub collapse: bool,
+    pub capacity_rows: Option<u64>,
+    pub capacity_bytes: Option<u64>,
+    pub deliver: bool,
 }
 
 /// Text that may hold a password and is never shown.
@@ -186,6 +226,8 @@ impl Config {
             timezone: given.timezone()?,
             drop_invalid: given.choice("invalid")? == Some("drop"),
             workers: given.number("workers")?.unwrap_or(32),
+            #[cfg(feature = "outbox")]
+            outbox: given.outbox()?,
         })
     }
 
@@ -357,6 +399,34 @@ impl Given<'_> {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
             Some(_) => Err(self.invalid(name, "must be true or false")),
+        }
+    }
+
+    #[cfg(feature = "outbox")]
+    fn outbox(&self) -> Result<Option<OutboxSettings>, Error> {
+        let Some(path) = self.text("outbox")? else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(path)
+            .map_err(|_| self.invalid("outbox", "is not a path that can be used"))?;
+        Ok(Some(OutboxSettings {
+            path,
+            is_full: self.choice("durability")? != Some("normal"),
+            hold: self.choice("on_rejected")? == Some("hold"),
+            max_age: self.seconds("max_age")?,
+            collapse: self.flag("collapse")?.unwrap_or(false),
+            capacity_rows: self.large_number("capacity_rows")?,
+            capacity_bytes: self.large_number("capacity_bytes")?,
+            deliver: self.flag("deliver")?.unwrap_or(true),
+        }))
+    }
+
+    #[cfg(feature = "outbox")]
+    fn large_number(&self, name: &str) -> Result<Option<u64>, Error> {
+        match self.value(name) {
+            None => Ok(None),
+            Some(Value::Int(number)) if *number > 0 => Ok(u64::try_from(*number).ok()),
+            Some(_) => Err(self.invalid(name, "must be a whole number above 0")),
         }
     }
 

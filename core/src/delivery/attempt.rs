@@ -80,12 +80,7 @@ impl Attempts {
     }
 
     fn after_answer(&self, status: u16, retry_after: Option<Duration>, rng: &Jitter) -> Step {
-        let code = match (Class::of(status), status) {
-            (Class::Rejected, _) => ErrorCode::Rejected,
-            (_, 200..=299) => ErrorCode::NotConfirmed,
-            (_, 300..=399) => ErrorCode::Redirected,
-            _ => ErrorCode::Unavailable,
-        };
+        let code = code_of_answer(status);
         let error = || Error::answered(code, status, retry_after).after(self.count);
         match code {
             ErrorCode::Rejected => Step::Failed(error()),
@@ -94,16 +89,7 @@ impl Attempts {
     }
 
     fn after_failure(&self, failure: &Failure, rng: &Jitter) -> Step {
-        let code = match failure.kind {
-            FailureKind::Dns => ErrorCode::Dns,
-            FailureKind::Connect => ErrorCode::Connect,
-            FailureKind::Disconnected => ErrorCode::Disconnected,
-            FailureKind::Certificate => ErrorCode::Certificate,
-            FailureKind::Tls => ErrorCode::Tls,
-            FailureKind::Protocol => ErrorCode::Protocol,
-            FailureKind::Proxy => ErrorCode::Proxy,
-            FailureKind::Timeout => ErrorCode::Timeout,
-        };
+        let code = code_of_failure(failure.kind);
         let error = || Error::new(code, failure.reason.clone()).after(self.count);
         match code {
             ErrorCode::Certificate => Step::Failed(error()),
@@ -139,6 +125,30 @@ impl Attempts {
     }
 }
 
+/// What an answer other than 204 is called.
+pub(crate) fn code_of_answer(status: u16) -> ErrorCode {
+    match (Class::of(status), status) {
+        (Class::Rejected, _) => ErrorCode::Rejected,
+        (_, 200..=299) => ErrorCode::NotConfirmed,
+        (_, 300..=399) => ErrorCode::Redirected,
+        _ => ErrorCode::Unavailable,
+    }
+}
+
+/// What it is called that no answer came.
+pub(crate) fn code_of_failure(kind: FailureKind) -> ErrorCode {
+    match kind {
+        FailureKind::Dns => ErrorCode::Dns,
+        FailureKind::Connect => ErrorCode::Connect,
+        FailureKind::Disconnected => ErrorCode::Disconnected,
+        FailureKind::Certificate => ErrorCode::Certificate,
+        FailureKind::Tls => ErrorCode::Tls,
+        FailureKind::Protocol => ErrorCode::Protocol,
+        FailureKind::Proxy => ErrorCode::Proxy,
+        FailureKind::Timeout => ErrorCode::Timeout,
+    }
+}
+
 /// Randomness for full jitter: seeded per process, so that forked workers do not retry in step.
 pub(crate) struct Jitter(Mutex<Rng>);
 
@@ -151,7 +161,7 @@ impl Jitter {
         )))
     }
 
-    fn below(&self, most: Duration) -> Duration {
+    pub(crate) fn below(&self, most: Duration) -> Duration {
         let share = self.0.lock().unwrap_or_else(PoisonError::into_inner).f64();
         most.mul_f64(share)
     }

@@ -120,16 +120,13 @@ impl<S: Store> Group<S> {
         question(&mut lock(&self.store))
     }
 
-    /// In a forked child: the store, unless a thread of the parent was at it, whose state then
-    /// cannot be known.
-    pub(crate) fn reclaim(self) -> Option<S> {
-        let is_busy = matches!(self.store.try_lock(), Err(TryLockError::WouldBlock));
-        if is_busy {
-            std::mem::forget(self);
-            return None;
+    /// Asks the store something, unless a thread is at it, or was when this process was forked.
+    pub(crate) fn try_ask<T>(&self, question: impl FnOnce(&mut S) -> T) -> Option<T> {
+        match self.store.try_lock() {
+            Err(TryLockError::WouldBlock) => None,
+            Ok(mut store) => Some(question(&mut store)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(question(&mut poisoned.into_inner())),
         }
-        let store = self.store.into_inner();
-        Some(store.unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -1,8 +1,278 @@
 //! The outbox: lanes on disk, so that what was accepted survives the process and the machine.
+//!
+//! `store` says what a durable store does, `sqlite` does it, `group` lets callers share its
+//! commits, `sender` delivers, `health` knows when the endpoint is down, `clock` keeps the time.
 
 mod clock;
 mod group;
+mod health;
+mod sender;
 mod sqlite;
 mod store;
 
 pub use store::{DeadLetter, Stats};
+
+use crate::client::{Receipt, Ticket};
+use crate::config::{Config, OutboxSettings};
+use crate::delivery::{Attempts, Engine};
+use crate::error::{Error, ErrorCode};
+use crate::order::{Checked, Code, Problem};
+use sender::{Manner, Sender, draw_owner};
+use sqlite::{Limits, SqliteStore, SqliteUpkeep};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use store::{Append, Effect, Stage, Store, UpdateId, Whereabouts, Work};
+
+/// The outbox of one client in one process. The file is opened on first use, so that a process
+/// which only forks others has no connection for them to inherit.
+pub(crate) struct Outbox {
+    settings: OutboxSettings,
+    manner: Manner,
+    engine: Arc<Engine>,
+    sender: OnceLock<Arc<Sender>>,
+    opening: Mutex<()>,
+    /// Why this process can use no outbox.
+    fault: Option<Error>,
+}
+
+impl Outbox {
+    pub(crate) fn configured(config: &Config, engine: &Arc<Engine>) -> Option<Self> {
+        let settings = config.outbox.clone()?;
+        let manner = Manner {
+            owner: draw_owner(),
+            workers: config.workers,
+            timeout: config.timeout,
+            hold: settings.hold,
+            max_age: settings.max_age,
+        };
+        Some(Self {
+            settings,
+            manner,
+            engine: Arc::clone(engine),
+            sender: OnceLock::new(),
+            opening: Mutex::new(()),
+            fault: None,
+        })
+    }
+
+    /// Opens the file and closes it again, so that what cannot work shows at once.
+    pub(crate) fn try_out(&self) -> Result<(), Error> {
+        self.open().map(drop)
+    }
+
+    /// In a forked child: lets go of the parent's connections. If a thread of the parent was at
+    /// one of them, SQLite's state in this process cannot be trusted.
+    pub(crate) fn inherit(&mut self, parents: &Self) {
+        self.fault.clone_from(&parents.fault);
+        let Some(sender) = parents.sender.get() else {
+            return;
+        };
+        let store = sender.group.try_ask(SqliteStore::let_go);
+        let upkeep = sender.upkeep.try_lock().map(|mut upkeep| upkeep.let_go());
+        if !matches!((store, upkeep), (Some(Ok(())), Ok(Ok(())))) {
+            let text = "this process was forked while a thread of its parent was writing to the \
+                        outbox; start workers before the first update, or as new programs";
+            self.fault = Some(Error::new(ErrorCode::OutboxFailed, text));
+        }
+    }
+
+    /// Takes an update in; it is durable when this returns.
+    pub(crate) fn accept(&self, update: Checked) -> Result<Ticket, Error> {
+        let Checked {
+            payload,
+            mut warnings,
+            lane,
+        } = update;
+        let append = Append {
+            lane: lane.cast_signed(),
+            stage: stage_of(&payload),
+            payload,
+        };
+        let id = match self.commit(Work::Append(append))? {
+            Effect::Appended { id, stale } => {
+                if stale {
+                    warnings.push(Problem::new("order_status", Code::StatusStale));
+                }
+                id
+            }
+            Effect::Collapsed { id } => id,
+            Effect::Full { rows, bytes } => return Err(full(rows, bytes)),
+            _ => return Err(unexpected()),
+        };
+        self.wake()?;
+        Ok(Ticket { id, warnings })
+    }
+
+    /// Takes an update in and waits until the endpoint has it.
+    pub(crate) fn deliver(&self, update: Checked, call: &Attempts) -> Result<Receipt, Error> {
+        let Ticket { id, warnings } = self.accept(update)?;
+        let sender = self.sender()?;
+        sender.await_update(id);
+        let result = self.wait_for(sender, id, call.deadline);
+        sender.forget(id);
+        let attempts = Attempts {
+            count: result?,
+            ..*call
+        };
+        Ok(Receipt::new(&attempts, warnings))
+    }
+
+    fn wait_for(&self, sender: &Sender, id: UpdateId, deadline: Instant) -> Result<u32, Error> {
+        loop {
+            if let Some(result) = sender.result_of(id) {
+                return result;
+            }
+            match sender.group.ask(|store| store.whereabouts(id))? {
+                Whereabouts::Pending => {}
+                Whereabouts::Gone => return Ok(1), // By another process, or just before.
+                Whereabouts::Dead => return Err(self.refusal(id)),
+            }
+            if Instant::now() >= deadline {
+                let text = "the update is in the outbox, but was not delivered within the time \
+                            limit; it will be sent";
+                return Err(Error::new(ErrorCode::Timeout, text));
+            }
+            sender.wait_for_settlement(deadline);
+        }
+    }
+
+    fn refusal(&self, id: UpdateId) -> Error {
+        let letters = self.dead_letters(id, 1).unwrap_or_default();
+        match letters.first().filter(|letter| letter.id == id) {
+            Some(letter) => match letter.status {
+                Some(status) => Error::answered(ErrorCode::Rejected, status, None),
+                None => Error::new(ErrorCode::OutboxFailed, letter.reason.clone()),
+            },
+            None => Error::new(ErrorCode::OutboxFailed, "the update became a dead letter"),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Result<Stats, Error> {
+        self.sender()?.group.ask(Store::stats)
+    }
+
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<u64, Error> {
+        let deadline = Instant::now() + timeout;
+        self.wake()?;
+        let sender = self.sender()?;
+        loop {
+            let left = sender.group.ask(Store::outlook)?.pending;
+            if left == 0 || Instant::now() >= deadline {
+                return Ok(left);
+            }
+            sender.wait_for_settlement(deadline);
+        }
+    }
+
+    pub(crate) fn close(&self, timeout: Duration) -> Result<u64, Error> {
+        let sender = self.sender()?;
+        sender.stop();
+        sender.wait_until_stopped(Instant::now() + timeout);
+        Ok(sender.group.ask(Store::outlook)?.pending)
+    }
+
+    pub(crate) fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
+        let sender = self.sender()?;
+        sender.group.ask(|store| store.dead_letters(from, most))
+    }
+
+    pub(crate) fn replay(&self, id: UpdateId) -> Result<bool, Error> {
+        let found = self.found(Work::Replay(id))?;
+        self.wake()?;
+        Ok(found)
+    }
+
+    pub(crate) fn discard(&self, id: UpdateId) -> Result<bool, Error> {
+        let found = self.found(Work::Discard(id))?;
+        if found {
+            log::warn!(target: "katalys", "dead letter {id} was discarded");
+        }
+        self.wake()?;
+        Ok(found)
+    }
+
+    pub(crate) fn edit(&self, id: UpdateId, edited: Checked) -> Result<bool, Error> {
+        let (stage, payload) = (stage_of(&edited.payload), edited.payload);
+        self.found(Work::Edit { id, payload, stage })
+    }
+
+    fn found(&self, work: Work) -> Result<bool, Error> {
+        match self.commit(work)? {
+            Effect::Found(found) => Ok(found),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn commit(&self, work: Work) -> Result<Effect, Error> {
+        let effects = self.sender()?.group.commit(vec![work])?;
+        let effect = effects.into_iter().next();
+        effect.ok_or_else(|| Error::internal("the outbox did nothing"))
+    }
+
+    fn wake(&self) -> Result<(), Error> {
+        if self.settings.deliver {
+            Sender::wake(self.sender()?);
+        }
+        Ok(())
+    }
+
+    fn sender(&self) -> Result<&Arc<Sender>, Error> {
+        if let Some(sender) = self.sender.get() {
+            return Ok(sender);
+        }
+        let _one = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = self.sender.get() {
+            return Ok(sender);
+        }
+        let upkeep = SqliteUpkeep::new(&self.settings.path);
+        let (engine, manner) = (Arc::clone(&self.engine), self.manner.clone());
+        let sender = Arc::new(Sender::new(self.open()?, upkeep, engine, manner));
+        Ok(self.sender.get_or_init(|| sender))
+    }
+
+    fn open(&self) -> Result<SqliteStore, Error> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let limits = Limits {
+            rows: self.settings.capacity_rows,
+            bytes: self.settings.capacity_bytes,
+            collapse: self.settings.collapse,
+        };
+        SqliteStore::open(&self.settings.path, self.settings.is_full, limits)
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.get() {
+            sender.stop();
+        }
+    }
+}
+
+fn full(rows: u64, bytes: u64) -> Error {
+    let text = format!(
+        "the outbox is full: {rows} updates with {bytes} bytes wait in it; the update was not \
+         accepted"
+    );
+    Error::new(ErrorCode::OutboxFull, text)
+}
+
+fn unexpected() -> Error {
+    Error::internal("the outbox answered something else than it was asked")
+}
+
+/// How far the order is, from the payload's own words. Quotes within a value are escaped there,
+/// so that nothing but the key itself can match.
+fn stage_of(payload: &[u8]) -> Stage {
+    const KEY: &[u8] = br#""order_status":""#;
+    let found = payload.windows(KEY.len()).position(|part| part == KEY);
+    let status = found.map_or(&payload[..0], |at| &payload[at + KEY.len()..]);
+    match status.split(|byte| *byte == b'"').next() {
+        Some(b"pending") => 1,
+        Some(b"paid") => 2,
+        Some(b"refunded" | b"cancelled") => 3,
+        _ => 0,
+    }
+}

@@ -18,9 +18,6 @@ pub(crate) trait Store: Send {
     /// one effect per piece of work.
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error>;
 
-    /// Whether another process has changed anything since this was last asked.
-    fn changed_elsewhere(&mut self) -> Result<bool, Error>;
-
     /// How things stand for the one who sends.
     fn outlook(&mut self) -> Result<Outlook, Error>;
 
@@ -48,7 +45,7 @@ pub(crate) trait Upkeep: Send {
 }
 
 /// One change.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Work {
     Append(Append),
     Claim(ClaimOrder),
@@ -75,7 +72,7 @@ pub(crate) enum Work {
 pub(crate) type Stage = i64;
 
 /// An update to accept.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Append {
     pub lane: LaneId,
     pub payload: Vec<u8>,
@@ -126,7 +123,7 @@ pub(crate) struct Cause {
 }
 
 /// What one piece of work led to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Effect {
     /// Accepted; `stale` if a later state of the order waits before it.
     Appended {
@@ -155,7 +152,7 @@ pub(crate) enum Effect {
 }
 
 /// An update to send, leased.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Claim {
     pub lane: LaneId,
     pub id: UpdateId,

@@ -39,8 +39,6 @@ pub(crate) struct SqliteStore {
     connection: Connection,
     clock: Clock,
     limits: Limits,
-    /// SQLite's count of changes by others.
-    version: i64,
 }
 
 impl SqliteStore {
@@ -52,15 +50,13 @@ impl SqliteStore {
             connection,
             clock,
             limits,
-            version: 0,
         })
     }
 
-    /// Lets go of a parent's connection in a forked child, which must do no work on it: the
-    /// child's own connections would share its idea of who holds which lock.
-    pub(crate) fn let_go(self) {
-        let no_work = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let _ = self.connection.set_db_config(no_work, true);
+    /// Lets go of a parent's connection in a forked child, and does no work on the way: locks
+    /// belong to a process, so what SQLite remembers of the parent's is wrong in the child.
+    pub(crate) fn let_go(&mut self) -> Result<(), Error> {
+        let_go(&mut self.connection).map_err(|Fault(error)| error)
     }
 
     fn transact(&mut self, work: &[Work]) -> Result<Vec<Effect>, Fault> {
@@ -114,11 +110,12 @@ impl SqliteStore {
         }
         Ok(Whereabouts::Gone)
     }
+}
 
-    fn read_version(&self) -> Result<i64, Fault> {
-        let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
-    }
+fn let_go(connection: &mut Connection) -> Result<(), Fault> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    *connection = Connection::open_in_memory()?;
+    Ok(())
 }
 
 fn perform(
@@ -146,11 +143,6 @@ fn perform(
 impl Store for SqliteStore {
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
         self.transact(work).map_err(|Fault(error)| error)
-    }
-
-    fn changed_elsewhere(&mut self) -> Result<bool, Error> {
-        let version = self.read_version().map_err(|Fault(error)| error)?;
-        Ok(std::mem::replace(&mut self.version, version) != version)
     }
 
     fn outlook(&mut self) -> Result<Outlook, Error> {
@@ -199,6 +191,12 @@ impl SqliteUpkeep {
     pub(crate) fn new(path: &Path) -> Self {
         let (path, connection) = (path.to_owned(), None);
         Self { path, connection }
+    }
+
+    /// As [`SqliteStore::let_go`].
+    pub(crate) fn let_go(&mut self) -> Result<(), Error> {
+        let let_go = |connection| let_go(connection).map_err(|Fault(error)| error);
+        self.connection.as_mut().map_or(Ok(()), let_go)
     }
 
     fn checkpoint(&mut self, mode: &str) -> Result<(), Fault> {

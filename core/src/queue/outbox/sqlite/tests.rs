@@ -52,7 +52,7 @@ fn append(store: &mut SqliteStore, lane: LaneId, text: &str) -> UpdateId {
         }),
     ) {
         Effect::Appended { id, .. } => id,
-        other => panic!("{other:?}"),
+        _ => panic!("another effect"),
     }
 }
 
@@ -71,7 +71,7 @@ fn claim_order(owner: Owner, most: usize, lease: u64) -> Work {
 fn claim(store: &mut SqliteStore, owner: Owner, most: usize, lease: u64) -> Vec<Claim> {
     match one(store, claim_order(owner, most, lease)) {
         Effect::Claimed { claims, .. } => claims,
-        other => panic!("{other:?}"),
+        _ => panic!("another effect"),
     }
 }
 
@@ -87,7 +87,7 @@ fn settle(store: &mut SqliteStore, claim: &Claim, owner: Owner, verdict: Verdict
         }),
     ) {
         Effect::Settled(done) => done,
-        other => panic!("{other:?}"),
+        _ => panic!("another effect"),
     }
 }
 

@@ -1,0 +1,215 @@
+//! What a client can do that has an outbox.
+
+use super::Client;
+use crate::error::{Error, ErrorCode};
+use crate::order::{Call, Checked, Fields, Problem, Value};
+use crate::queue::outbox::{DeadLetter, Outbox, Stats};
+use std::time::Duration;
+
+/// The outbox has the update: it will reach the endpoint, whatever becomes of this process.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// The update's number; numbers rise in the order of acceptance.
+    pub id: i64,
+    /// What was suspicious, or was left out.
+    pub warnings: Vec<Problem>,
+}
+
+impl Client {
+    /// Accepts what became of an order, and returns when it is safe on disk. It is sent in the
+    /// background, after the earlier updates of the same order.
+    ///
+    /// # Errors
+    /// `ValidationError`; `OutboxError` or `OutboxFullError` if it could not be accepted;
+    /// `ConfigError` on a client without an outbox.
+    pub fn enqueue_update<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Result<Ticket, Error> {
+        self.accept(Call::Update, &order_id.into(), &fields.into())
+    }
+
+    /// Accepts an order as a whole, with the fields the endpoint requires of it, as
+    /// [`enqueue_update`](Self::enqueue_update) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn enqueue_report<'v>(
+        &self,
+        order_id: impl Into<Value<'v>>,
+        fields: impl Into<Fields<'v>>,
+    ) -> Result<Ticket, Error> {
+        self.accept(Call::Report, &order_id.into(), &fields.into())
+    }
+
+    /// The second half of the two, for bindings.
+    ///
+    /// # Errors
+    /// As there, without `ValidationError`.
+    pub fn enqueue(&self, update: Checked) -> Result<Ticket, Error> {
+        self.with_outbox(|outbox| outbox.accept(update))
+    }
+
+    /// The books.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.with_outbox(Outbox::stats)
+    }
+
+    /// Waits until nothing is pending, for so long at most; returns how many updates are left.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn flush(&self, timeout: Duration) -> Result<u64, Error> {
+        self.with_outbox(|outbox| outbox.flush(timeout))
+    }
+
+    /// Ends delivery: nothing new is sent, what is on its way comes to its end, for so long at
+    /// most. Returns how many updates are left in the file, for the next process.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn close(&self, timeout: Duration) -> Result<u64, Error> {
+        self.with_outbox(|outbox| outbox.close(timeout))
+    }
+
+    /// Dead letters from this number on, in order, at most so many.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
+        self.with_outbox(|outbox| outbox.dead_letters(from, most))
+    }
+
+    /// Puts a dead letter back into its order's lane, at its old place. False if there is none.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn replay(&self, id: i64) -> Result<bool, Error> {
+        self.with_outbox(|outbox| outbox.replay(id))
+    }
+
+    /// Removes a dead letter for good; it is counted. False if there is none.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn discard(&self, id: i64) -> Result<bool, Error> {
+        self.with_outbox(|outbox| outbox.discard(id))
+    }
+
+    /// Changes fields of a dead letter, all others staying as they are; null takes one out. False
+    /// if there is no such dead letter.
+    ///
+    /// # Errors
+    /// `ValidationError`, `OutboxError`, or `ConfigError` without an outbox.
+    pub fn edit<'v>(&self, id: i64, fields: impl Into<Fields<'v>>) -> Result<bool, Error> {
+        let changes = fields.into();
+        let found = self.with_outbox(|outbox| outbox.dead_letters(id, 1))?;
+        let Some(letter) = found.into_iter().find(|letter| letter.id == id) else {
+            return Ok(false);
+        };
+        let (order_id, fields) = merged(&letter.payload, &changes)?;
+        let edited = self.prepare(Call::Update, &order_id, &fields)?;
+        self.with_outbox(|outbox| outbox.edit(id, edited))
+    }
+
+    fn accept(
+        &self,
+        call: Call,
+        order_id: &Value<'_>,
+        fields: &Fields<'_>,
+    ) -> Result<Ticket, Error> {
+        if self.config.outbox.is_none() {
+            return Err(self.without_outbox());
+        }
+        let update = self.prepare(call, order_id, fields)?;
+        let ticket = self.enqueue(update)?;
+        for warning in self.unlogged(&ticket.warnings) {
+            log::warn!(target: "katalys", "{warning}");
+        }
+        Ok(ticket)
+    }
+
+    fn with_outbox<T>(&self, act: impl FnOnce(&Outbox) -> Result<T, Error>) -> Result<T, Error> {
+        let process = self.process()?;
+        let outbox = process.outbox.as_ref();
+        act(outbox.ok_or_else(|| self.without_outbox())?)
+    }
+
+    fn without_outbox(&self) -> Error {
+        let text = format!(
+            "{} is not set; give the client the path of a file that keeps updates until they are \
+             sent, such as katalys.db",
+            self.config.language.spell("outbox")
+        );
+        Error::new(ErrorCode::ConfigMissing, text)
+    }
+}
+
+/// The fields of a payload with changes to them. Of `order_id` and `site_id` hangs which lane the
+/// update is in, so these two stay.
+fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields<'v>), Error> {
+    let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter is not readable");
+    let old: Vec<(String, serde_json::Value)> = serde_json::from_slice::<Ordered>(payload)
+        .map_err(unreadable)?
+        .0;
+    let mut order_id = Value::Null;
+    let mut fields = Fields::new();
+    for (key, value) in old {
+        if changes.iter().any(|(changed, _)| changed == key) && !is_identity(&key) {
+            continue;
+        }
+        let value = match value {
+            serde_json::Value::String(text) => Value::from(text),
+            other => Value::Decimal(other.to_string().into()),
+        };
+        if key == "order_id" {
+            order_id = value;
+        } else {
+            fields.push(key, value);
+        }
+    }
+    for (key, value) in changes.pairs() {
+        if is_identity(key) {
+            let text = "a dead letter keeps its order_id and site_id; discard it and report anew";
+            return Err(Error::new(ErrorCode::OutboxFailed, text));
+        }
+        fields.push(key.clone(), value.clone());
+    }
+    Ok((order_id, fields))
+}
+
+fn is_identity(key: &str) -> bool {
+    matches!(key, "order_id" | "site_id")
+}
+
+/// A flat JSON object with its keys in the order given.
+struct Ordered(Vec<(String, serde_json::Value)>);
+
+impl<'de> serde::Deserialize<'de> for Ordered {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> serde::de::Visitor<'de> for Pairs {
+            type Value = Ordered;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Ordered, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Ordered(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}

@@ -1,0 +1,502 @@
+//! Delivery: one thread that claims and settles in batches, and those that send.
+//!
+//! The first starts with the first use, the others as there is more to send than they can take.
+//! Lock order: `state` is never held while the store is asked or written.
+
+use super::clock::Millis;
+use super::group::Group;
+use super::health::Health;
+use super::sqlite::{SqliteStore, SqliteUpkeep};
+use super::store::{
+    Cause, Claim, ClaimOrder, Effect, LaneId, Outlook, Owner, Settlement, Store, UpdateId, Upkeep,
+    Verdict, Work,
+};
+use crate::delivery::{Engine, Outcome, code_of_answer, code_of_failure};
+use crate::error::{Error, ErrorCode};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A process that says nothing for this long is taken for dead.
+const LEASE: Duration = Duration::from_secs(15);
+/// How soon another process's updates are noticed while something is pending, and otherwise.
+const POLL: Duration = Duration::from_millis(100);
+const IDLE_POLL: Duration = Duration::from_secs(1);
+const LONGEST_IDLE: Duration = Duration::from_secs(10);
+/// After the store failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5 * 60);
+/// Tidying up is due after so many changes.
+const MANY_CHANGES: usize = 4_000;
+const STACK_SIZE: usize = 512 * 1024;
+
+/// How this client delivers.
+#[derive(Clone, Debug)]
+pub(super) struct Manner {
+    pub owner: Owner,
+    pub workers: usize,
+    pub timeout: Duration,
+    pub hold: bool,
+    pub max_age: Option<Duration>,
+}
+
+pub(super) struct Sender {
+    pub group: Group<SqliteStore>,
+    pub upkeep: Mutex<SqliteUpkeep>,
+    engine: Arc<Engine>,
+    manner: Manner,
+    state: Mutex<State>,
+    /// For the thread that claims and settles.
+    news: Condvar,
+    /// For those that send.
+    work: Condvar,
+    /// For callers that wait for settlements.
+    settled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    has_dispatcher: bool,
+    has_news: bool,
+    is_closing: bool,
+    ready: VecDeque<Claim>,
+    finished: Vec<Finished>,
+    /// Every lane that is leased to this process.
+    held: HashSet<LaneId>,
+    threads: usize,
+    idle: usize,
+    health: Health,
+    /// Updates that a caller waits for, and what came of them: attempts, or an error.
+    awaited: HashMap<UpdateId, Option<Result<u32, Error>>>,
+}
+
+/// An attempt that is to be settled.
+struct Finished {
+    settlement: Settlement,
+    error: Option<Error>,
+    attempts: u32,
+}
+
+impl Sender {
+    pub(super) fn new(
+        store: SqliteStore,
+        upkeep: SqliteUpkeep,
+        engine: Arc<Engine>,
+        manner: Manner,
+    ) -> Self {
+        Self {
+            group: Group::new(store),
+            upkeep: Mutex::new(upkeep),
+            engine,
+            manner,
+            state: Mutex::default(),
+            news: Condvar::new(),
+            work: Condvar::new(),
+            settled: Condvar::new(),
+        }
+    }
+
+    /// There is something to send: starts the threads if there are none.
+    pub(super) fn wake(sender: &Arc<Self>) {
+        let mut state = sender.lock();
+        state.has_news = true;
+        if state.has_dispatcher || state.is_closing {
+            drop(state);
+            return sender.news.notify_one();
+        }
+        state.has_dispatcher = true;
+        drop(state);
+        let dispatcher = Arc::clone(sender);
+        if start_thread("katalys-outbox", move || Self::dispatch(&dispatcher)).is_err() {
+            // The update is safe; the next call tries again.
+            sender.lock().has_dispatcher = false;
+        }
+    }
+
+    /// Stops claiming; what is under way comes to its end.
+    pub(super) fn stop(&self) {
+        self.lock().is_closing = true;
+        self.news.notify_one();
+        self.work.notify_all();
+    }
+
+    /// Waits until nothing is under way in this process.
+    pub(super) fn wait_until_stopped(&self, deadline: Instant) {
+        let mut state = self.lock();
+        while state.has_dispatcher {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return;
+            };
+            state = wait(&self.settled, state, left);
+        }
+    }
+
+    /// Waits for the next settlement of this process, or until it is time to look for another's.
+    pub(super) fn wait_for_settlement(&self, deadline: Instant) {
+        let left = deadline.saturating_duration_since(Instant::now()).min(POLL);
+        drop(wait(&self.settled, self.lock(), left));
+    }
+
+    pub(super) fn await_update(&self, id: UpdateId) {
+        self.lock().awaited.entry(id).or_default();
+    }
+
+    /// What came of an awaited update by this process's doing; takes it off the list.
+    pub(super) fn result_of(&self, id: UpdateId) -> Option<Result<u32, Error>> {
+        let mut state = self.lock();
+        let result = state.awaited.get_mut(&id)?.take()?;
+        state.awaited.remove(&id);
+        Some(result)
+    }
+
+    pub(super) fn forget(&self, id: UpdateId) {
+        self.lock().awaited.remove(&id);
+    }
+
+    fn dispatch(sender: &Arc<Self>) {
+        let mut renewed = Instant::now();
+        let mut changes = 0;
+        loop {
+            let Ok(outlook) = sender.group.ask(Store::outlook) else {
+                sender.pause(STORE_RETRY);
+                continue;
+            };
+            let (finished, mut work) = sender.plan(outlook, &mut renewed);
+            if finished.is_empty() && work.is_empty() {
+                if sender.ends() {
+                    break;
+                }
+                sender.tidy(&mut changes, outlook.pending == 0);
+                sender.pause(sender.patience(outlook));
+                continue;
+            }
+            changes += work.len();
+            let settlements = finished.iter().map(|finished| finished.settlement.clone());
+            let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
+            all.append(&mut work);
+            match sender.group.commit(all) {
+                Ok(effects) => Self::distribute(sender, finished, effects),
+                Err(error) => sender.give_back(finished, &error),
+            }
+            if changes > MANY_CHANGES {
+                sender.tidy(&mut changes, false);
+            }
+        }
+        let _ = lock(&sender.upkeep).tidy_all();
+    }
+
+    /// Takes what is finished, and says what else belongs into the same transaction.
+    fn plan(&self, outlook: Outlook, renewed: &mut Instant) -> (Vec<Finished>, Vec<Work>) {
+        let mut state = self.lock();
+        state.has_news = false;
+        let stop = state.is_closing || state.health.pause().is_some();
+        if stop {
+            state.release_ready(self.manner.owner);
+        }
+        let finished = std::mem::take(&mut state.finished);
+        let mut work = Vec::new();
+        if renewed.elapsed() > LEASE / 3 {
+            *renewed = Instant::now();
+            work.extend(self.renewal(&state));
+        }
+        let under_way = state.held.len() - finished.len();
+        let most = self.manner.workers * 2 + 32;
+        let room = if stop {
+            0
+        } else {
+            state.health.room(under_way, most)
+        };
+        let is_due = outlook.next_due == Some(Duration::ZERO) || !finished.is_empty();
+        let is_worth_it = room > most / 2 || state.ready.is_empty();
+        if room > 0 && is_due && is_worth_it {
+            work.push(self.claim_order(room));
+        }
+        (finished, work)
+    }
+
+    fn claim_order(&self, most: usize) -> Work {
+        Work::Claim(ClaimOrder {
+            owner: self.manner.owner,
+            most,
+            lease: LEASE.max(self.manner.timeout * 2),
+            max_age: self.manner.max_age,
+            hold: self.manner.hold,
+        })
+    }
+
+    fn renewal(&self, state: &State) -> Option<Work> {
+        let lanes: Vec<LaneId> = state.held.iter().copied().collect();
+        (!lanes.is_empty()).then_some(Work::Renew {
+            owner: self.manner.owner,
+            lanes,
+            lease: LEASE.max(self.manner.timeout * 2),
+        })
+    }
+
+    fn distribute(sender: &Arc<Self>, finished: Vec<Finished>, effects: Vec<Effect>) {
+        let mut state = sender.lock();
+        let mut finished = finished.into_iter();
+        for effect in effects {
+            match effect {
+                Effect::Settled(is_mine) => {
+                    if let Some(finished) = finished.next() {
+                        state.settled(finished, is_mine);
+                    }
+                }
+                Effect::Claimed { claims, died } => {
+                    state.held.extend(claims.iter().map(|claim| claim.lane));
+                    state.ready.extend(claims);
+                    for (id, cause) in died {
+                        state.died(id, &cause);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let wanted = state.ready.len();
+        let (idle, room) = (state.idle, sender.manner.workers - state.threads);
+        let more = wanted.saturating_sub(idle).min(room);
+        state.threads += more;
+        drop(state);
+        sender.settled.notify_all();
+        for _ in 0..wanted.min(idle) {
+            sender.work.notify_one();
+        }
+        for _ in 0..more {
+            let worker = Arc::clone(sender);
+            if start_thread("katalys-send", move || worker.send_all()).is_err() {
+                sender.lock().threads -= 1;
+            }
+        }
+    }
+
+    /// The store failed: nothing of it happened, so it is to be done again.
+    fn give_back(&self, finished: Vec<Finished>, error: &Error) {
+        log::error!(target: "katalys", "the outbox cannot go on for now: {error}");
+        let mut state = self.lock();
+        let since = std::mem::replace(&mut state.finished, finished);
+        state.finished.extend(since);
+        drop(state);
+        thread::sleep(STORE_RETRY);
+    }
+
+    fn ends(&self) -> bool {
+        let mut state = self.lock();
+        let ends = state.is_closing && state.held.is_empty();
+        if ends {
+            state.has_dispatcher = false;
+            drop(state);
+            self.settled.notify_all();
+        }
+        ends
+    }
+
+    fn patience(&self, outlook: Outlook) -> Duration {
+        let state = self.lock();
+        if let Some(pause) = state.health.pause() {
+            return pause.min(LEASE / 3);
+        }
+        match outlook.next_due {
+            _ if outlook.pending == 0 => IDLE_POLL,
+            Some(due) if !due.is_zero() => due.min(POLL),
+            _ => POLL,
+        }
+    }
+
+    fn pause(&self, most: Duration) {
+        let state = self.lock();
+        if !state.has_news && state.finished.is_empty() {
+            drop(wait(&self.news, state, most));
+        }
+    }
+
+    /// The long part goes beside the callers, the short rest while none of them writes, so that
+    /// the log can begin anew.
+    fn tidy(&self, changes: &mut usize, is_empty: bool) {
+        if *changes == 0 || (*changes < MANY_CHANGES && !is_empty) {
+            return;
+        }
+        *changes = 0;
+        let mut upkeep = lock(&self.upkeep);
+        let tidied = if is_empty {
+            upkeep.tidy_all()
+        } else {
+            let beside = upkeep.tidy();
+            beside.and_then(|()| self.group.ask(|_| upkeep.tidy()))
+        };
+        if let Err(error) = tidied {
+            log::debug!(target: "katalys", "the outbox was not tidied up: {error}");
+        }
+    }
+
+    fn send_all(&self) {
+        while let Some(claim) = self.next() {
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                let deadline = Instant::now() + self.manner.timeout;
+                self.engine.transport.post(&claim.payload, deadline)
+            }));
+            let judged = outcome.map(|outcome| self.judge(&claim, outcome));
+            let failed = || Error::internal("a background thread panicked");
+            let (verdict, error) =
+                judged.unwrap_or_else(|_| (Verdict::Retry(LONGEST_BACKOFF), Some(failed())));
+            let (lane, id, owner) = (claim.lane, claim.id, self.manner.owner);
+            let settlement = Settlement {
+                lane,
+                id,
+                owner,
+                verdict,
+            };
+            let attempts = claim.failures + 1;
+            self.lock().finished.push(Finished {
+                settlement,
+                error,
+                attempts,
+            });
+            self.news.notify_one();
+        }
+    }
+
+    fn next(&self) -> Option<Claim> {
+        let mut state = self.lock();
+        let deadline = Instant::now() + LONGEST_IDLE;
+        loop {
+            if let Some(claim) = state.ready.pop_front() {
+                return Some(claim);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.is_closing || left.is_zero() {
+                state.threads -= 1;
+                return None;
+            }
+            state.idle += 1;
+            state = wait(&self.work, state, left);
+            state.idle -= 1;
+        }
+    }
+
+    fn judge(&self, claim: &Claim, outcome: Outcome) -> (Verdict, Option<Error>) {
+        let (code, error, asked) = match outcome {
+            Outcome::Received => {
+                self.lock().health.succeeded();
+                return (Verdict::Delivered, None);
+            }
+            Outcome::Answered {
+                status,
+                retry_after,
+            } => {
+                let code = code_of_answer(status);
+                (
+                    code,
+                    Error::answered(code, status, retry_after),
+                    retry_after,
+                )
+            }
+            Outcome::Failed(failure) => {
+                let code = code_of_failure(failure.kind);
+                (code, Error::new(code, failure.reason), None)
+            }
+        };
+        if code == ErrorCode::Rejected {
+            self.lock().health.succeeded(); // It answers.
+            return (self.rejected(&error), Some(error.after(claim.failures + 1)));
+        }
+        let longest = FIRST_BACKOFF * 2_u32.pow(claim.failures.min(9));
+        let wait = self.engine.jitter.below(longest.min(LONGEST_BACKOFF));
+        let share = self.engine.jitter.below(FIRST_BACKOFF).as_secs_f64();
+        self.lock().health.failed(claim.lane, code, asked, share);
+        (
+            Verdict::Retry(wait.max(asked.unwrap_or_default())),
+            Some(error),
+        )
+    }
+
+    fn rejected(&self, error: &Error) -> Verdict {
+        let cause = Cause {
+            code: "rejected",
+            status: error.status(),
+            reason: error.message().to_owned(),
+        };
+        let hold = self.manner.hold;
+        Verdict::Rejected { cause, hold }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+}
+
+impl State {
+    fn release_ready(&mut self, owner: Owner) {
+        for Claim { lane, id, .. } in std::mem::take(&mut self.ready) {
+            let verdict = Verdict::Released;
+            let settlement = Settlement {
+                lane,
+                id,
+                owner,
+                verdict,
+            };
+            self.finished.push(Finished {
+                settlement,
+                error: None,
+                attempts: 0,
+            });
+        }
+    }
+
+    fn settled(&mut self, finished: Finished, is_mine: bool) {
+        let Finished {
+            settlement,
+            error,
+            attempts,
+        } = finished;
+        self.held.remove(&settlement.lane);
+        if let Some(error) = &error {
+            log::info!(target: "katalys", "update {}: {error}", settlement.id);
+        }
+        let result = match (&settlement.verdict, error) {
+            _ if !is_mine => return,
+            (Verdict::Delivered, _) => Ok(attempts),
+            (Verdict::Rejected { .. }, Some(error)) => Err(error),
+            _ => return,
+        };
+        if let Some(awaited) = self.awaited.get_mut(&settlement.id) {
+            *awaited = Some(result);
+        }
+    }
+
+    fn died(&mut self, id: UpdateId, cause: &Cause) {
+        log::error!(target: "katalys", "update {id} is now a dead letter: {}", cause.reason);
+        if let Some(awaited) = self.awaited.get_mut(&id) {
+            *awaited = Some(Err(Error::new(
+                ErrorCode::OutboxFailed,
+                cause.reason.clone(),
+            )));
+        }
+    }
+}
+
+fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let builder = thread::Builder::new().name(name.into());
+    builder.stack_size(STACK_SIZE).spawn(run).map(|_| ())
+}
+
+fn wait<'s>(
+    condition: &Condvar,
+    state: MutexGuard<'s, State>,
+    most: Duration,
+) -> MutexGuard<'s, State> {
+    let waited = condition.wait_timeout(state, most);
+    waited.unwrap_or_else(PoisonError::into_inner).0
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drawn anew by each process.
+pub(super) fn draw_owner() -> Owner {
+    fastrand::Rng::new().i64(1..Millis::MAX)
+}

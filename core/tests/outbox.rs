@@ -1,0 +1,389 @@
+//! The outbox as a caller sees it: what was accepted arrives, in order, whatever happens.
+#![cfg(feature = "outbox")]
+
+use katalys_core::{Client, ErrorCode, ErrorKind, Fields, Language};
+use katalys_receiver::{Options, Receiver};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("katalys-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    fn file(&self) -> String {
+        self.0.join("outbox.db").to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn options(file: &str, endpoint: &str) -> Fields<'static> {
+    Fields::new()
+        .set("site_id", "abcd.com")
+        .set("endpoint", endpoint.to_owned())
+        .set("outbox", file.to_owned())
+        .set("workers", 4)
+}
+
+fn client(options: &Fields<'_>) -> Client {
+    Client::with_options(Language::Rust, options).expect("a client")
+}
+
+fn endpoint(receiver: &Receiver, steps: &str) -> String {
+    format!(
+        "{}/run/{steps}",
+        receiver.ready()["url"].as_str().expect("a URL")
+    )
+}
+
+/// Order id and count of each update that was answered with 204, or at least read.
+fn received(receiver: &Receiver, run: &str) -> Vec<(String, u64)> {
+    let address = receiver.ready()["control"].as_str().expect("control");
+    let mut stream = TcpStream::connect(address.trim_start_matches("http://")).expect("connected");
+    write!(
+        stream,
+        "GET /_recorded/{run} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let records: Vec<serde_json::Value> = serde_json::from_str(body).expect("JSON");
+    let answered = records.iter().filter(|record| record["step"] == "204");
+    let parsed = answered.map(|record| {
+        let body = record["body"].as_str().expect("a body");
+        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        let order = body["order_id"].as_str().expect("an order").to_owned();
+        (order, body["order_count"].as_u64().expect("a count"))
+    });
+    parsed.collect()
+}
+
+fn count(number: u32) -> Fields<'static> {
+    Fields::new().set("order_count", number)
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[test]
+fn what_is_accepted_arrives_in_order_through_faults() {
+    let (folder, receiver) = (Folder::new("faults"), receiver());
+    let url = endpoint(&receiver, "a/503/204/reset-after/204/close/200/204");
+    let client = client(&options(&folder.file(), &url));
+    for number in 1..=20 {
+        for order in ["1001", "1002"] {
+            client
+                .enqueue_update(order, count(number))
+                .expect("accepted");
+        }
+    }
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+    let arrived = received(&receiver, "a");
+    for order in ["1001", "1002"] {
+        let of_order = arrived.iter().filter(|(id, _)| id == order);
+        assert_eq!(
+            of_order.map(|(_, n)| *n).collect::<Vec<_>>(),
+            (1..=20).collect::<Vec<_>>()
+        );
+    }
+    let stats = client.stats().unwrap();
+    assert_eq!(
+        (stats.accepted, stats.delivered, stats.pending),
+        (40, 40, 0)
+    );
+}
+
+fn receiver() -> Receiver {
+    Receiver::start(&Options::default()).expect("a receiver")
+}
+
+#[test]
+fn a_waiting_call_goes_behind_what_was_accepted_before() {
+    let (folder, receiver) = (Folder::new("waiting"), receiver());
+    let client = client(&options(
+        &folder.file(),
+        &endpoint(&receiver, "w/slow=50/204"),
+    ));
+    for number in 1..=3 {
+        client
+            .enqueue_update("1001", count(number))
+            .expect("accepted");
+    }
+    let receipt = client.update_order("1001", count(4)).expect("received");
+    assert_eq!(receipt.attempts, 1);
+    assert_eq!(client.stats().unwrap().delivered, 4);
+}
+
+#[test]
+fn a_rejected_update_can_be_edited_replayed_or_discarded() {
+    let (folder, receiver) = (Folder::new("dead"), receiver());
+    let url = endpoint(&receiver, "d/422/204");
+    let client = client(&options(&folder.file(), &url).set("on_rejected", "hold"));
+    let first = client.enqueue_update("1001", count(1)).expect("accepted");
+    while client.stats().unwrap().dead == 0 {
+        std::thread::yield_now();
+    }
+    client.enqueue_update("1001", count(2)).expect("accepted");
+    assert_eq!(client.stats().unwrap().pending, 1, "the lane holds");
+    let letter = client.dead_letters(0, 9).unwrap().remove(0);
+    assert_eq!(
+        (letter.id, letter.status, letter.code.as_str()),
+        (first.id, Some(422), "rejected")
+    );
+    assert!(
+        client
+            .edit(first.id, Fields::new().set("order_id", "7"))
+            .is_err()
+    );
+    assert!(client.edit(first.id, count(11)).unwrap());
+    assert!(client.replay(first.id).unwrap());
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+    let counts: Vec<u64> = received(&receiver, "d")
+        .into_iter()
+        .map(|(_, n)| n)
+        .collect();
+    assert_eq!(counts, [11, 2]);
+    assert!(
+        !client.discard(first.id).unwrap(),
+        "it is no dead letter any more"
+    );
+}
+
+#[test]
+fn a_rejection_reaches_the_one_who_waits() {
+    let (folder, receiver) = (Folder::new("refused"), receiver());
+    let client = client(&options(&folder.file(), &endpoint(&receiver, "r/400")));
+    let error = client.update_order("1001", count(1)).unwrap_err();
+    assert_eq!(
+        (error.code(), error.status()),
+        (ErrorCode::Rejected, Some(400))
+    );
+    let id = client.dead_letters(0, 1).unwrap()[0].id;
+    assert!(client.discard(id).unwrap());
+    let stats = client.stats().unwrap();
+    assert_eq!((stats.accepted, stats.discarded, stats.dead), (1, 1, 0));
+}
+
+#[test]
+fn a_client_without_delivery_only_accepts_and_another_delivers() {
+    let (folder, receiver) = (Folder::new("two"), receiver());
+    let url = endpoint(&receiver, "t/204");
+    let writer = client(&options(&folder.file(), &url).set("deliver", false));
+    let sender = client(&options(&folder.file(), &url));
+    assert_eq!(
+        sender.flush(LONG).unwrap(),
+        0,
+        "starts to look after the file"
+    );
+    let receipt = writer.update_order("1001", count(1));
+    assert!(receipt.is_ok(), "{receipt:?}");
+}
+
+#[test]
+fn no_room_and_no_outbox_are_said() {
+    let folder = Folder::new("full");
+    let options = options(&folder.file(), "http://127.0.0.1:9/");
+    let full = client(
+        &options
+            .clone()
+            .set("deliver", false)
+            .set("capacity_rows", 1),
+    );
+    full.enqueue_update("1", count(1)).expect("accepted");
+    let error = full.enqueue_update("2", count(1)).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::OutboxFull, ErrorCode::OutboxFull)
+    );
+    let error = Client::new("abcd.com")
+        .unwrap()
+        .enqueue_update("1", count(1))
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ConfigMissing);
+    assert!(error.message().starts_with("outbox is not set"), "{error}");
+}
+
+#[test]
+fn a_state_behind_one_that_waits_is_flagged() {
+    let folder = Folder::new("stale");
+    let client = client(&options(&folder.file(), "http://127.0.0.1:9/").set("deliver", false));
+    let status = |status: &'static str| Fields::new().set("order_status", status);
+    assert!(
+        client
+            .enqueue_update("1", status("refunded"))
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
+    let ticket = client.enqueue_update("1", status("paid")).unwrap();
+    assert_eq!(ticket.warnings[0].code.as_str(), "status_stale");
+    assert!(
+        client
+            .enqueue_update("2", status("paid"))
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new("rights");
+    let client = client(&options(&folder.file(), "http://127.0.0.1:9/").set("deliver", false));
+    client.enqueue_update("1", count(1)).expect("accepted");
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder.0), 0o700);
+    for entry in std::fs::read_dir(&folder.0).unwrap() {
+        assert_eq!(mode(&entry.unwrap().path()), 0o600);
+    }
+}
+
+/// What a child process does: accepts numbered updates for its own orders, says each number when
+/// it is accepted, and delivers meanwhile.
+#[test]
+#[ignore = "run by other tests as a process of its own"]
+fn child() {
+    let Ok(file) = std::env::var("CHILD_FILE") else {
+        return;
+    };
+    let url = std::env::var("CHILD_URL").expect("a URL");
+    let first: u32 = std::env::var("CHILD_FIRST").unwrap().parse().unwrap();
+    let order = std::env::var("CHILD_ORDER").unwrap();
+    let client = client(
+        &options(&file, &url)
+            .set("timeout", 2)
+            .set("on_rejected", "hold"),
+    );
+    for number in first.. {
+        let order = format!("{order}-{}", number % 3);
+        client
+            .enqueue_update(order, count(number))
+            .expect("accepted");
+        println!("accepted {number}");
+    }
+}
+
+fn start_child(file: &str, url: &str, order: usize, first: u32) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "child",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env("CHILD_FILE", file)
+        .env("CHILD_URL", url)
+        .env("CHILD_ORDER", order.to_string())
+        .env("CHILD_FIRST", first.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child")
+}
+
+/// Kills a child and returns the last number it had said was accepted.
+fn kill(mut child: Child) -> u32 {
+    child.kill().expect("killed");
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    child.wait().unwrap();
+    let numbers = said
+        .lines()
+        .filter_map(|line| line.split("accepted ").nth(1));
+    numbers
+        .filter_map(|number| number.parse().ok())
+        .last()
+        .unwrap_or(0)
+}
+
+#[test]
+fn nothing_is_lost_or_reordered_when_processes_are_killed() {
+    const CHILDREN: usize = 3;
+    let (folder, receiver) = (Folder::new("kill"), receiver());
+    let rounds: u32 = std::env::var("KILLS").map_or(8, |text| text.parse().unwrap());
+    let url = endpoint(
+        &receiver,
+        "k/204/503/204/reset-after/204/close/200/204/reset-before/204",
+    );
+    let mut accepted: Vec<Vec<(u32, u32)>> = vec![Vec::new(); CHILDREN];
+    for round in 0..rounds {
+        let first = round * 100_000 + 1;
+        let children: Vec<Child> = (0..CHILDREN)
+            .map(|order| start_child(&folder.file(), &url, order, first))
+            .collect();
+        std::thread::sleep(Duration::from_millis(100 + u64::from(round * 37 % 150)));
+        for (order, child) in children.into_iter().enumerate() {
+            accepted[order].push((first, kill(child)));
+        }
+    }
+    let rest = client(&options(&folder.file(), &url).set("on_rejected", "hold"));
+    deliver_all(&rest);
+    check_arrival(&received(&receiver, "k"), &accepted);
+    let stats = rest.stats().unwrap();
+    assert_eq!(stats.accepted, stats.delivered, "{stats:?}");
+    eprintln!("{} kills: {stats:?}", rounds as usize * CHILDREN);
+}
+
+/// What was interrupted three times holds its lane until somebody looks: here, who replays it.
+fn deliver_all(client: &Client) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let left = client.flush(Duration::from_millis(500)).unwrap();
+        let letters = client.dead_letters(0, 1000).unwrap();
+        for letter in &letters {
+            assert_eq!(letter.code, "interrupted");
+            assert!(client.replay(letter.id).unwrap());
+        }
+        if left == 0 && letters.is_empty() {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{left} are left: {:?}",
+            client.stats()
+        );
+    }
+}
+
+fn check_arrival(arrived: &[(String, u64)], accepted: &[Vec<(u32, u32)>]) {
+    let mut lanes: HashMap<&str, Vec<u64>> = HashMap::new();
+    for (order, number) in arrived {
+        let lane = lanes.entry(order).or_default();
+        if !lane.contains(number) {
+            lane.push(*number);
+        }
+    }
+    for (order, numbers) in &lanes {
+        assert!(numbers.is_sorted(), "order {order}: {numbers:?}");
+    }
+    for (order, runs) in accepted.iter().enumerate() {
+        for number in runs.iter().flat_map(|(first, last)| *first..=*last) {
+            let lane = &lanes[format!("{order}-{}", number % 3).as_str()];
+            assert!(
+                lane.contains(&u64::from(number)),
+                "{number} of {order} was lost"
+            );
+        }
+    }
+}
