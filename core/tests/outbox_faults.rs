@@ -1,0 +1,148 @@
+//! The outbox on a disk that is full, read-only or locked: an error, and nothing half-written.
+#![cfg(all(feature = "outbox", target_os = "linux"))]
+
+use katalys_core::{Client, Error, ErrorCode, Fields, Language};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A file system of its own.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// `None`, aloud, where this process may not mount one.
+    fn mount(name: &str, size: &str) -> Option<Self> {
+        let path = std::env::temp_dir().join(format!("katalys-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        let disk = Self(path);
+        if disk.run(
+            "mount",
+            &["-t", "tmpfs", "-o", &format!("size={size}"), "none"],
+        ) {
+            return Some(disk);
+        }
+        eprintln!("SKIPPED: no file system can be mounted here");
+        None
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> bool {
+        let status = Command::new(program).args(arguments).arg(&self.0).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        self.run("umount", &["-l"]);
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+fn client(folder: &Path) -> Result<Client, Error> {
+    let file = folder.join("outbox.db");
+    let options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("endpoint", "http://127.0.0.1:9/")
+        .set("outbox", file.to_str().unwrap().to_owned())
+        .set("deliver", false);
+    Client::with_options(Language::Rust, &options)
+}
+
+fn enqueue(client: &Client) -> Result<i64, Error> {
+    let fields = Fields::new().set("note", "x".repeat(8_000));
+    client
+        .enqueue_update("1001", fields)
+        .map(|ticket| ticket.id)
+}
+
+#[test]
+fn a_full_disk_refuses_and_keeps_what_it_has() {
+    let Some(disk) = Disk::mount("full", "2m") else {
+        return;
+    };
+    let client = client(&disk.0).expect("a client");
+    let mut accepted = 0;
+    let error = loop {
+        match enqueue(&client) {
+            Ok(id) => accepted = id,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code(), ErrorCode::OutboxFailed);
+    assert!(accepted > 10, "{accepted}: {error}");
+    let stats = client.stats().expect("still readable");
+    assert_eq!(
+        (stats.accepted, stats.pending),
+        (accepted as u64, accepted as u64)
+    );
+    assert!(disk.run("mount", &["-o", "remount,size=16m"]));
+    assert_eq!(enqueue(&client).expect("room again"), accepted + 1);
+}
+
+#[test]
+fn a_read_only_disk_refuses() {
+    let Some(disk) = Disk::mount("readonly", "4m") else {
+        return;
+    };
+    enqueue(&client(&disk.0).expect("a client")).expect("accepted");
+    assert!(disk.run("mount", &["-o", "remount,ro"]));
+    let error = client(&disk.0)
+        .and_then(|client| enqueue(&client))
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::OutboxFailed, "{error}");
+    assert!(disk.run("mount", &["-o", "remount,rw"]));
+    assert_eq!(client(&disk.0).unwrap().stats().unwrap().accepted, 1);
+}
+
+#[test]
+fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
+    let folder = std::env::temp_dir().join(format!("katalys-{}-locked", std::process::id()));
+    let client = client(&folder).expect("a client");
+    enqueue(&client).expect("accepted");
+    let script = "import sqlite3, sys, time\n\
+        c = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
+        c.execute('BEGIN IMMEDIATE'); print('locked', flush=True); time.sleep(10)";
+    let child = Command::new("python3")
+        .args(["-c", script])
+        .arg(folder.join("outbox.db"))
+        .stdout(Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        return eprintln!("SKIPPED: there is no Python to lock the file");
+    };
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_exact(&mut [0; 6])
+        .expect("locked");
+    let started = Instant::now();
+    assert_eq!(enqueue(&client).expect("in the end"), 2);
+    assert!(started.elapsed() > Duration::from_secs(8));
+    child.wait().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
+    let folder = std::env::temp_dir().join(format!("katalys-{}-other", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut damaged = std::fs::File::create(folder.join("outbox.db")).unwrap();
+    damaged
+        .write_all(b"not a database, but somebody's text all the same")
+        .unwrap();
+    enqueue(&client(&folder).expect("begun anew")).expect("accepted");
+    let names = std::fs::read_dir(&folder).unwrap();
+    let aside: Vec<PathBuf> = names
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains(".corrupt-"))
+        .collect();
+    assert_eq!(aside.len(), 1);
+    assert!(
+        std::fs::read_to_string(&aside[0])
+            .unwrap()
+            .starts_with("not a database")
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
