@@ -179,6 +179,10 @@ pub(crate) struct Config {
 /// What was said of the outbox.
 #[cfg(feature = "outbox")]
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub(crate) struct OutboxSettings {
     pub path: PathBuf,
     pub is_full: bool,

@@ -313,7 +313,7 @@ fn kill(mut child: Child) -> u32 {
         .filter_map(|line| line.split("accepted ").nth(1));
     numbers
         .filter_map(|number| number.parse().ok())
-        .last()
+        .next_back()
         .unwrap_or(0)
 }
 

@@ -74,7 +74,7 @@ fn a_full_disk_refuses_and_keeps_what_it_has() {
     let stats = client.stats().expect("still readable");
     assert_eq!(
         (stats.accepted, stats.pending),
-        (accepted as u64, accepted as u64)
+        (accepted.cast_unsigned(), accepted.cast_unsigned())
     );
     assert!(disk.run("mount", &["-o", "remount,size=16m"]));
     assert_eq!(enqueue(&client).expect("room again"), accepted + 1);

@@ -54,12 +54,12 @@ fn enqueue(client: &Client, from: u32, to: u32) -> Vec<Duration> {
 
 fn report(what: &str, count: u32, took: Duration, mut each: Vec<Duration>) {
     each.sort_unstable();
-    let at = |share: f64| each[(each.len() as f64 * share) as usize];
+    let at = |percent: usize| each[each.len() * percent / 100];
     let rate = f64::from(count) / took.as_secs_f64();
     println!(
         "{what}: {rate:.0}/s, p50 {:?}, p99 {:?}, memory {} MB",
-        at(0.5),
-        at(0.99),
+        at(50),
+        at(99),
         memory()
     );
 }

@@ -61,15 +61,13 @@ impl Outbox {
     }
 
     /// In a forked child: lets go of the parent's connections. If a thread of the parent was at
-    /// one of them, SQLite's state in this process cannot be trusted.
+    /// one of them, `SQLite`'s state in this process cannot be trusted.
     pub(crate) fn inherit(&mut self, parents: &Self) {
         self.fault.clone_from(&parents.fault);
         let Some(sender) = parents.sender.get() else {
             return;
         };
-        let store = sender.group.try_ask(SqliteStore::let_go);
-        let upkeep = sender.upkeep.try_lock().map(|mut upkeep| upkeep.let_go());
-        if !matches!((store, upkeep), (Some(Ok(())), Ok(Ok(())))) {
+        if !let_go(sender) {
             let text = "this process was forked while a thread of its parent was writing to the \
                         outbox; start workers before the first update, or as new programs";
             self.fault = Some(Error::new(ErrorCode::OutboxFailed, text));
@@ -249,6 +247,16 @@ impl Drop for Outbox {
             sender.stop();
         }
     }
+}
+
+/// Only with both connections at rest, since even closing one needs locks of `SQLite`'s own, which
+/// a thread at the other may have held.
+fn let_go(sender: &Sender) -> bool {
+    let Ok(mut upkeep) = sender.upkeep.try_lock() else {
+        return false;
+    };
+    let both = |store: &mut SqliteStore| store.let_go().and_then(|()| upkeep.let_go());
+    matches!(sender.group.try_ask(both), Some(Ok(())))
 }
 
 fn full(rows: u64, bytes: u64) -> Error {

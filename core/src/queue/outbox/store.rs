@@ -1,5 +1,5 @@
 //! What a durable store has to do for the outbox: a batch of work in one transaction, and a few
-//! questions. SQLite is one; another can stand in its place.
+//! questions. `SQLite` is one; another can stand in its place.
 
 use super::clock::Millis;
 use crate::error::Error;

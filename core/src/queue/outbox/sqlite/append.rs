@@ -5,7 +5,7 @@ use super::books::Books;
 use super::fault::Fault;
 use crate::queue::outbox::clock::Millis;
 use crate::queue::outbox::store::{Append, Effect, LaneId, UpdateId, count};
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 pub(super) fn append(
     transaction: &Transaction<'_>,
@@ -16,7 +16,7 @@ pub(super) fn append(
 ) -> Result<Effect, Fault> {
     let tail = tail_of(transaction, update.lane)?;
     if limits.collapse
-        && let Some(Some(last)) = tail
+        && let Tail::Update(last) = tail
         && says(transaction, last, &update.payload)?
     {
         return Ok(Effect::Collapsed { id: last });
@@ -26,7 +26,9 @@ pub(super) fn append(
         return Ok(full);
     }
     let stale = match tail {
-        Some(Some(_)) => latest_stage(transaction, update.lane)? > update.stage,
+        Tail::Update(_) if update.stage > 0 => {
+            latest_stage(transaction, update.lane)? > update.stage
+        }
         _ => false,
     };
     let id = books.accepted + 1;
@@ -34,15 +36,27 @@ pub(super) fn append(
     link(transaction, id, now, update.lane, tail)?;
     books.accepted = id;
     books.bytes += size;
-    let stale = stale && update.stage > 0;
     Ok(Effect::Appended { id, stale })
 }
 
-/// The last update of a lane; the outer `None` means that there is no such lane, the inner one
-/// that it is held with nothing in it.
-fn tail_of(transaction: &Transaction<'_>, lane: LaneId) -> Result<Option<Option<UpdateId>>, Fault> {
+/// What a new update comes behind.
+#[derive(Clone, Copy)]
+enum Tail {
+    NoLane,
+    /// The lane is held, and nothing waits in it.
+    Nothing,
+    Update(UpdateId),
+}
+
+fn tail_of(transaction: &Transaction<'_>, lane: LaneId) -> Result<Tail, Fault> {
     let mut statement = transaction.prepare_cached("SELECT tail FROM lanes WHERE lane = ?1")?;
-    Ok(statement.query_row([lane], |row| row.get(0)).optional()?)
+    let read = |row: &Row<'_>| {
+        Ok(row
+            .get::<_, Option<_>>(0)?
+            .map_or(Tail::Nothing, Tail::Update))
+    };
+    let found = statement.query_row([lane], read).optional()?;
+    Ok(found.unwrap_or(Tail::NoLane))
 }
 
 fn says(transaction: &Transaction<'_>, id: UpdateId, payload: &[u8]) -> Result<bool, Fault> {
@@ -83,19 +97,19 @@ fn link(
     id: UpdateId,
     now: Millis,
     lane: LaneId,
-    tail: Option<Option<UpdateId>>,
+    tail: Tail,
 ) -> Result<(), Fault> {
     let (sql, key) = match tail {
-        None => {
+        Tail::NoLane => {
             let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?3, ?2, ?2)";
             transaction.prepare_cached(sql)?.execute((lane, id, now))?;
             return Ok(());
         }
-        Some(None) => (
+        Tail::Nothing => (
             "UPDATE lanes SET head = ?2, tail = ?2 WHERE lane = ?1",
             lane,
         ),
-        Some(Some(last)) => {
+        Tail::Update(last) => {
             let sql = "UPDATE lanes SET tail = ?2 WHERE lane = ?1";
             transaction.prepare_cached(sql)?.execute((lane, id))?;
             ("UPDATE updates SET next = ?2 WHERE id = ?1", last)

@@ -14,7 +14,8 @@ use std::time::Duration;
 /// An update whose attempts began this often without anybody seeing their end is set apart.
 const MOST_INTERRUPTIONS: i64 = 3;
 
-struct Lane {
+/// A lane whose time has come, and the update at its head.
+struct Head {
     lane: LaneId,
     id: UpdateId,
     failures: i64,
@@ -65,13 +66,13 @@ pub(super) fn claim(
     Ok(Effect::Claimed { claims, died })
 }
 
-fn due_lanes(transaction: &Transaction<'_>, now: Millis, most: usize) -> Result<Vec<Lane>, Fault> {
+fn due_lanes(transaction: &Transaction<'_>, now: Millis, most: usize) -> Result<Vec<Head>, Fault> {
     let mut statement = transaction.prepare_cached(
         "SELECT lane, head, failures, started FROM lanes WHERE due <= ?1 ORDER BY due LIMIT ?2",
     )?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = statement.query_map((now, most), |row| {
-        Ok(Lane {
+        Ok(Head {
             lane: row.get(0)?,
             id: row.get(1)?,
             failures: row.get(2)?,
@@ -87,7 +88,7 @@ fn read(transaction: &Transaction<'_>, id: UpdateId) -> Result<(Vec<u8>, Millis)
     Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-fn unfit(lane: &Lane, age: Millis, order: &ClaimOrder) -> Option<Cause> {
+fn unfit(lane: &Head, age: Millis, order: &ClaimOrder) -> Option<Cause> {
     let cause = |code, reason: &str| {
         let (status, reason) = (None, reason.to_owned());
         Some(Cause {

@@ -1,4 +1,4 @@
-//! What SQLite's errors are called here. No message holds what was to be written.
+//! What `SQLite`'s errors are called here. No message holds what was to be written.
 
 use crate::error::{Error, ErrorCode};
 use rusqlite::ffi;

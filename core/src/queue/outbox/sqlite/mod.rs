@@ -1,4 +1,4 @@
-//! The outbox in an SQLite file.
+//! The outbox in an `SQLite` file.
 
 mod append;
 mod books;
@@ -54,7 +54,7 @@ impl SqliteStore {
     }
 
     /// Lets go of a parent's connection in a forked child, and does no work on the way: locks
-    /// belong to a process, so what SQLite remembers of the parent's is wrong in the child.
+    /// belong to a process, so what `SQLite` remembers of the parent's is wrong in the child.
     pub(crate) fn let_go(&mut self) -> Result<(), Error> {
         let_go(&mut self.connection).map_err(|Fault(error)| error)
     }

@@ -1,4 +1,4 @@
-//! Opens the file: makes it for its owner alone, sets SQLite's switches, and sets a damaged file
+//! Opens the file: makes it for its owner alone, sets `SQLite`'s switches, and sets a damaged file
 //! aside instead of writing over it.
 
 use super::fault::{self, Fault};
@@ -73,7 +73,7 @@ fn use_log(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
-/// SQLite gives its other files the rights of this one.
+/// `SQLite` gives its other files the rights of this one.
 fn make_file(path: &Path) -> Result<(), Error> {
     if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
         make_directory(directory)

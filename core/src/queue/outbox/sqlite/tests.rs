@@ -186,12 +186,11 @@ impl Model {
         let id = self.lanes.get_mut(&claim.lane).expect("a lane").remove(0);
         assert_eq!(id, claim.id);
         self.stats.pending -= 1;
-        match how {
-            Ending::Delivered => self.stats.delivered += 1,
-            _ => {
-                self.stats.dead += 1;
-                self.dead.insert(id, claim.lane);
-            }
+        if matches!(how, Ending::Delivered) {
+            self.stats.delivered += 1;
+        } else {
+            self.stats.dead += 1;
+            self.dead.insert(id, claim.lane);
         }
         if matches!(how, Ending::RejectedAndHeld) {
             self.held.insert(claim.lane);
