@@ -3,7 +3,7 @@
 
 use crate::client::katalys_client;
 use arc_swap::ArcSwap;
-use katalys_core::config::SETTINGS;
+use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
 use katalys_core::{Client, Error, Fields, Language, Value};
 use std::ffi::OsString;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +11,6 @@ use std::sync::{Arc, LazyLock};
 
 /// With more settings than this in turn, the client that was asked for longest ago is let go.
 const MOST_CLIENTS: usize = 64;
-
-/// What a client reads from the environment besides the settings' own variables.
-const OTHER_VARIABLES: &[&str] = &[
-    "SSL_CERT_FILE",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-];
 
 /// Swapped as a whole and never locked, so that a fork cannot leave it locked for ever.
 static CLIENTS: LazyLock<ArcSwap<Vec<Arc<Entry>>>> = LazyLock::new(ArcSwap::default);
@@ -101,7 +88,7 @@ fn insert(wanted: &Wanted<'_>, made: &Arc<Entry>) -> Arc<Entry> {
 
 fn environment() -> Vec<Option<OsString>> {
     let settings = SETTINGS.iter().filter_map(|setting| setting.env);
-    let others = OTHER_VARIABLES.iter().copied();
+    let others = ROUTE_VARIABLES.iter().copied();
     settings.chain(others).map(std::env::var_os).collect()
 }
 

@@ -159,6 +159,20 @@ pub static SETTINGS: &[Setting] = &[
 /// The vendor's endpoint.
 pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
 
+/// What a client reads from the environment besides the settings' own variables: whom to trust,
+/// and which proxy to take.
+pub const ROUTE_VARIABLES: &[&str] = &[
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
 /// Everything a client was told, checked.
 #[derive(Debug)]
 pub(crate) struct Config {
