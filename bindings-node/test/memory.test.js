@@ -6,18 +6,27 @@ const { after, before, describe, it } = require('node:test');
 const { runChild } = require('./support/child.js');
 const { startReceiver } = require('./support/receiver.js');
 
+/** Megabytes; 60 bytes per refused call, or a kilobyte per client, would be seen. */
+const ALLOWED = 3;
 const MEASURE = `
+  const ALLOWED = ${ALLOWED};
   const megabytes = () => { gc(); return process.memoryUsage().rss / 2 ** 20; };
   const fields = { order_status: 'paid', sale_amount: '25.67', email_address: 'email@example.com', order_time: new Date(), line_items: [{ title: 'A', sku: 'B', price: 1.99 }] };
   async function round(one, times) {
     const lane = async () => { for (let at = 0; at < times / 32; at += 1) await one(at); };
     await Promise.all(Array.from({ length: 32 }, lane));
   }
+  // What grows round by round is a leak; what grows once is the runtime's own arenas. So the
+  // round that grew least tells.
   async function growth(one, times) {
     await round(one, times);
-    const before = megabytes();
-    await round(one, times);
-    console.log(megabytes() - before);
+    let least = Infinity;
+    for (let left = 5; left > 0 && least > ALLOWED; left -= 1) {
+      const before = megabytes();
+      await round(one, times);
+      least = Math.min(least, megabytes() - before);
+    }
+    console.log(least);
   }
 `;
 
@@ -44,7 +53,7 @@ describe('memory stays flat', () => {
       const options = { ...run, nodeOptions: ['--expose-gc', '--max-semi-space-size=2'] };
       const { code, stdout, stderr } = await runChild(`${MEASURE} ${script};`, options);
       assert.equal(code, 0, stderr);
-      assert.ok(Number(stdout) < 12, `grew by ${stdout.trim()} MB`);
+      assert.ok(Number(stdout) <= ALLOWED, `grew by ${stdout.trim()} MB in each of five rounds`);
     });
   }
 });

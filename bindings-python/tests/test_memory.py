@@ -36,12 +36,18 @@ MEASURE = """
         for _ in range(count // 50):
             asyncio.run(gather(20))
     def growth(action, count):
+        # What grows in every round is a leak; what grows once is the runtime's own arenas.
         action(count)
-        gc.collect()
-        before = resident()
-        action(count)
-        gc.collect()
-        return resident() - before
+        least = sys.maxsize
+        for _ in range(5):
+            gc.collect()
+            before = resident()
+            action(count)
+            gc.collect()
+            least = min(least, resident() - before)
+            if least < 1024 * 1024:
+                break
+        return least
     print(growth(validate, 30000), growth(send, 3000),
           growth(lambda count: asyncio.run(gather(count)), 4000), growth(loops, 2000))
 """
