@@ -5,7 +5,6 @@ use crate::delivery::{Attempts, Engine, Jitter, Job, Pool, Route, RouteError, St
 use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::Lanes;
-#[cfg(feature = "outbox")]
 use crate::queue::outbox::Outbox;
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -77,7 +76,6 @@ struct Process {
     id: u32,
     engine: Arc<Engine>,
     pool: Pool,
-    #[cfg(feature = "outbox")]
     outbox: Option<Arc<Outbox>>,
 }
 
@@ -104,7 +102,6 @@ impl Client {
     pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
         let config = Config::read(language, options)?;
         let process = Process::start(&config)?;
-        #[cfg(feature = "outbox")]
         if let Some(outbox) = &process.outbox {
             outbox.try_out()?;
         }
@@ -202,7 +199,6 @@ impl Client {
     pub fn send(&self, update: Checked) -> Result<Receipt, Error> {
         let mut attempts = Attempts::within(self.config.timeout);
         let process = self.process()?;
-        #[cfg(feature = "outbox")]
         if let Some(outbox) = &process.outbox {
             return outbox.deliver(update, &attempts);
         }
@@ -248,7 +244,6 @@ impl Client {
             attempts,
             cancelled,
             complete: Box::new(complete),
-            #[cfg(feature = "outbox")]
             outbox: process.outbox.clone(),
         };
         if let Some(job) = process.engine.lanes.enter_job(lane, job) {
@@ -295,15 +290,7 @@ impl Client {
         if current.id == std::process::id() {
             return Ok(Arc::clone(&current));
         }
-        #[cfg_attr(not(feature = "outbox"), allow(unused_mut))]
-        let mut own = Process::start(&self.config)?;
-        #[cfg(feature = "outbox")]
-        if let (Some(outbox), Some(parents)) = (&mut own.outbox, &current.outbox)
-            && let Some(outbox) = Arc::get_mut(outbox)
-        {
-            outbox.inherit(parents);
-        }
-        let own = Arc::new(own);
+        let own = Arc::new(Process::start(&self.config)?);
         let earlier = self.process.compare_and_swap(&current, Arc::clone(&own));
         if Arc::ptr_eq(&earlier, &current) {
             std::mem::forget(Arc::clone(&earlier));
@@ -349,22 +336,18 @@ impl Process {
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });
-        #[cfg(feature = "outbox")]
         let outbox = Outbox::configured(config, &engine).map(Arc::new);
         let pool = Pool::new(Arc::clone(&engine), config.workers);
         Ok(Self {
             id: std::process::id(),
             engine,
             pool,
-            #[cfg(feature = "outbox")]
             outbox,
         })
     }
 }
 
-#[cfg(feature = "outbox")]
 mod outbox;
-#[cfg(feature = "outbox")]
 pub use outbox::Ticket;
 
 /// A call that runs in the background.

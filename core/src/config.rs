@@ -130,28 +130,20 @@ pub static SETTINGS: &[Setting] = &[
         "Allows an endpoint without TLS on another host than this one. Customer data then crosses the network unprotected."),
     setting("workers", SettingKind::Number, None, "32",
         "The most threads that send in the background, started as they are needed."),
-    #[cfg(feature = "outbox")]
     setting("outbox", SettingKind::Path, Some("KATALYS_OUTBOX"), "",
         "The file that keeps updates until the endpoint has them, made if it is not there. On a local disk; processes may share it."),
-    #[cfg(feature = "outbox")]
     setting("durability", SettingKind::Choice(&["full", "normal"]), None, "full",
         "With `full`, an accepted update survives a power failure. `normal` is faster, and may lose the last ones then, though not when a process is killed."),
-    #[cfg(feature = "outbox")]
     setting("on_rejected", SettingKind::Choice(&["continue", "hold"]), None, "continue",
         "What becomes of an order's later updates when the endpoint refuses one for good: `continue` sends them, `hold` waits until the dead letter is replayed or discarded."),
-    #[cfg(feature = "outbox")]
     setting("max_age", SettingKind::Seconds, None, "",
         "Updates that could not be sent for so many seconds become dead letters; without it none does."),
-    #[cfg(feature = "outbox")]
     setting("collapse", SettingKind::Flag, None, "false",
         "Leaves out an update that says exactly what the last waiting one of its order says."),
-    #[cfg(feature = "outbox")]
     setting("capacity_rows", SettingKind::Number, None, "",
         "The most updates that may wait; further ones are refused."),
-    #[cfg(feature = "outbox")]
     setting("capacity_bytes", SettingKind::Number, None, "",
         "The most bytes of updates that may wait; further ones are refused."),
-    #[cfg(feature = "outbox")]
     setting("deliver", SettingKind::Flag, None, "true",
         "Whether this client sends what is in the outbox; if not, another process has to."),
 ];
@@ -186,12 +178,10 @@ pub(crate) struct Config {
     pub timezone: Option<TimeZone>,
     pub drop_invalid: bool,
     pub workers: usize,
-    #[cfg(feature = "outbox")]
     pub outbox: Option<OutboxSettings>,
 }
 
 /// What was said of the outbox.
-#[cfg(feature = "outbox")]
 #[derive(Clone, Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -244,7 +234,6 @@ impl Config {
             timezone: given.timezone()?,
             drop_invalid: given.choice("invalid")? == Some("drop"),
             workers: given.number("workers")?.unwrap_or(32),
-            #[cfg(feature = "outbox")]
             outbox: given.outbox()?,
         })
     }
@@ -420,7 +409,6 @@ impl Given<'_> {
         }
     }
 
-    #[cfg(feature = "outbox")]
     fn outbox(&self) -> Result<Option<OutboxSettings>, Error> {
         let Some(path) = self.text("outbox")? else {
             return Ok(None);
@@ -439,7 +427,6 @@ impl Given<'_> {
         }))
     }
 
-    #[cfg(feature = "outbox")]
     fn large_number(&self, name: &str) -> Result<Option<u64>, Error> {
         match self.value(name) {
             None => Ok(None),

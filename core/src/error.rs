@@ -20,10 +20,8 @@ pub enum ErrorKind {
     /// `TimeoutError`: there was no answer within the time limit.
     Timeout,
     /// `OutboxError`: the update could not be kept, and was not accepted.
-    #[cfg(feature = "outbox")]
     Outbox,
     /// `OutboxFullError`: the outbox has reached its capacity; the update was not accepted.
-    #[cfg(feature = "outbox")]
     OutboxFull,
     /// A mistake of this library, or of a caller of its C functions.
     Internal,
@@ -38,9 +36,7 @@ impl ErrorKind {
             Self::Rejected => "RejectedError",
             Self::Transport => "TransportError",
             Self::Timeout => "TimeoutError",
-            #[cfg(feature = "outbox")]
             Self::Outbox => "OutboxError",
-            #[cfg(feature = "outbox")]
             Self::OutboxFull => "OutboxFullError",
             Self::Internal => "InternalError",
         }
@@ -48,37 +44,37 @@ impl ErrorKind {
 }
 
 macro_rules! error_codes {
-    ($($(#[$gate:meta])? $variant:ident = $number:literal, $name:literal, $kind:ident, $retryable:literal, $text:literal;)*) => {
+    ($($variant:ident = $number:literal, $name:literal, $kind:ident, $retryable:literal, $text:literal;)*) => {
         /// The stable code of an error; its numbers are those of the C interface.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(i32)]
         pub enum ErrorCode {
-            $($(#[$gate])? #[doc = concat!("`", $name, "`: ", $text)] $variant = $number,)*
+            $(#[doc = concat!("`", $name, "`: ", $text)] $variant = $number,)*
         }
 
         impl ErrorCode {
             /// Every code, by number.
-            pub const ALL: &'static [Self] = &[$($(#[$gate])? Self::$variant,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The code as it appears in every language, such as `config_invalid`.
             pub const fn as_str(self) -> &'static str {
-                match self { $($(#[$gate])? Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* }
             }
 
             /// The class of errors it belongs to.
             pub const fn kind(self) -> ErrorKind {
-                match self { $($(#[$gate])? Self::$variant => ErrorKind::$kind,)* }
+                match self { $(Self::$variant => ErrorKind::$kind,)* }
             }
 
             /// Whether the same call may succeed later without any change.
             pub const fn is_retryable(self) -> bool {
-                match self { $($(#[$gate])? Self::$variant => $retryable,)* }
+                match self { $(Self::$variant => $retryable,)* }
             }
 
             /// What it means, in one sentence.
             pub const fn explanation(self) -> &'static str {
-                match self { $($(#[$gate])? Self::$variant => $text,)* }
+                match self { $(Self::$variant => $text,)* }
             }
         }
     };
@@ -103,13 +99,9 @@ error_codes! {
     Protocol = 406, "protocol", Transport, true, "the answer was not HTTP";
     Proxy = 407, "proxy", Transport, true, "the proxy did not give a connection";
     Timeout = 501, "timeout", Timeout, true, "there was no answer within the time limit";
-    #[cfg(feature = "outbox")]
     OutboxFailed = 601, "outbox_failed", Outbox, true, "the outbox could not be read or written";
-    #[cfg(feature = "outbox")]
     OutboxCorrupt = 602, "outbox_corrupt", Outbox, false, "the outbox's file is damaged";
-    #[cfg(feature = "outbox")]
     OutboxNewer = 603, "outbox_newer", Outbox, false, "the outbox was written by a newer version of this library";
-    #[cfg(feature = "outbox")]
     OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox holds as much as it was allowed to";
     Internal = 901, "internal", Internal, false, "a mistake in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";

@@ -13,13 +13,11 @@ mod delivery;
 mod error;
 mod queue;
 
-#[cfg(feature = "outbox")]
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};
 pub use config::Language;
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
-#[cfg(feature = "outbox")]
 pub use queue::outbox::{DeadLetter, Stats};
 
 /// The version of this library, as in the User-Agent.

@@ -1,5 +1,4 @@
 //! The outbox as a caller sees it: what was accepted arrives, in order, whatever happens.
-#![cfg(feature = "outbox")]
 
 use katalys_core::{Client, ErrorCode, ErrorKind, Fields, Language};
 use katalys_receiver::{Options, Receiver};

@@ -1,7 +1,6 @@
 //! How fast the outbox is, and how much memory a backlog takes. Run in release mode, by hand:
 //! `cargo test --release --features outbox --test outbox_rates -- --ignored --nocapture`, with
 //! `RATES_URL` as the endpoint (a server that answers 204), or the tests' own receiver.
-#![cfg(feature = "outbox")]
 
 use katalys_core::{Client, Fields, Language};
 use katalys_receiver::{Options, Receiver};

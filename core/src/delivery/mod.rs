@@ -14,9 +14,7 @@ mod transport;
 mod trust;
 
 pub(crate) use attempt::{Attempts, Jitter, Step};
-#[cfg(feature = "outbox")]
 pub(crate) use attempt::{code_of_answer, code_of_failure};
 pub(crate) use pool::{Engine, Job, Pool};
-#[cfg(feature = "outbox")]
 pub(crate) use transport::Outcome;
 pub(crate) use transport::{Route, RouteError, Transport};

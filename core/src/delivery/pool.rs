@@ -6,7 +6,6 @@ use crate::client::Receipt;
 use crate::error::Error;
 use crate::order::Checked;
 use crate::queue::Lanes;
-#[cfg(feature = "outbox")]
 use crate::queue::outbox::Outbox;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,7 +25,6 @@ pub(crate) struct Job {
     pub cancelled: Arc<AtomicBool>,
     pub complete: Completion,
     /// The outbox through which it goes.
-    #[cfg(feature = "outbox")]
     pub outbox: Option<Arc<Outbox>>,
 }
 
@@ -73,7 +71,6 @@ struct Later {
     job: Job,
 }
 
-#[cfg(feature = "outbox")]
 impl Job {
     fn step_through(&mut self, outbox: &Outbox) -> Step {
         match outbox.deliver(self.update.clone(), &self.attempts) {
@@ -190,7 +187,6 @@ impl Shared {
         if job.cancelled.load(Ordering::Relaxed) {
             return Step::Failed(Error::internal("the call was cancelled"));
         }
-        #[cfg(feature = "outbox")]
         if let Some(outbox) = job.outbox.take() {
             return job.step_through(&outbox);
         }

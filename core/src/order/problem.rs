@@ -25,32 +25,32 @@ impl Severity {
 }
 
 macro_rules! problem_codes {
-    ($($(#[$gate:meta])? $variant:ident, $name:literal, $severity:ident, $text:literal;)*) => {
+    ($($variant:ident, $name:literal, $severity:ident, $text:literal;)*) => {
         /// The stable name of a rule that a value broke. The same in every language.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(u8)]
         pub enum Code {
-            $($(#[$gate])? #[doc = concat!("`", $name, "`: ", $text)] $variant,)*
+            $(#[doc = concat!("`", $name, "`: ", $text)] $variant,)*
         }
 
         impl Code {
             /// Every code, in the order of the table.
-            pub const ALL: &'static [Self] = &[$($(#[$gate])? Self::$variant,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
             /// The code as it appears in every language, such as `amount_format`.
             pub const fn as_str(self) -> &'static str {
-                match self { $($(#[$gate])? Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* }
             }
 
             /// The severity a problem of this code has unless its field makes it graver.
             pub const fn severity(self) -> Severity {
-                match self { $($(#[$gate])? Self::$variant => Severity::$severity,)* }
+                match self { $(Self::$variant => Severity::$severity,)* }
             }
 
             /// The sentence that says what is wrong and how to mend it.
             pub const fn explanation(self) -> &'static str {
-                match self { $($(#[$gate])? Self::$variant => $text,)* }
+                match self { $(Self::$variant => $text,)* }
             }
         }
     };
@@ -98,7 +98,6 @@ problem_codes! {
     OrderIdBlanks, "order_id_blanks", Warning, "begins or ends with blanks; it is sent exactly so, and must equal the Thank-You page's value";
     OrderIdLong, "order_id_long", Warning, "is longer than 150 characters; check that it is the value given on the Thank-You page";
     AliasSame, "alias_same", Warning, "equals order_id; an alias merges two orders and cannot be undone, so give the other system's id or leave it out";
-    #[cfg(feature = "outbox")]
     StatusStale, "status_stale", Warning, "goes back behind a state that still waits to be sent for this order; it is sent after it, so check the order in which you report";
     PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB; send fewer line items or shorter values";
 }

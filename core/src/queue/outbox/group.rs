@@ -3,7 +3,7 @@
 
 use super::store::{Effect, Store, Work};
 use crate::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
 /// A store shared by the threads of one process.
@@ -118,15 +118,6 @@ impl<S: Store> Group<S> {
     /// Asks the store something, between two transactions.
     pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut S) -> T) -> T {
         question(&mut lock(&self.store))
-    }
-
-    /// Asks the store something, unless a thread is at it, or was when this process was forked.
-    pub(crate) fn try_ask<T>(&self, question: impl FnOnce(&mut S) -> T) -> Option<T> {
-        match self.store.try_lock() {
-            Err(TryLockError::WouldBlock) => None,
-            Ok(mut store) => Some(question(&mut store)),
-            Err(TryLockError::Poisoned(poisoned)) => Some(question(&mut poisoned.into_inner())),
-        }
     }
 }
 

@@ -31,8 +31,6 @@ pub(crate) struct Outbox {
     engine: Arc<Engine>,
     sender: OnceLock<Arc<Sender>>,
     opening: Mutex<()>,
-    /// Why this process can use no outbox.
-    fault: Option<Error>,
 }
 
 impl Outbox {
@@ -51,27 +49,12 @@ impl Outbox {
             engine: Arc::clone(engine),
             sender: OnceLock::new(),
             opening: Mutex::new(()),
-            fault: None,
         })
     }
 
     /// Opens the file and closes it again, so that what cannot work shows at once.
     pub(crate) fn try_out(&self) -> Result<(), Error> {
         self.open().map(drop)
-    }
-
-    /// In a forked child: lets go of the parent's connections. If a thread of the parent was at
-    /// one of them, `SQLite`'s state in this process cannot be trusted.
-    pub(crate) fn inherit(&mut self, parents: &Self) {
-        self.fault.clone_from(&parents.fault);
-        let Some(sender) = parents.sender.get() else {
-            return;
-        };
-        if !let_go(sender) {
-            let text = "this process was forked while a thread of its parent was writing to the \
-                        outbox; start workers before the first update, or as new programs";
-            self.fault = Some(Error::new(ErrorCode::OutboxFailed, text));
-        }
     }
 
     /// Takes an update in; it is durable when this returns.
@@ -229,9 +212,6 @@ impl Outbox {
     }
 
     fn open(&self) -> Result<SqliteStore, Error> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone());
-        }
         let limits = Limits {
             rows: self.settings.capacity_rows,
             bytes: self.settings.capacity_bytes,
@@ -247,16 +227,6 @@ impl Drop for Outbox {
             sender.stop();
         }
     }
-}
-
-/// Only with both connections at rest, since even closing one needs locks of `SQLite`'s own, which
-/// a thread at the other may have held.
-fn let_go(sender: &Sender) -> bool {
-    let Ok(mut upkeep) = sender.upkeep.try_lock() else {
-        return false;
-    };
-    let both = |store: &mut SqliteStore| store.let_go().and_then(|()| upkeep.let_go());
-    matches!(sender.group.try_ask(both), Some(Ok(())))
 }
 
 fn full(rows: u64, bytes: u64) -> Error {

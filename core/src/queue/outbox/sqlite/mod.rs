@@ -5,6 +5,7 @@ mod books;
 mod claim;
 mod dead;
 mod fault;
+mod fork;
 mod open;
 mod schema;
 mod settle;
@@ -18,7 +19,6 @@ use super::store::{
 use crate::error::Error;
 use books::Books;
 use fault::Fault;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use schema::HELD;
 use std::path::{Path, PathBuf};
@@ -51,12 +51,6 @@ impl SqliteStore {
             clock,
             limits,
         })
-    }
-
-    /// Lets go of a parent's connection in a forked child, and does no work on the way: locks
-    /// belong to a process, so what `SQLite` remembers of the parent's is wrong in the child.
-    pub(crate) fn let_go(&mut self) -> Result<(), Error> {
-        let_go(&mut self.connection).map_err(|Fault(error)| error)
     }
 
     fn transact(&mut self, work: &[Work]) -> Result<Vec<Effect>, Fault> {
@@ -110,12 +104,6 @@ impl SqliteStore {
         }
         Ok(Whereabouts::Gone)
     }
-}
-
-fn let_go(connection: &mut Connection) -> Result<(), Fault> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    *connection = Connection::open_in_memory()?;
-    Ok(())
 }
 
 fn perform(
@@ -191,12 +179,6 @@ impl SqliteUpkeep {
     pub(crate) fn new(path: &Path) -> Self {
         let (path, connection) = (path.to_owned(), None);
         Self { path, connection }
-    }
-
-    /// As [`SqliteStore::let_go`].
-    pub(crate) fn let_go(&mut self) -> Result<(), Error> {
-        let let_go = |connection| let_go(connection).map_err(|Fault(error)| error);
-        self.connection.as_mut().map_or(Ok(()), let_go)
     }
 
     fn checkpoint(&mut self, mode: &str) -> Result<(), Fault> {

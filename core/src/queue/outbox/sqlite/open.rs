@@ -2,7 +2,7 @@
 //! aside instead of writing over it.
 
 use super::fault::{self, Fault};
-use super::schema;
+use super::{fork, schema};
 use crate::error::Error;
 use crate::queue::outbox::clock::{Clock, wall};
 use rusqlite::{Connection, OpenFlags};
@@ -51,6 +51,7 @@ fn try_open(path: &Path, is_full: bool) -> Result<(Connection, Clock), Fault> {
 
 /// A bare connection, as for upkeep.
 pub(super) fn connect(path: &Path) -> Result<Connection, Fault> {
+    fork::separate_processes();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;
