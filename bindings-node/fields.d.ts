@@ -48,6 +48,7 @@ export type ProblemCode =
   | "order_id_blanks"
   | "order_id_long"
   | "alias_same"
+  | "status_stale"
   | "payload_too_large";
 
 export type ErrorCode =
@@ -67,6 +68,10 @@ export type ErrorCode =
   | "protocol"
   | "proxy"
   | "timeout"
+  | "outbox_failed"
+  | "outbox_corrupt"
+  | "outbox_newer"
+  | "outbox_full"
   | "internal"
   | "misuse";
 
@@ -214,4 +219,37 @@ export interface ClientOptions {
   allowHttp?: boolean;
   /** The most threads that send in the background, started as they are needed. */
   workers?: number;
+  /**
+   * The file that keeps updates until the endpoint has them, made if it is not there. On a
+   * local disk; processes may share it.
+   */
+  outbox?: string;
+  /**
+   * With `full`, an accepted update survives a power failure. `normal` is faster, and may lose
+   * the last ones then, though not when a process is killed.
+   */
+  durability?: "full" | "normal";
+  /**
+   * What becomes of an order's later updates when the endpoint refuses one for good:
+   * `continue` sends them, `hold` waits until the dead letter is replayed or discarded.
+   */
+  onRejected?: "continue" | "hold";
+  /**
+   * Updates that could not be sent for so many seconds become dead letters; without it none
+   * does.
+   */
+  maxAge?: number;
+  /** Leaves out an update that says exactly what the last waiting one of its order says. */
+  collapse?: boolean;
+  /** The most updates that may wait; further ones are refused. */
+  capacityRows?: number;
+  /** The most bytes of updates that may wait; further ones are refused. */
+  capacityBytes?: number;
+  /** Whether this client sends what is in the outbox; if not, another process has to. */
+  deliver?: boolean;
+  /**
+   * How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
+   * updates of one order, `plain` as its order_id.
+   */
+  eventOrderIds?: "hashed" | "plain";
 }

@@ -51,6 +51,15 @@ pub enum katalys_code {
     /// `TimeoutError`: there was no answer within the time limit. The same call may succeed
     /// later.
     KATALYS_TIMEOUT = 501,
+    /// `OutboxError`: the outbox could not be read or written. The same call may succeed later.
+    KATALYS_OUTBOX_FAILED = 601,
+    /// `OutboxError`: the outbox's file is damaged.
+    KATALYS_OUTBOX_CORRUPT = 602,
+    /// `OutboxError`: the outbox was written by a newer version of this library.
+    KATALYS_OUTBOX_NEWER = 603,
+    /// `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
+    /// succeed later.
+    KATALYS_OUTBOX_FULL = 611,
     /// `InternalError`: a mistake in this library.
     KATALYS_INTERNAL = 901,
     /// `InternalError`: a function was called in a way its documentation forbids.
@@ -76,6 +85,10 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::Protocol => Self::KATALYS_PROTOCOL,
             ErrorCode::Proxy => Self::KATALYS_PROXY,
             ErrorCode::Timeout => Self::KATALYS_TIMEOUT,
+            ErrorCode::OutboxFailed => Self::KATALYS_OUTBOX_FAILED,
+            ErrorCode::OutboxCorrupt => Self::KATALYS_OUTBOX_CORRUPT,
+            ErrorCode::OutboxNewer => Self::KATALYS_OUTBOX_NEWER,
+            ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,
             // `ErrorCode` may grow; a code without a number is a mistake of this library.

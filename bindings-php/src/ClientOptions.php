@@ -30,6 +30,23 @@ trait ClientOptions
      * @param bool|null $allowHttp Allows an endpoint without TLS on another host than this one. Customer
      * data then crosses the network unprotected.
      * @param int|null $workers The most threads that send in the background, started as they are needed.
+     * @param string|null $outbox The file that keeps updates until the endpoint has them, made if it is
+     * not there. On a local disk; processes may share it.
+     * @param 'full'|'normal'|null $durability With `full`, an accepted update survives a power failure.
+     * `normal` is faster, and may lose the last ones then, though not when a process is killed.
+     * @param 'continue'|'hold'|null $onRejected What becomes of an order's later updates when the endpoint
+     * refuses one for good: `continue` sends them, `hold` waits until the dead letter is replayed or
+     * discarded.
+     * @param int|float|null $maxAge Updates that could not be sent for so many seconds become dead
+     * letters; without it none does.
+     * @param bool|null $collapse Leaves out an update that says exactly what the last waiting one of its
+     * order says.
+     * @param int|null $capacityRows The most updates that may wait; further ones are refused.
+     * @param int|null $capacityBytes The most bytes of updates that may wait; further ones are refused.
+     * @param bool|null $deliver Whether this client sends what is in the outbox; if not, another process
+     * has to.
+     * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
+     * digits that are the same for all updates of one order, `plain` as its order_id.
      * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once.
      *
      * @throws ConfigException if a setting cannot be used; its message says how to mend it.
@@ -45,6 +62,15 @@ trait ClientOptions
         ?string $invalid = null,
         ?bool $allowHttp = null,
         ?int $workers = null,
+        ?string $outbox = null,
+        ?string $durability = null,
+        ?string $onRejected = null,
+        int|float|null $maxAge = null,
+        ?bool $collapse = null,
+        ?int $capacityRows = null,
+        ?int $capacityBytes = null,
+        ?bool $deliver = null,
+        ?string $eventOrderIds = null,
         ?\Psr\Log\LoggerInterface $logger = null,
     ) {
         $this->open([
@@ -58,6 +84,15 @@ trait ClientOptions
             'invalid' => $invalid,
             'allowHttp' => $allowHttp,
             'workers' => $workers,
+            'outbox' => $outbox,
+            'durability' => $durability,
+            'onRejected' => $onRejected,
+            'maxAge' => $maxAge,
+            'collapse' => $collapse,
+            'capacityRows' => $capacityRows,
+            'capacityBytes' => $capacityBytes,
+            'deliver' => $deliver,
+            'eventOrderIds' => $eventOrderIds,
         ], $logger);
     }
 }

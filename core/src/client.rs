@@ -5,7 +5,7 @@ use crate::delivery::{Attempts, Engine, Jitter, Job, Pool, Route, RouteError, St
 use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::Lanes;
-use crate::queue::outbox::Outbox;
+use crate::queue::outbox::{Arrival, ObserverPlace, Outbox, Then};
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -66,6 +66,7 @@ impl fmt::Debug for Validation {
 pub struct Client {
     config: Config,
     process: ArcSwap<Process>,
+    observer: ObserverPlace,
     /// A bit per problem code that has been logged.
     logged: AtomicU64,
 }
@@ -101,13 +102,15 @@ impl Client {
     /// `ConfigError` that names the setting and says how to mend it.
     pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
         let config = Config::read(language, options)?;
-        let process = Process::start(&config)?;
+        let observer = ObserverPlace::default();
+        let process = Process::start(&config, &observer)?;
         if let Some(outbox) = &process.outbox {
             outbox.try_out()?;
         }
         Ok(Self {
             config,
             process: ArcSwap::from_pointee(process),
+            observer,
             logged: AtomicU64::new(0),
         })
     }
@@ -239,12 +242,21 @@ impl Client {
         };
         let lane = update.lane;
         let attempts = Attempts::within(self.config.timeout);
+        let complete = Box::new(complete);
+        if let Some(outbox) = &process.outbox {
+            let then = Then::Delivered {
+                attempts,
+                cancelled,
+                complete,
+            };
+            Outbox::accept_soon(outbox, Arrival { update, then })?;
+            return Ok(submission);
+        }
         let job = Job {
             update,
             attempts,
             cancelled,
-            complete: Box::new(complete),
-            outbox: process.outbox.clone(),
+            complete,
         };
         if let Some(job) = process.engine.lanes.enter_job(lane, job) {
             process.pool.run(job);
@@ -290,7 +302,7 @@ impl Client {
         if current.id == std::process::id() {
             return Ok(Arc::clone(&current));
         }
-        let own = Arc::new(Process::start(&self.config)?);
+        let own = Arc::new(Process::start(&self.config, &self.observer)?);
         let earlier = self.process.compare_and_swap(&current, Arc::clone(&own));
         if Arc::ptr_eq(&earlier, &current) {
             std::mem::forget(Arc::clone(&earlier));
@@ -300,13 +312,15 @@ impl Client {
     }
 }
 
-/// A forked child leaves alone what it has of its parent: locks that may be held for ever, and
+/// What is in the outbox stays there for another client. A forked child leaves alone what it has of its parent: locks that may be held for ever, and
 /// connections that the parent still uses.
 impl Drop for Client {
     fn drop(&mut self) {
         let process = self.process.load_full();
         if process.id != std::process::id() {
             std::mem::forget(process);
+        } else if let Some(outbox) = &process.outbox {
+            outbox.stop();
         }
     }
 }
@@ -319,7 +333,7 @@ impl fmt::Debug for Client {
 }
 
 impl Process {
-    fn start(config: &Config) -> Result<Self, Error> {
+    fn start(config: &Config, observer: &ObserverPlace) -> Result<Self, Error> {
         let route = Route {
             endpoint: config.endpoint.clone(),
             ca_file: config.ca_file.clone(),
@@ -336,7 +350,7 @@ impl Process {
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });
-        let outbox = Outbox::configured(config, &engine).map(Arc::new);
+        let outbox = Outbox::configured(config, &engine, observer).map(Arc::new);
         let pool = Pool::new(Arc::clone(&engine), config.workers);
         Ok(Self {
             id: std::process::id(),

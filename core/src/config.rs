@@ -146,6 +146,20 @@ pub static SETTINGS: &[Setting] = &[
         "The most bytes of updates that may wait; further ones are refused."),
     setting("deliver", SettingKind::Flag, None, "true",
         "Whether this client sends what is in the outbox; if not, another process has to."),
+    setting("event_order_ids", SettingKind::Choice(&["hashed", "plain"]), None, "hashed",
+        "How events name the order: `hashed` as 16 hexadecimal digits that are the same for all updates of one order, `plain` as its order_id."),
+];
+
+/// Settings that say something of the outbox.
+const OUTBOX_ONLY: &[&str] = &[
+    "durability",
+    "on_rejected",
+    "max_age",
+    "collapse",
+    "capacity_rows",
+    "capacity_bytes",
+    "deliver",
+    "event_order_ids",
 ];
 
 /// The vendor's endpoint.
@@ -196,6 +210,7 @@ pub(crate) struct OutboxSettings {
     pub capacity_rows: Option<u64>,
     pub capacity_bytes: Option<u64>,
     pub deliver: bool,
+    pub has_plain_events: bool,
 }
 
 /// Text that may hold a password and is never shown.
@@ -411,7 +426,11 @@ impl Given<'_> {
 
     fn outbox(&self) -> Result<Option<OutboxSettings>, Error> {
         let Some(path) = self.text("outbox")? else {
-            return Ok(None);
+            let alone = OUTBOX_ONLY.iter().find(|name| self.value(name).is_some());
+            return alone.map_or(Ok(None), |name| {
+                let advice = "has a meaning only with an outbox; set that, too, or leave it out";
+                Err(self.invalid(name, advice))
+            });
         };
         let path = std::path::absolute(path)
             .map_err(|_| self.invalid("outbox", "is not a path that can be used"))?;
@@ -424,6 +443,7 @@ impl Given<'_> {
             capacity_rows: self.large_number("capacity_rows")?,
             capacity_bytes: self.large_number("capacity_bytes")?,
             deliver: self.flag("deliver")?.unwrap_or(true),
+            has_plain_events: self.choice("event_order_ids")? == Some("plain"),
         }))
     }
 

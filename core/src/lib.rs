@@ -18,7 +18,7 @@ pub use client::{Client, Receipt, Submission, Validation};
 pub use config::Language;
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
-pub use queue::outbox::{DeadLetter, Stats};
+pub use queue::outbox::{DeadLetter, Event, EventKind, Stats};
 
 /// The version of this library, as in the User-Agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -52,6 +52,7 @@ ProblemCode: TypeAlias = Literal[
     "order_id_blanks",
     "order_id_long",
     "alias_same",
+    "status_stale",
     "payload_too_large",
 ]
 ErrorCode: TypeAlias = Literal[
@@ -71,6 +72,10 @@ ErrorCode: TypeAlias = Literal[
     "protocol",
     "proxy",
     "timeout",
+    "outbox_failed",
+    "outbox_corrupt",
+    "outbox_newer",
+    "outbox_full",
     "internal",
     "misuse",
 ]
@@ -178,3 +183,26 @@ class Options(TypedDict, total=False):
     the network unprotected."""
     workers: int | None
     """The most threads that send in the background, started as they are needed."""
+    outbox: str | PathLike[str] | None
+    """The file that keeps updates until the endpoint has them, made if it is not there. On a
+    local disk; processes may share it."""
+    durability: Literal["full", "normal"] | None
+    """With `full`, an accepted update survives a power failure. `normal` is faster, and may
+    lose the last ones then, though not when a process is killed."""
+    on_rejected: Literal["continue", "hold"] | None
+    """What becomes of an order's later updates when the endpoint refuses one for good:
+    `continue` sends them, `hold` waits until the dead letter is replayed or discarded."""
+    max_age: float | None
+    """Updates that could not be sent for so many seconds become dead letters; without it none
+    does."""
+    collapse: bool | None
+    """Leaves out an update that says exactly what the last waiting one of its order says."""
+    capacity_rows: int | None
+    """The most updates that may wait; further ones are refused."""
+    capacity_bytes: int | None
+    """The most bytes of updates that may wait; further ones are refused."""
+    deliver: bool | None
+    """Whether this client sends what is in the outbox; if not, another process has to."""
+    event_order_ids: Literal["hashed", "plain"] | None
+    """How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
+    updates of one order, `plain` as its order_id."""

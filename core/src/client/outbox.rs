@@ -3,7 +3,8 @@
 use super::Client;
 use crate::error::{Error, ErrorCode};
 use crate::order::{Call, Checked, Fields, Problem, Value};
-use crate::queue::outbox::{DeadLetter, Outbox, Stats};
+use crate::queue::outbox::{Arrival, DeadLetter, Event, Outbox, Stats, Then};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The outbox has the update: it will reach the endpoint, whatever becomes of this process.
@@ -49,6 +50,72 @@ impl Client {
     /// As there, without `ValidationError`.
     pub fn enqueue(&self, update: Checked) -> Result<Ticket, Error> {
         self.with_outbox(|outbox| outbox.accept(update))
+    }
+
+    /// As [`enqueue`](Self::enqueue), on a thread of the client's own, which calls `complete` with
+    /// the result.
+    ///
+    /// # Errors
+    /// `OutboxError` if the file cannot be opened, or `ConfigError` without an outbox; then
+    /// `complete` is not called.
+    pub fn enqueue_soon(
+        &self,
+        update: Checked,
+        complete: impl FnOnce(Result<Ticket, Error>) + Send + 'static,
+    ) -> Result<(), Error> {
+        let process = self.process()?;
+        let outbox = process
+            .outbox
+            .as_ref()
+            .ok_or_else(|| self.without_outbox())?;
+        let then = Then::Accepted(Box::new(complete));
+        Outbox::accept_soon(outbox, Arrival { update, then })
+    }
+
+    /// Calls `observer` with what happens to updates in this process, in order, on a thread of the
+    /// client's own. The first observer stays; false if there was one already.
+    ///
+    /// ```no_run
+    /// # use katalys_core::{Client, EventKind, Fields, Language};
+    /// # let options = Fields::new().set("site_id", "abcd.com").set("outbox", "katalys.db");
+    /// # let client = Client::with_options(Language::Rust, &options)?;
+    /// client.observe(|events| {
+    ///     for event in events.iter().filter(|event| event.kind == EventKind::DeadLettered) {
+    ///         eprintln!("update {} was refused: {:?}", event.id, event.status);
+    ///     }
+    /// });
+    /// # Ok::<(), katalys_core::Error>(())
+    /// ```
+    pub fn observe(&self, observer: impl Fn(&[Event]) + Send + Sync + 'static) -> bool {
+        self.observer.set(Arc::new(observer)).is_ok()
+    }
+
+    /// Asks on a thread of its own, for those who must not wait, and calls `complete` there with
+    /// the answer.
+    ///
+    /// # Errors
+    /// `InternalError` if the system gives no thread; then `complete` is not called.
+    pub fn aside<T>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Self) -> T + Send + 'static,
+        complete: impl FnOnce(T) + Send + 'static,
+    ) -> Result<(), Error> {
+        let client = Arc::clone(self);
+        let builder = std::thread::Builder::new().name("katalys-aside".into());
+        let started = builder.spawn(move || complete(question(&client)));
+        let refused = |error| Error::internal(format!("no thread can be started: {error}"));
+        started.map(drop).map_err(refused)
+    }
+
+    /// As [`close`](Self::close), for the end of a process: does nothing if this process has not
+    /// used the outbox.
+    pub fn shut_down(&self, timeout: Duration) {
+        let process = self.process.load();
+        if process.id == std::process::id()
+            && let Some(outbox) = &process.outbox
+        {
+            outbox.close_if_open(timeout);
+        }
     }
 
     /// The books.

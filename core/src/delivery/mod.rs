@@ -15,6 +15,6 @@ mod trust;
 
 pub(crate) use attempt::{Attempts, Jitter, Step};
 pub(crate) use attempt::{code_of_answer, code_of_failure};
-pub(crate) use pool::{Engine, Job, Pool};
+pub(crate) use pool::{Completion, Engine, Job, Pool};
 pub(crate) use transport::Outcome;
 pub(crate) use transport::{Route, RouteError, Transport};

@@ -6,7 +6,6 @@ use crate::client::Receipt;
 use crate::error::Error;
 use crate::order::Checked;
 use crate::queue::Lanes;
-use crate::queue::outbox::Outbox;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,8 +23,6 @@ pub(crate) struct Job {
     pub attempts: Attempts,
     pub cancelled: Arc<AtomicBool>,
     pub complete: Completion,
-    /// The outbox through which it goes.
-    pub outbox: Option<Arc<Outbox>>,
 }
 
 /// What waiting and background calls of one client share within one process.
@@ -69,19 +66,6 @@ struct Later {
     at: Instant,
     sequence: u64,
     job: Job,
-}
-
-impl Job {
-    fn step_through(&mut self, outbox: &Outbox) -> Step {
-        match outbox.deliver(self.update.clone(), &self.attempts) {
-            Ok(receipt) => {
-                self.attempts.count = receipt.attempts;
-                self.update.warnings = receipt.warnings;
-                Step::Received
-            }
-            Err(error) => Step::Failed(error),
-        }
-    }
 }
 
 impl Pool {
@@ -186,9 +170,6 @@ impl Shared {
     fn step(&self, job: &mut Job) -> Step {
         if job.cancelled.load(Ordering::Relaxed) {
             return Step::Failed(Error::internal("the call was cancelled"));
-        }
-        if let Some(outbox) = job.outbox.take() {
-            return job.step_through(&outbox);
         }
         let engine = &self.engine;
         job.attempts

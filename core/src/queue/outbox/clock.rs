@@ -68,8 +68,9 @@ pub(crate) fn wall() -> Millis {
         .map_or(0, millis)
 }
 
+/// Milliseconds that no change of the wall clock touches, and that go on while the machine sleeps.
 #[cfg(target_os = "linux")]
-fn since_boot() -> Millis {
+pub(super) fn since_boot() -> Millis {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec * 1000 + time.tv_nsec / 1_000_000
@@ -84,7 +85,7 @@ fn boot_id() -> String {
 /// Elsewhere there is no time since boot that processes share and safe code can read, so the
 /// wall clock has to do.
 #[cfg(not(target_os = "linux"))]
-fn since_boot() -> Millis {
+pub(super) fn since_boot() -> Millis {
     wall()
 }
 

@@ -1,27 +1,34 @@
 //! The outbox: lanes on disk, so that what was accepted survives the process and the machine.
 //!
 //! `store` says what a durable store does, `sqlite` does it, `group` lets callers share its
-//! commits, `sender` delivers, `health` knows when the endpoint is down, `clock` keeps the time.
+//! commits, `intake` takes updates in, `sender` delivers them, `health` knows when the endpoint is
+//! down, `events` tells what happens, `clock` keeps the time.
 
 mod clock;
+mod events;
 mod group;
 mod health;
+mod intake;
 mod sender;
 mod sqlite;
 mod store;
 
+pub(crate) use events::ObserverPlace;
+pub use events::{Event, EventKind};
+pub(crate) use intake::{Arrival, Then};
 pub use store::{DeadLetter, Stats};
 
 use crate::client::{Receipt, Ticket};
 use crate::config::{Config, OutboxSettings};
 use crate::delivery::{Attempts, Engine};
 use crate::error::{Error, ErrorCode};
-use crate::order::{Checked, Code, Problem};
-use sender::{Manner, Sender, draw_owner};
+use crate::order::Checked;
+use events::Events;
+use sender::{Manner, Parts, Sender, draw_owner};
 use sqlite::{Limits, SqliteStore, SqliteUpkeep};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Append, Effect, Stage, Store, UpdateId, Whereabouts, Work};
+use store::{Effect, Remains, Stage, Store, UpdateId, Whereabouts, Work};
 
 /// The outbox of one client in one process. The file is opened on first use, so that a process
 /// which only forks others has no connection for them to inherit.
@@ -31,10 +38,15 @@ pub(crate) struct Outbox {
     engine: Arc<Engine>,
     sender: OnceLock<Arc<Sender>>,
     opening: Mutex<()>,
+    events: Arc<Events>,
 }
 
 impl Outbox {
-    pub(crate) fn configured(config: &Config, engine: &Arc<Engine>) -> Option<Self> {
+    pub(crate) fn configured(
+        config: &Config,
+        engine: &Arc<Engine>,
+        observer: &ObserverPlace,
+    ) -> Option<Self> {
         let settings = config.outbox.clone()?;
         let manner = Manner {
             owner: draw_owner(),
@@ -43,45 +55,20 @@ impl Outbox {
             hold: settings.hold,
             max_age: settings.max_age,
         };
+        let events = Events::new(Arc::clone(observer), settings.has_plain_events);
         Some(Self {
             settings,
             manner,
             engine: Arc::clone(engine),
             sender: OnceLock::new(),
             opening: Mutex::new(()),
+            events,
         })
     }
 
     /// Opens the file and closes it again, so that what cannot work shows at once.
     pub(crate) fn try_out(&self) -> Result<(), Error> {
         self.open().map(drop)
-    }
-
-    /// Takes an update in; it is durable when this returns.
-    pub(crate) fn accept(&self, update: Checked) -> Result<Ticket, Error> {
-        let Checked {
-            payload,
-            mut warnings,
-            lane,
-        } = update;
-        let append = Append {
-            lane: lane.cast_signed(),
-            stage: stage_of(&payload),
-            payload,
-        };
-        let id = match self.commit(Work::Append(append))? {
-            Effect::Appended { id, stale } => {
-                if stale {
-                    warnings.push(Problem::new("order_status", Code::StatusStale));
-                }
-                id
-            }
-            Effect::Collapsed { id } => id,
-            Effect::Full { rows, bytes } => return Err(full(rows, bytes)),
-            _ => return Err(unexpected()),
-        };
-        self.wake()?;
-        Ok(Ticket { id, warnings })
     }
 
     /// Takes an update in and waits until the endpoint has it.
@@ -103,17 +90,24 @@ impl Outbox {
             if let Some(result) = sender.result_of(id) {
                 return result;
             }
-            match sender.group.ask(|store| store.whereabouts(id))? {
-                Whereabouts::Pending => {}
-                Whereabouts::Gone => return Ok(1), // By another process, or just before.
-                Whereabouts::Dead => return Err(self.refusal(id)),
+            if let Some(result) = self.settled_elsewhere(id) {
+                return result;
             }
             if Instant::now() >= deadline {
-                let text = "the update is in the outbox, but was not delivered within the time \
-                            limit; it will be sent";
-                return Err(Error::new(ErrorCode::Timeout, text));
+                return Err(intake::out_of_time());
             }
             sender.wait_for_settlement(deadline);
+        }
+    }
+
+    /// What came of an update by another process's doing, or before anybody waited for it.
+    fn settled_elsewhere(&self, id: UpdateId) -> Option<Result<u32, Error>> {
+        let sender = self.sender().ok()?;
+        match sender.group.ask(|store| store.whereabouts(id)) {
+            Ok(Whereabouts::Pending) => None,
+            Ok(Whereabouts::Gone) => Some(Ok(1)),
+            Ok(Whereabouts::Dead) => Some(Err(self.refusal(id))),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -148,8 +142,24 @@ impl Outbox {
     pub(crate) fn close(&self, timeout: Duration) -> Result<u64, Error> {
         let sender = self.sender()?;
         sender.stop();
-        sender.wait_until_stopped(Instant::now() + timeout);
+        let deadline = Instant::now() + timeout;
+        sender.wait_until_stopped(deadline);
+        self.events.settle(deadline);
         Ok(sender.group.ask(Store::outlook)?.pending)
+    }
+
+    /// As `close`, unless this process has not used the outbox at all.
+    pub(crate) fn close_if_open(&self, timeout: Duration) {
+        if self.sender.get().is_some() {
+            let _ = self.close(timeout); // Nobody is there to hear of it any more.
+        }
+    }
+
+    /// Delivers nothing more; does not wait.
+    pub(crate) fn stop(&self) {
+        if let Some(sender) = self.sender.get() {
+            sender.stop();
+        }
     }
 
     pub(crate) fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
@@ -164,12 +174,17 @@ impl Outbox {
     }
 
     pub(crate) fn discard(&self, id: UpdateId) -> Result<bool, Error> {
-        let found = self.found(Work::Discard(id))?;
-        if found {
-            log::warn!(target: "katalys", "dead letter {id} was discarded");
-        }
+        let Effect::Discarded(Remains { lane, payload }) = self.commit(Work::Discard(id))? else {
+            return Ok(false);
+        };
+        log::warn!(target: "katalys", "dead letter {id} was discarded");
+        let order = self.events.label(lane, &payload);
+        Events::tell(
+            &self.events,
+            events::plain(EventKind::Discarded, id, order, 0),
+        );
         self.wake()?;
-        Ok(found)
+        Ok(true)
     }
 
     pub(crate) fn edit(&self, id: UpdateId, edited: Checked) -> Result<bool, Error> {
@@ -206,8 +221,14 @@ impl Outbox {
             return Ok(sender);
         }
         let upkeep = SqliteUpkeep::new(&self.settings.path);
-        let (engine, manner) = (Arc::clone(&self.engine), self.manner.clone());
-        let sender = Arc::new(Sender::new(self.open()?, upkeep, engine, manner));
+        let parts = Parts {
+            store: Box::new(self.open()?),
+            upkeep: Box::new(upkeep),
+            engine: Arc::clone(&self.engine),
+            events: Arc::clone(&self.events),
+            manner: self.manner.clone(),
+        };
+        let sender = Arc::new(Sender::new(parts));
         Ok(self.sender.get_or_init(|| sender))
     }
 
@@ -218,14 +239,6 @@ impl Outbox {
             collapse: self.settings.collapse,
         };
         SqliteStore::open(&self.settings.path, self.settings.is_full, limits)
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        if let Some(sender) = self.sender.get() {
-            sender.stop();
-        }
     }
 }
 

@@ -3,17 +3,18 @@
 //! The first starts with the first use, the others as there is more to send than they can take.
 //! Lock order: `state` is never held while the store is asked or written.
 
-use super::clock::Millis;
+use super::clock::{Millis, millis, since_boot};
+use super::events::{self, EventKind, Events};
 use super::group::Group;
 use super::health::Health;
-use super::sqlite::{SqliteStore, SqliteUpkeep};
+use super::intake::Arrival;
 use super::store::{
-    Cause, Claim, ClaimOrder, Effect, LaneId, Outlook, Owner, Settlement, Store, UpdateId, Upkeep,
-    Verdict, Work,
+    Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, Settlement, Store, UpdateId,
+    Upkeep, Verdict, Work,
 };
 use crate::delivery::{Engine, Outcome, code_of_answer, code_of_failure};
 use crate::error::{Error, ErrorCode};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -22,8 +23,12 @@ use std::time::{Duration, Instant};
 /// A process that says nothing for this long is taken for dead.
 const LEASE: Duration = Duration::from_secs(15);
 /// How soon another process's updates are noticed while something is pending, and otherwise.
-const POLL: Duration = Duration::from_millis(100);
-const IDLE_POLL: Duration = Duration::from_secs(1);
+pub(super) const POLL: Duration = Duration::from_millis(100);
+const IDLE_POLL: Duration = Duration::from_millis(200);
+/// Everything is tidied up once nothing has happened for so long.
+const QUIET: Duration = Duration::from_secs(1);
+/// Nothing is sent that would be leased for less.
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 /// After the store failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
@@ -43,18 +48,38 @@ pub(super) struct Manner {
     pub max_age: Option<Duration>,
 }
 
+/// What a sender is made of.
+pub(super) struct Parts {
+    pub store: Box<dyn Store>,
+    pub upkeep: Box<dyn Upkeep>,
+    pub engine: Arc<Engine>,
+    pub events: Arc<Events>,
+    pub manner: Manner,
+}
+
 pub(super) struct Sender {
-    pub group: Group<SqliteStore>,
-    pub upkeep: Mutex<SqliteUpkeep>,
+    pub group: Group<Box<dyn Store>>,
+    upkeep: Mutex<Box<dyn Upkeep>>,
     engine: Arc<Engine>,
+    pub events: Arc<Events>,
     manner: Manner,
     state: Mutex<State>,
     /// For the thread that claims and settles.
     news: Condvar,
     /// For those that send.
     work: Condvar,
-    /// For callers that wait for settlements.
+    /// For callers that wait for settlements, and for the thread that takes updates in.
     settled: Condvar,
+}
+
+/// Until when a lease holds, in milliseconds since boot.
+#[derive(Clone, Copy)]
+pub(super) struct Lease(Millis);
+
+impl Lease {
+    fn left(self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0 - since_boot()).unwrap_or(0))
+    }
 }
 
 #[derive(Default)]
@@ -64,8 +89,11 @@ struct State {
     is_closing: bool,
     ready: VecDeque<Claim>,
     finished: Vec<Finished>,
-    /// Every lane that is leased to this process.
-    held: HashSet<LaneId>,
+    /// Every lane that is leased to this process, and until when.
+    held: HashMap<LaneId, Lease>,
+    /// For the thread that takes updates in.
+    arrivals: VecDeque<Arrival>,
+    has_intake: bool,
     threads: usize,
     idle: usize,
     health: Health,
@@ -78,19 +106,24 @@ struct Finished {
     settlement: Settlement,
     error: Option<Error>,
     attempts: u32,
+    /// The order's name in events.
+    order: String,
 }
 
 impl Sender {
-    pub(super) fn new(
-        store: SqliteStore,
-        upkeep: SqliteUpkeep,
-        engine: Arc<Engine>,
-        manner: Manner,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            upkeep,
+            engine,
+            events,
+            manner,
+        } = parts;
         Self {
             group: Group::new(store),
             upkeep: Mutex::new(upkeep),
             engine,
+            events,
             manner,
             state: Mutex::default(),
             news: Condvar::new(),
@@ -103,7 +136,14 @@ impl Sender {
     pub(super) fn wake(sender: &Arc<Self>) {
         let mut state = sender.lock();
         state.has_news = true;
-        if state.has_dispatcher || state.is_closing {
+        if state.is_closing {
+            return;
+        }
+        Self::call_dispatcher(sender, state);
+    }
+
+    fn call_dispatcher(sender: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if state.has_dispatcher {
             drop(state);
             return sender.news.notify_one();
         }
@@ -116,6 +156,88 @@ impl Sender {
         }
     }
 
+    /// The wish for as many updates as can leave at once, if there is nothing else to send.
+    pub(super) fn claim_for(&self, most: usize) -> Option<Work> {
+        let state = self.lock();
+        let stops = state.is_closing || state.health.pause().is_some();
+        if stops || !state.ready.is_empty() {
+            return None;
+        }
+        let room = state.health.room(state.held.len(), self.manner.workers);
+        drop(state);
+        (room > 0).then(|| self.claim_order(most.min(room)))
+    }
+
+    /// The lease on what is claimed from now on.
+    pub(super) fn lease_from_now(&self) -> Lease {
+        Lease(since_boot() + millis(self.lease()))
+    }
+
+    fn lease(&self) -> Duration {
+        LEASE.max(self.manner.timeout * 2)
+    }
+
+    /// Sends what was claimed.
+    pub(super) fn take_in(sender: &Arc<Self>, claimed: Effect, lease: Lease) {
+        let mut state = sender.lock();
+        sender.take_claimed(&mut state, claimed, lease);
+        if state.is_closing || !state.has_dispatcher {
+            state.has_news = true;
+            Self::call_dispatcher(sender, state);
+            state = sender.lock();
+        }
+        Self::hand_out(sender, state);
+    }
+
+    fn take_claimed(&self, state: &mut State, claimed: Effect, lease: Lease) {
+        let Effect::Claimed { claims, died } = claimed else {
+            return;
+        };
+        state
+            .held
+            .extend(claims.iter().map(|claim| (claim.lane, lease)));
+        state.ready.extend(claims);
+        for died in died {
+            self.died(state, died);
+        }
+    }
+
+    /// Adds to what is to be taken in; true if there is no thread that does.
+    pub(super) fn add_arrival(&self, arrival: Arrival) -> bool {
+        let mut state = self.lock();
+        state.arrivals.push_back(arrival);
+        let is_first = !std::mem::replace(&mut state.has_intake, true);
+        drop(state);
+        self.settled.notify_all();
+        is_first
+    }
+
+    /// The system gives no thread; the one who asked for it is told, and nothing was accepted.
+    pub(super) fn without_intake(&self, refused: &std::io::Error) -> Error {
+        let mut state = self.lock();
+        state.has_intake = false;
+        state.arrivals.pop_back();
+        Error::internal(format!("no thread can be started: {refused}"))
+    }
+
+    /// What has come, after a settlement or so long at most; `None` ends the thread, if it may.
+    pub(super) fn next_arrivals(&self, most: Duration, may_end: bool) -> Option<VecDeque<Arrival>> {
+        let mut state = self.lock();
+        let deadline = Instant::now() + most;
+        if !may_end && state.arrivals.is_empty() {
+            state = wait(&self.settled, state, most);
+        }
+        while may_end && state.arrivals.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.has_intake = false;
+                return None;
+            }
+            state = wait(&self.settled, state, left);
+        }
+        Some(std::mem::take(&mut state.arrivals))
+    }
+
     /// Stops claiming; what is under way comes to its end.
     pub(super) fn stop(&self) {
         self.lock().is_closing = true;
@@ -126,7 +248,7 @@ impl Sender {
     /// Waits until nothing is under way in this process.
     pub(super) fn wait_until_stopped(&self, deadline: Instant) {
         let mut state = self.lock();
-        while state.has_dispatcher {
+        while state.has_dispatcher || !state.arrivals.is_empty() {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return;
             };
@@ -159,6 +281,7 @@ impl Sender {
     fn dispatch(sender: &Arc<Self>) {
         let mut renewed = Instant::now();
         let mut changes = 0;
+        let mut changed = Instant::now();
         loop {
             let Ok(outlook) = sender.group.ask(Store::outlook) else {
                 sender.pause(STORE_RETRY);
@@ -169,7 +292,8 @@ impl Sender {
                 if sender.ends() {
                     break;
                 }
-                sender.tidy(&mut changes, outlook.pending == 0);
+                let is_quiet = outlook.pending == 0 && changed.elapsed() > QUIET;
+                sender.tidy(&mut changes, is_quiet);
                 sender.pause(sender.patience(outlook));
                 continue;
             }
@@ -177,8 +301,10 @@ impl Sender {
             let settlements = finished.iter().map(|finished| finished.settlement.clone());
             let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
             all.append(&mut work);
+            changed = Instant::now();
+            let lease = sender.lease_from_now();
             match sender.group.commit(all) {
-                Ok(effects) => Self::distribute(sender, finished, effects),
+                Ok(effects) => Self::distribute(sender, finished, effects, lease),
                 Err(error) => sender.give_back(finished, &error),
             }
             if changes > MANY_CHANGES {
@@ -221,47 +347,46 @@ impl Sender {
         Work::Claim(ClaimOrder {
             owner: self.manner.owner,
             most,
-            lease: LEASE.max(self.manner.timeout * 2),
+            lease: self.lease(),
             max_age: self.manner.max_age,
             hold: self.manner.hold,
         })
     }
 
     fn renewal(&self, state: &State) -> Option<Work> {
-        let lanes: Vec<LaneId> = state.held.iter().copied().collect();
+        let lanes: Vec<LaneId> = state.held.keys().copied().collect();
         (!lanes.is_empty()).then_some(Work::Renew {
             owner: self.manner.owner,
             lanes,
-            lease: LEASE.max(self.manner.timeout * 2),
+            lease: self.lease(),
         })
     }
 
-    fn distribute(sender: &Arc<Self>, finished: Vec<Finished>, effects: Vec<Effect>) {
+    fn distribute(sender: &Arc<Self>, finished: Vec<Finished>, effects: Vec<Effect>, lease: Lease) {
         let mut state = sender.lock();
         let mut finished = finished.into_iter();
         for effect in effects {
             match effect {
                 Effect::Settled(is_mine) => {
                     if let Some(finished) = finished.next() {
-                        state.settled(finished, is_mine);
+                        sender.settled(&mut state, finished, is_mine);
                     }
                 }
-                Effect::Claimed { claims, died } => {
-                    state.held.extend(claims.iter().map(|claim| claim.lane));
-                    state.ready.extend(claims);
-                    for (id, cause) in died {
-                        state.died(id, &cause);
-                    }
-                }
-                _ => {}
+                Effect::Renewed => state.held.values_mut().for_each(|held| *held = lease),
+                claimed => sender.take_claimed(&mut state, claimed, lease),
             }
         }
+        Self::hand_out(sender, state);
+        sender.settled.notify_all();
+    }
+
+    /// Calls as many threads as there is to send.
+    fn hand_out(sender: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let wanted = state.ready.len();
         let (idle, room) = (state.idle, sender.manner.workers - state.threads);
         let more = wanted.saturating_sub(idle).min(room);
         state.threads += more;
         drop(state);
-        sender.settled.notify_all();
         for _ in 0..wanted.min(idle) {
             sender.work.notify_one();
         }
@@ -333,9 +458,9 @@ impl Sender {
     }
 
     fn send_all(&self) {
-        while let Some(claim) = self.next() {
+        while let Some((claim, leased)) = self.next() {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                let deadline = Instant::now() + self.manner.timeout;
+                let deadline = Instant::now() + self.manner.timeout.min(leased);
                 self.engine.transport.post(&claim.payload, deadline)
             }));
             let judged = outcome.map(|outcome| self.judge(&claim, outcome));
@@ -349,22 +474,32 @@ impl Sender {
                 owner,
                 verdict,
             };
-            let attempts = claim.failures + 1;
-            self.lock().finished.push(Finished {
+            let finished = Finished {
                 settlement,
                 error,
-                attempts,
-            });
+                attempts: claim.failures + 1,
+                order: self.events.label(lane, &claim.payload),
+            };
+            self.lock().finished.push(finished);
             self.news.notify_one();
         }
     }
 
-    fn next(&self) -> Option<Claim> {
+    /// What to send next, and how long it is leased. A process that was stopped for long may have
+    /// lost its leases: then another one sends, and this one must not.
+    fn next(&self) -> Option<(Claim, Duration)> {
         let mut state = self.lock();
         let deadline = Instant::now() + LONGEST_IDLE;
         loop {
             if let Some(claim) = state.ready.pop_front() {
-                return Some(claim);
+                let lease = state.held.get(&claim.lane);
+                let leased = lease.map_or(Duration::ZERO, |lease| lease.left());
+                if leased > SHORTEST_LEASE {
+                    return Some((claim, leased));
+                }
+                state.release(self.manner.owner, &claim);
+                self.news.notify_one();
+                continue;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if state.is_closing || left.is_zero() {
@@ -428,57 +563,88 @@ impl Sender {
     }
 }
 
-impl State {
-    fn release_ready(&mut self, owner: Owner) {
-        for Claim { lane, id, .. } in std::mem::take(&mut self.ready) {
-            let verdict = Verdict::Released;
-            let settlement = Settlement {
-                lane,
-                id,
-                owner,
-                verdict,
-            };
-            self.finished.push(Finished {
-                settlement,
-                error: None,
-                attempts: 0,
-            });
-        }
-    }
-
-    fn settled(&mut self, finished: Finished, is_mine: bool) {
+impl Sender {
+    fn settled(&self, state: &mut State, finished: Finished, is_mine: bool) {
         let Finished {
             settlement,
             error,
             attempts,
+            order,
         } = finished;
-        self.held.remove(&settlement.lane);
+        let Settlement {
+            lane, id, verdict, ..
+        } = settlement;
+        state.held.remove(&lane);
         if let Some(error) = &error {
-            log::info!(target: "katalys", "update {}: {error}", settlement.id);
+            log::info!(target: "katalys", "update {id}: {error}");
         }
-        let result = match (&settlement.verdict, error) {
-            _ if !is_mine => return,
-            (Verdict::Delivered, _) => Ok(attempts),
-            (Verdict::Rejected { .. }, Some(error)) => Err(error),
+        if !is_mine {
+            return;
+        }
+        let (event, result) = match (verdict, error) {
+            (Verdict::Delivered, _) => {
+                let event = events::plain(EventKind::Delivered, id, order, attempts);
+                (event, Some(Ok(attempts)))
+            }
+            (Verdict::Rejected { .. }, Some(error)) => {
+                let event = events::caused(EventKind::DeadLettered, id, order, attempts, &error);
+                (event, Some(Err(error)))
+            }
+            (Verdict::Retry(_), Some(error)) => {
+                let event = events::caused(EventKind::Retried, id, order, attempts, &error);
+                (event, None)
+            }
             _ => return,
         };
-        if let Some(awaited) = self.awaited.get_mut(&settlement.id) {
+        Events::tell(&self.events, event);
+        if let (Some(result), Some(awaited)) = (result, state.awaited.get_mut(&id)) {
             *awaited = Some(result);
         }
     }
 
-    fn died(&mut self, id: UpdateId, cause: &Cause) {
+    fn died(&self, state: &mut State, died: Died) {
+        let Died {
+            lane,
+            id,
+            payload,
+            cause,
+        } = died;
         log::error!(target: "katalys", "update {id} is now a dead letter: {}", cause.reason);
-        if let Some(awaited) = self.awaited.get_mut(&id) {
-            *awaited = Some(Err(Error::new(
-                ErrorCode::OutboxFailed,
-                cause.reason.clone(),
-            )));
+        let order = self.events.label(lane, &payload);
+        let mut event = events::plain(EventKind::DeadLettered, id, order, 0);
+        event.code = Some(cause.code);
+        Events::tell(&self.events, event);
+        if let Some(awaited) = state.awaited.get_mut(&id) {
+            *awaited = Some(Err(Error::new(ErrorCode::OutboxFailed, cause.reason)));
         }
     }
 }
 
-fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+impl State {
+    fn release_ready(&mut self, owner: Owner) {
+        for claim in std::mem::take(&mut self.ready) {
+            self.release(owner, &claim);
+        }
+    }
+
+    /// Gives back what was not tried after all.
+    fn release(&mut self, owner: Owner, claim: &Claim) {
+        let settlement = Settlement {
+            lane: claim.lane,
+            id: claim.id,
+            owner,
+            verdict: Verdict::Released,
+        };
+        self.finished.push(Finished {
+            settlement,
+            error: None,
+            attempts: 0,
+            order: String::new(),
+        });
+    }
+}
+
+pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let builder = thread::Builder::new().name(name.into());
     builder.stack_size(STACK_SIZE).spawn(run).map(|_| ())
 }

@@ -35,6 +35,33 @@ pub(crate) trait Store: Send {
     fn audit(&mut self) -> Result<Stats, Error>;
 }
 
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
+        (**self).commit(work)
+    }
+
+    fn outlook(&mut self) -> Result<Outlook, Error> {
+        (**self).outlook()
+    }
+
+    fn stats(&mut self) -> Result<Stats, Error> {
+        (**self).stats()
+    }
+
+    fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error> {
+        (**self).whereabouts(id)
+    }
+
+    fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error> {
+        (**self).dead_letters(from, most)
+    }
+
+    #[cfg(test)]
+    fn audit(&mut self) -> Result<Stats, Error> {
+        (**self).audit()
+    }
+}
+
 /// Work on a store apart from its commits: what may take long and must hold nobody up.
 pub(crate) trait Upkeep: Send {
     /// Tidies up a part of what has been written; cheap if there is little.
@@ -142,13 +169,31 @@ pub(crate) enum Effect {
     /// Leased to the one who asked; and what became a dead letter instead.
     Claimed {
         claims: Vec<Claim>,
-        died: Vec<(UpdateId, Cause)>,
+        died: Vec<Died>,
     },
     /// Whether it was still the settler's to settle.
     Settled(bool),
     /// Whether there was such a dead letter.
     Found(bool),
+    /// A dead letter of this lane, with this payload, is gone.
+    Discarded(Remains),
     Renewed,
+}
+
+/// An update that became a dead letter before it was sent.
+#[derive(Clone)]
+pub(crate) struct Died {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub payload: Vec<u8>,
+    pub cause: Cause,
+}
+
+/// What is left of a dead letter that was discarded.
+#[derive(Clone)]
+pub(crate) struct Remains {
+    pub lane: LaneId,
+    pub payload: Vec<u8>,
 }
 
 /// An update to send, leased.

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::schema::HELD;
 use crate::queue::outbox::clock::{Millis, millis};
 use crate::queue::outbox::store::{
-    Cause, Claim, ClaimOrder, Effect, LaneId, Outlook, Owner, UpdateId, count,
+    Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, UpdateId, count,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::time::Duration;
@@ -47,7 +47,12 @@ pub(super) fn claim(
                 &cause,
                 order.hold,
             )?;
-            died.push((lane.id, cause));
+            died.push(Died {
+                lane: lane.lane,
+                id: lane.id,
+                payload,
+                cause,
+            });
             continue;
         }
         lease(

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::schema::HELD;
 use super::settle::{move_on, remove};
 use crate::queue::outbox::clock::{Millis, wall};
-use crate::queue::outbox::store::{Cause, DeadLetter, Effect, LaneId, Stage, UpdateId};
+use crate::queue::outbox::store::{Cause, DeadLetter, Effect, LaneId, Remains, Stage, UpdateId};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 /// Moves the head of a lane among the dead letters. A lane that holds waits for somebody.
@@ -169,7 +169,10 @@ pub(super) fn discard(
     books.dead -= 1;
     books.discarded += 1;
     release_held(transaction, now, grave.lane)?;
-    Ok(Effect::Found(true))
+    Ok(Effect::Discarded(Remains {
+        lane: grave.lane,
+        payload: grave.payload,
+    }))
 }
 
 pub(super) fn edit(

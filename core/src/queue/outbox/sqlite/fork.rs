@@ -17,10 +17,10 @@ mod unix {
     // Only through these can SQLite be told of it: there is no safe interface.
     #![allow(unsafe_code)]
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    use libc::{fstat64 as system_fstat, stat64 as system_stat};
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     use libc::{fstat as system_fstat, stat as system_stat};
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use libc::{fstat64 as system_fstat, stat64 as system_stat};
     use rusqlite::ffi::{
         SQLITE_CONFIG_MEMSTATUS, sqlite3_config, sqlite3_syscall_ptr, sqlite3_vfs_find,
     };

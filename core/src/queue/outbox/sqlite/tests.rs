@@ -260,7 +260,10 @@ fn perform(store: &mut SqliteStore, folder: &Folder, model: &mut Model, deed: &D
                 .keys()
                 .nth(which.index(model.dead.len()))
                 .unwrap();
-            assert!(matches!(one(store, Work::Discard(id)), Effect::Found(true)));
+            assert!(matches!(
+                one(store, Work::Discard(id)),
+                Effect::Discarded(_)
+            ));
             let lane = model.dead.remove(&id).unwrap();
             model.held.remove(&lane);
             model.stats.dead -= 1;

@@ -1,0 +1,245 @@
+//! Taking updates in. A caller who may wait appends on its own thread; for one who may not, a
+//! thread of the outbox appends whatever has come meanwhile in one transaction, and completes
+//! each call when its update is durable, or delivered.
+
+use super::events::{self, EventKind, Events};
+use super::sender::{POLL, Sender, start_thread};
+use super::store::{Append, Effect, UpdateId, Work};
+use super::{Outbox, full, stage_of, unexpected};
+use crate::client::{Receipt, Ticket};
+use crate::delivery::{Attempts, Completion};
+use crate::error::Error;
+use crate::order::{Checked, Code, Problem};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// So many share a transaction at most.
+const MOST_AT_ONCE: usize = 256;
+const LONGEST_IDLE: Duration = Duration::from_secs(10);
+
+/// An update of a caller who does not wait.
+pub(crate) struct Arrival {
+    pub update: Checked,
+    pub then: Then,
+}
+
+/// When the caller of an [`Arrival`] is told.
+pub(crate) enum Then {
+    Accepted(Box<dyn FnOnce(Result<Ticket, Error>) + Send>),
+    Delivered {
+        attempts: Attempts,
+        cancelled: Arc<AtomicBool>,
+        complete: Completion,
+    },
+}
+
+/// A call that waits for the delivery of its update.
+struct Awaited {
+    ticket: Ticket,
+    attempts: Attempts,
+    complete: Completion,
+}
+
+impl Outbox {
+    /// Takes an update in; it is durable when this returns.
+    pub(crate) fn accept(&self, update: Checked) -> Result<Ticket, Error> {
+        let ticket = self.accept_all(vec![update])?.pop();
+        ticket.unwrap_or_else(|| Err(unexpected()))
+    }
+
+    /// Takes updates in, in one transaction, and with them a lease on as much as can be sent at
+    /// once: otherwise that would be a second transaction before the first byte leaves.
+    fn accept_all(&self, updates: Vec<Checked>) -> Result<Vec<Result<Ticket, Error>>, Error> {
+        let sender = self.sender()?;
+        let mut rest = Vec::with_capacity(updates.len());
+        let mut work = Vec::with_capacity(updates.len() + 1);
+        for update in updates {
+            let lane = update.lane.cast_signed();
+            rest.push((update.warnings, sender.events.label(lane, &update.payload)));
+            work.push(Work::Append(Append {
+                lane,
+                stage: stage_of(&update.payload),
+                payload: update.payload,
+            }));
+        }
+        if self.settings.deliver {
+            work.extend(sender.claim_for(rest.len()));
+        }
+        let lease = sender.lease_from_now();
+        let mut effects = sender.group.commit(work)?.into_iter();
+        let accepted = rest.into_iter().zip(effects.by_ref());
+        let tickets = accepted.map(|((warnings, order), effect)| {
+            let ticket = ticket(warnings, effect)?;
+            let event = events::plain(EventKind::Accepted, ticket.id, order, 0);
+            Events::tell(&sender.events, event);
+            Ok(ticket)
+        });
+        let tickets = tickets.collect();
+        match effects.next() {
+            Some(claimed) => Sender::take_in(sender, claimed, lease),
+            None if self.settings.deliver => Sender::wake(sender),
+            None => {}
+        }
+        Ok(tickets)
+    }
+
+    /// Takes an update in on a thread of the outbox.
+    pub(crate) fn accept_soon(outbox: &Arc<Self>, arrival: Arrival) -> Result<(), Error> {
+        let sender = outbox.sender()?;
+        if sender.add_arrival(arrival) {
+            let own = Arc::clone(outbox);
+            start_thread("katalys-accept", move || own.take_arrivals())
+                .map_err(|refused| sender.without_intake(&refused))?;
+        }
+        Ok(())
+    }
+
+    fn take_arrivals(&self) {
+        let Ok(sender) = self.sender() else {
+            return;
+        };
+        let mut awaited: Vec<Awaited> = Vec::new();
+        let mut looked = Instant::now();
+        loop {
+            let wait = if awaited.is_empty() {
+                LONGEST_IDLE
+            } else {
+                POLL
+            };
+            let Some(arrivals) = sender.next_arrivals(wait, awaited.is_empty()) else {
+                return;
+            };
+            self.take(arrivals, &mut awaited);
+            let looks = looked.elapsed() >= POLL;
+            if looks {
+                looked = Instant::now();
+            }
+            self.complete(sender, &mut awaited, looks);
+        }
+    }
+
+    fn take(&self, mut arrivals: VecDeque<Arrival>, awaited: &mut Vec<Awaited>) {
+        while !arrivals.is_empty() {
+            let most = arrivals.len().min(MOST_AT_ONCE);
+            let (updates, thens): (Vec<_>, Vec<_>) = arrivals
+                .drain(..most)
+                .filter_map(unless_cancelled)
+                .map(|Arrival { update, then }| (update, then))
+                .unzip();
+            let tickets = self.accept_all(updates);
+            let mut tickets = tickets.map(Vec::into_iter);
+            for then in thens {
+                let ticket = match &mut tickets {
+                    Ok(tickets) => tickets.next().unwrap_or_else(|| Err(unexpected())),
+                    Err(error) => Err(error.clone()),
+                };
+                awaited.extend(self.answer(then, ticket));
+            }
+        }
+    }
+
+    /// Tells the caller, or returns what there is to wait for.
+    fn answer(&self, then: Then, ticket: Result<Ticket, Error>) -> Option<Awaited> {
+        match (then, ticket) {
+            (Then::Accepted(complete), ticket) => guarded(|| complete(ticket)),
+            (Then::Delivered { complete, .. }, Err(error)) => guarded(|| complete(Err(error))),
+            (
+                Then::Delivered {
+                    attempts, complete, ..
+                },
+                Ok(ticket),
+            ) => {
+                if let Ok(sender) = self.sender() {
+                    sender.await_update(ticket.id);
+                }
+                let awaited = Awaited {
+                    ticket,
+                    attempts,
+                    complete,
+                };
+                // It may have been delivered before anybody waited for it.
+                match self.settled_elsewhere(awaited.ticket.id) {
+                    None => return Some(awaited),
+                    Some(result) => awaited.finish(result),
+                }
+            }
+        }
+        None
+    }
+
+    /// Tells those whose update was delivered, or refused, or whose time is up.
+    fn complete(&self, sender: &Sender, awaited: &mut Vec<Awaited>, looks: bool) {
+        let mut index = 0;
+        while index < awaited.len() {
+            let call = &awaited[index];
+            let id = call.ticket.id;
+            let mut result = sender.result_of(id);
+            if result.is_none() && looks {
+                result = self.settled_elsewhere(id);
+            }
+            if result.is_none() && Instant::now() >= call.attempts.deadline {
+                result = Some(Err(out_of_time()));
+            }
+            match result {
+                None => index += 1,
+                Some(result) => {
+                    sender.forget(id);
+                    awaited.swap_remove(index).finish(result);
+                }
+            }
+        }
+    }
+}
+
+impl Awaited {
+    fn finish(mut self, result: Result<u32, Error>) {
+        let receipt = result.map(|attempts| {
+            self.attempts.count = attempts;
+            Receipt::new(&self.attempts, self.ticket.warnings)
+        });
+        guarded(|| (self.complete)(receipt));
+    }
+}
+
+/// The update is safe, but the caller's time is up.
+pub(super) fn out_of_time() -> Error {
+    let text = "the update is in the outbox, but was not delivered within the time limit; it \
+                will be sent";
+    Error::new(crate::error::ErrorCode::Timeout, text)
+}
+
+fn unless_cancelled(arrival: Arrival) -> Option<Arrival> {
+    match arrival.then {
+        Then::Delivered {
+            cancelled,
+            complete,
+            ..
+        } if cancelled.load(Ordering::Relaxed) => {
+            guarded(|| complete(Err(Error::internal("the call was cancelled"))));
+            None
+        }
+        then => Some(Arrival { then, ..arrival }),
+    }
+}
+
+fn ticket(mut warnings: Vec<Problem>, effect: Effect) -> Result<Ticket, Error> {
+    let id: UpdateId = match effect {
+        Effect::Appended { id, stale } => {
+            if stale {
+                warnings.push(Problem::new("order_status", Code::StatusStale));
+            }
+            id
+        }
+        Effect::Collapsed { id } => id,
+        Effect::Full { rows, bytes } => return Err(full(rows, bytes)),
+        _ => return Err(unexpected()),
+    };
+    Ok(Ticket { id, warnings })
+}
+
+/// A completion that panics takes its own result with it, and nothing else.
+fn guarded(complete: impl FnOnce()) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(complete));
+}
