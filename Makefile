@@ -11,7 +11,7 @@ unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT
 
 BINDINGS := bindings-c bindings-php bindings-python bindings-node
 
-.PHONY: demo test test-outbox build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
+.PHONY: demo test build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
 
 demo: tools-demo build receiver
 	examples/demo.sh
@@ -37,14 +37,9 @@ test: tools-test build receiver
 	$(MAKE) -C bindings-node test
 	examples/test.sh
 
-# The durable queue, which is not in the packages yet: crashes, full disks, kill -9.
-test-outbox:
-	cargo test -p katalys-core --features outbox
-
 lint: tools-test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p katalys-core --features outbox --all-targets -- -D warnings
 	cargo run -q -p katalys-generate -- --check
 	tools/deny.sh
 	$(MAKE) -C bindings-c lint

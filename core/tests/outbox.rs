@@ -48,8 +48,8 @@ fn endpoint(receiver: &Receiver, steps: &str) -> String {
     )
 }
 
-/// Order id and count of each update that was answered with 204, or at least read.
-fn received(receiver: &Receiver, run: &str) -> Vec<(String, u64)> {
+/// Everything that came in under this run.
+fn requests(receiver: &Receiver, run: &str) -> Vec<serde_json::Value> {
     let address = receiver.ready()["control"].as_str().expect("control");
     let mut stream = TcpStream::connect(address.trim_start_matches("http://")).expect("connected");
     write!(
@@ -60,8 +60,16 @@ fn received(receiver: &Receiver, run: &str) -> Vec<(String, u64)> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let records: Vec<serde_json::Value> = serde_json::from_str(body).expect("JSON");
-    let answered = records.iter().filter(|record| record["step"] == "204");
+    serde_json::from_str(body).expect("JSON")
+}
+
+/// Order id and count of each update that was answered with 204, or at least read.
+fn received(receiver: &Receiver, run: &str) -> Vec<(String, u64)> {
+    let records = requests(receiver, run);
+    let is_answered = |step: &str| step == "204" || step.starts_with("slow=");
+    let answered = records
+        .iter()
+        .filter(|record| record["step"].as_str().is_some_and(is_answered));
     let parsed = answered.map(|record| {
         let body = record["body"].as_str().expect("a body");
         let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
@@ -264,22 +272,34 @@ fn child() {
     let url = std::env::var("CHILD_URL").expect("a URL");
     let first: u32 = std::env::var("CHILD_FIRST").unwrap().parse().unwrap();
     let order = std::env::var("CHILD_ORDER").unwrap();
+    let number = |name: &str| std::env::var(name).map(|text| text.parse().unwrap());
     let client = client(
         &options(&file, &url)
             .set("timeout", 2)
+            .set("workers", number("CHILD_WORKERS").unwrap_or(4))
             .set("on_rejected", "hold"),
     );
-    for number in first.. {
+    let last = number("CHILD_LAST").unwrap_or(u32::MAX);
+    for number in first..=last {
         let order = format!("{order}-{}", number % 3);
         client
             .enqueue_update(order, count(number))
             .expect("accepted");
         println!("accepted {number}");
     }
+    client.flush(LONG).expect("flushed");
 }
 
 fn start_child(file: &str, url: &str, order: usize, first: u32) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    child_command(file, url, order, first)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a child")
+}
+
+fn child_command(file: &str, url: &str, order: usize, first: u32) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args([
             "--exact",
             "child",
@@ -290,10 +310,8 @@ fn start_child(file: &str, url: &str, order: usize, first: u32) -> Child {
         .env("CHILD_FILE", file)
         .env("CHILD_URL", url)
         .env("CHILD_ORDER", order.to_string())
-        .env("CHILD_FIRST", first.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a child")
+        .env("CHILD_FIRST", first.to_string());
+    command
 }
 
 /// Kills a child and returns the last number it had said was accepted.
@@ -385,4 +403,122 @@ fn check_arrival(arrived: &[(String, u64)], accepted: &[Vec<(u32, u32)>]) {
             );
         }
     }
+}
+
+#[test]
+fn calls_that_do_not_wait_and_those_that_do_share_a_lane() {
+    let (folder, receiver) = (Folder::new("background"), receiver());
+    let client = client(&options(
+        &folder.file(),
+        &endpoint(&receiver, "b/503/slow=30/204"),
+    ));
+    let (told, tickets) = std::sync::mpsc::channel();
+    let (done, receipts) = std::sync::mpsc::channel();
+    let prepare = |number| {
+        let fields = count(number);
+        client.prepare(katalys_core::Call::Update, &"1001".into(), &fields)
+    };
+    for number in 1..=50 {
+        let told = told.clone();
+        let complete = move |ticket: Result<katalys_core::Ticket, _>| {
+            told.send(ticket.map(|ticket| ticket.id)).unwrap();
+        };
+        client
+            .enqueue_soon(prepare(number).unwrap(), complete)
+            .unwrap();
+    }
+    let submission = client.submit(prepare(51).unwrap(), move |receipt| {
+        done.send(receipt).unwrap();
+    });
+    submission.expect("submitted");
+    let ids: Vec<i64> = (0..50).map(|_| tickets.recv().unwrap().unwrap()).collect();
+    assert!(ids.is_sorted(), "accepted in the order of the calls");
+    let receipt = receipts
+        .recv_timeout(LONG)
+        .expect("told")
+        .expect("received");
+    assert_eq!(receipt.attempts, 1);
+    let order: Vec<u64> = received(&receiver, "b").iter().map(|(_, n)| *n).collect();
+    assert_eq!(order, (1..=51).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_observer_hears_what_becomes_of_each_update() {
+    let (folder, receiver) = (Folder::new("events"), receiver());
+    let url = endpoint(&receiver, "e/503/204/422/204");
+    let client = client(&options(&folder.file(), &url));
+    let (tell, told) = std::sync::mpsc::channel();
+    assert!(client.observe(move |events| {
+        for event in events {
+            let _ = tell.send(event.clone());
+        }
+    }));
+    client.enqueue_update("1001", count(1)).expect("accepted");
+    client.enqueue_update("1001", count(2)).expect("accepted");
+    client.enqueue_update("1001", count(3)).expect("accepted");
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+    let letter = client.dead_letters(0, 1).unwrap().remove(0);
+    assert!(client.discard(letter.id).unwrap());
+    client.close(LONG).expect("closed");
+    let heard: Vec<katalys_core::Event> = told.try_iter().collect();
+    let of = |id: i64| {
+        let of_it = heard.iter().filter(|event| event.id == id);
+        let shown = of_it.map(|event| (event.kind.as_str(), event.attempts, event.code));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of(1),
+        [
+            ("accepted", 0, None),
+            ("retried", 1, Some("unavailable")),
+            ("delivered", 2, None)
+        ]
+    );
+    assert_eq!(
+        of(2),
+        [
+            ("accepted", 0, None),
+            ("dead_lettered", 1, Some("rejected")),
+            ("discarded", 0, None)
+        ]
+    );
+    assert_eq!(of(3), [("accepted", 0, None), ("delivered", 1, None)]);
+    let names: std::collections::HashSet<&str> =
+        heard.iter().map(|event| event.order.as_str()).collect();
+    assert_eq!(names.len(), 1, "one order has one name");
+    assert!(!names.contains("1001"), "which is not its order_id");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_stood_still_sends_nothing_that_another_took_over() {
+    let (folder, receiver) = (Folder::new("stopped"), receiver());
+    let url = endpoint(&receiver, "s/slow=400");
+    let mut child = child_command(&folder.file(), &url, 0, 1)
+        .env("CHILD_LAST", "12")
+        .env("CHILD_WORKERS", "1")
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("a child");
+    let client = client(&options(&folder.file(), &url).set("timeout", 2));
+    while client.stats().unwrap().accepted < 12 {
+        assert!(child.try_wait().unwrap().is_none(), "the child still runs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let signal = |name: &str| {
+        let sent = Command::new("kill")
+            .args([name, &child.id().to_string()])
+            .status();
+        assert!(sent.expect("kill").success());
+    };
+    signal("-STOP");
+    assert!(client.stats().unwrap().in_flight > 1, "more than it sends");
+    assert_eq!(client.flush(LONG).unwrap(), 0, "taken over after the lease");
+    let before = requests(&receiver, "s").len();
+    signal("-CONT");
+    assert!(
+        child.wait().expect("ended").success(),
+        "it sees all is done"
+    );
+    assert_eq!(requests(&receiver, "s").len(), before);
 }

@@ -1,5 +1,5 @@
 //! The outbox on a disk that is full, read-only or locked: an error, and nothing half-written.
-#![cfg(all(feature = "outbox", target_os = "linux"))]
+#![cfg(target_os = "linux")]
 
 use katalys_core::{Client, Error, ErrorCode, Fields, Language};
 use std::io::{Read, Write};

@@ -1,5 +1,5 @@
 //! How fast the outbox is, and how much memory a backlog takes. Run in release mode, by hand:
-//! `cargo test --release --features outbox --test outbox_rates -- --ignored --nocapture`, with
+//! `cargo test --release -p katalys-core --test outbox_rates -- --ignored --nocapture`, with
 //! `RATES_URL` as the endpoint (a server that answers 204), or the tests' own receiver.
 
 use katalys_core::{Client, Fields, Language};

@@ -71,7 +71,7 @@ impl Outbox {
         let mut effects = sender.group.commit(work)?.into_iter();
         let accepted = rest.into_iter().zip(effects.by_ref());
         let tickets = accepted.map(|((warnings, order), effect)| {
-            let ticket = ticket(warnings, effect)?;
+            let ticket = ticket(warnings, &effect)?;
             let event = events::plain(EventKind::Accepted, ticket.id, order, 0);
             Events::tell(&sender.events, event);
             Ok(ticket)
@@ -224,8 +224,8 @@ fn unless_cancelled(arrival: Arrival) -> Option<Arrival> {
     }
 }
 
-fn ticket(mut warnings: Vec<Problem>, effect: Effect) -> Result<Ticket, Error> {
-    let id: UpdateId = match effect {
+fn ticket(mut warnings: Vec<Problem>, effect: &Effect) -> Result<Ticket, Error> {
+    let id: UpdateId = match *effect {
         Effect::Appended { id, stale } => {
             if stale {
                 warnings.push(Problem::new("order_status", Code::StatusStale));

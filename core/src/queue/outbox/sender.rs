@@ -83,6 +83,7 @@ impl Lease {
 }
 
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a matter of its own")]
 struct State {
     has_dispatcher: bool,
     has_news: bool,
@@ -281,7 +282,7 @@ impl Sender {
     fn dispatch(sender: &Arc<Self>) {
         let mut renewed = Instant::now();
         let mut changes = 0;
-        let mut changed = Instant::now();
+        let mut last_change = Instant::now();
         loop {
             let Ok(outlook) = sender.group.ask(Store::outlook) else {
                 sender.pause(STORE_RETRY);
@@ -292,7 +293,7 @@ impl Sender {
                 if sender.ends() {
                     break;
                 }
-                let is_quiet = outlook.pending == 0 && changed.elapsed() > QUIET;
+                let is_quiet = outlook.pending == 0 && last_change.elapsed() > QUIET;
                 sender.tidy(&mut changes, is_quiet);
                 sender.pause(sender.patience(outlook));
                 continue;
@@ -301,7 +302,7 @@ impl Sender {
             let settlements = finished.iter().map(|finished| finished.settlement.clone());
             let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
             all.append(&mut work);
-            changed = Instant::now();
+            last_change = Instant::now();
             let lease = sender.lease_from_now();
             match sender.group.commit(all) {
                 Ok(effects) => Self::distribute(sender, finished, effects, lease),
