@@ -28,7 +28,7 @@ use sender::{Manner, Parts, Sender, draw_owner};
 use sqlite::{Limits, SqliteStore, SqliteUpkeep};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use store::{Effect, Remains, Stage, Store, UpdateId, Whereabouts, Work};
+use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Whereabouts, Work};
 
 /// The outbox of one client in one process. The file is opened on first use, so that a process
 /// which only forks others has no connection for them to inherit.
@@ -261,9 +261,9 @@ fn stage_of(payload: &[u8]) -> Stage {
     let found = payload.windows(KEY.len()).position(|part| part == KEY);
     let status = found.map_or(&payload[..0], |at| &payload[at + KEY.len()..]);
     match status.split(|byte| *byte == b'"').next() {
-        Some(b"pending") => 1,
-        Some(b"paid") => 2,
-        Some(b"refunded" | b"cancelled") => 3,
+        Some(b"pending") => PENDING,
+        Some(b"paid") => PAID,
+        Some(b"refunded" | b"cancelled") => CLOSED,
         _ => 0,
     }
 }

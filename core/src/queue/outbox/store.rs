@@ -95,8 +95,12 @@ pub(crate) enum Work {
     },
 }
 
-/// How far an order is by its documented status: 0 unknown, 1 pending, 2 paid, 3 final.
+/// How far an order is by its documented status; 0 if that is unknown.
 pub(crate) type Stage = i64;
+pub(crate) const PENDING: Stage = 1;
+pub(crate) const PAID: Stage = 2;
+/// Refunded or cancelled.
+pub(crate) const CLOSED: Stage = 3;
 
 /// An update to accept.
 #[derive(Clone)]

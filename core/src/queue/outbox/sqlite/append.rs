@@ -4,7 +4,7 @@ use super::Limits;
 use super::books::Books;
 use super::fault::Fault;
 use crate::queue::outbox::clock::Millis;
-use crate::queue::outbox::store::{Append, Effect, LaneId, UpdateId, count};
+use crate::queue::outbox::store::{Append, Effect, LaneId, PAID, PENDING, Stage, UpdateId, count};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 pub(super) fn append(
@@ -14,9 +14,10 @@ pub(super) fn append(
     now: Millis,
     update: &Append,
 ) -> Result<Effect, Fault> {
-    let tail = tail_of(transaction, update.lane)?;
+    let lane = Lane::read(transaction, update.lane)?;
+    let tail = lane.as_ref().and_then(|lane| lane.tail);
     if limits.collapse
-        && let Tail::Update(last) = tail
+        && let Some(last) = tail
         && says(transaction, last, &update.payload)?
     {
         return Ok(Effect::Collapsed { id: last });
@@ -25,58 +26,64 @@ pub(super) fn append(
     if let Some(full) = limits.exceeded(books, size) {
         return Ok(full);
     }
-    let stale = match tail {
-        Tail::Update(_) if update.stage > 0 => {
-            latest_stage(transaction, update.lane)? > update.stage
-        }
-        _ => false,
+    let stale = match &lane {
+        Some(lane) => lane.is_beyond(transaction, update.stage)?,
+        None => false,
     };
     let id = books.accepted + 1;
     insert(transaction, id, now, update)?;
-    link(transaction, id, now, update.lane, tail)?;
+    match lane {
+        None => begin(transaction, id, now, update)?,
+        Some(lane) => prolong(transaction, id, update, &lane)?,
+    }
     books.accepted = id;
     books.bytes += size;
     Ok(Effect::Appended { id, stale })
 }
 
-/// What a new update comes behind.
-#[derive(Clone, Copy)]
-enum Tail {
-    NoLane,
-    /// The lane is held, and nothing waits in it.
-    Nothing,
-    Update(UpdateId),
+/// The lane that a new update comes into.
+struct Lane {
+    /// None if it is held, and nothing waits in it.
+    tail: Option<UpdateId>,
+    paid: Option<UpdateId>,
+    closed: Option<UpdateId>,
 }
 
-fn tail_of(transaction: &Transaction<'_>, lane: LaneId) -> Result<Tail, Fault> {
-    let mut statement = transaction.prepare_cached("SELECT tail FROM lanes WHERE lane = ?1")?;
-    let read = |row: &Row<'_>| {
-        Ok(row
-            .get::<_, Option<_>>(0)?
-            .map_or(Tail::Nothing, Tail::Update))
-    };
-    let found = statement.query_row([lane], read).optional()?;
-    Ok(found.unwrap_or(Tail::NoLane))
+impl Lane {
+    fn read(transaction: &Transaction<'_>, lane: LaneId) -> Result<Option<Self>, Fault> {
+        let mut statement =
+            transaction.prepare_cached("SELECT tail, paid, closed FROM lanes WHERE lane = ?1")?;
+        let read = |row: &Row<'_>| {
+            Ok(Self {
+                tail: row.get(0)?,
+                paid: row.get(1)?,
+                closed: row.get(2)?,
+            })
+        };
+        Ok(statement.query_row([lane], read).optional()?)
+    }
+
+    /// Whether a later state than this one waits.
+    fn is_beyond(&self, transaction: &Transaction<'_>, stage: Stage) -> Result<bool, Fault> {
+        let later = match stage {
+            PENDING => [self.paid, self.closed],
+            PAID => [None, self.closed],
+            _ => return Ok(false),
+        };
+        let mut statement = transaction.prepare_cached("SELECT 1 FROM updates WHERE id = ?1")?;
+        for id in later.into_iter().flatten() {
+            if statement.exists([id])? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn says(transaction: &Transaction<'_>, id: UpdateId, payload: &[u8]) -> Result<bool, Fault> {
     let mut statement =
         transaction.prepare_cached("SELECT payload = ?2 FROM updates WHERE id = ?1")?;
     Ok(statement.query_row((id, payload), |row| row.get(0))?)
-}
-
-/// The furthest state of the order that still waits.
-fn latest_stage(transaction: &Transaction<'_>, lane: LaneId) -> Result<i64, Fault> {
-    let mut statement = transaction.prepare_cached(
-        "WITH RECURSIVE waiting (id, stage) AS (
-             SELECT id, stage FROM updates WHERE id = (SELECT head FROM lanes WHERE lane = ?1)
-             UNION ALL
-             SELECT behind.id, behind.stage FROM waiting
-             JOIN updates AS ahead ON ahead.id = waiting.id
-             JOIN updates AS behind ON behind.id = ahead.next
-         ) SELECT max(stage) FROM waiting",
-    )?;
-    Ok(statement.query_row([lane], |row| row.get(0))?)
 }
 
 fn insert(
@@ -92,30 +99,35 @@ fn insert(
     Ok(())
 }
 
-fn link(
+/// A lane with this update only.
+fn begin(
     transaction: &Transaction<'_>,
     id: UpdateId,
     now: Millis,
-    lane: LaneId,
-    tail: Tail,
+    update: &Append,
 ) -> Result<(), Fault> {
-    let (sql, key) = match tail {
-        Tail::NoLane => {
-            let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?3, ?2, ?2)";
-            transaction.prepare_cached(sql)?.execute((lane, id, now))?;
-            return Ok(());
-        }
-        Tail::Nothing => (
-            "UPDATE lanes SET head = ?2, tail = ?2 WHERE lane = ?1",
-            lane,
-        ),
-        Tail::Update(last) => {
-            let sql = "UPDATE lanes SET tail = ?2 WHERE lane = ?1";
-            transaction.prepare_cached(sql)?.execute((lane, id))?;
-            ("UPDATE updates SET next = ?2 WHERE id = ?1", last)
-        }
-    };
-    transaction.prepare_cached(sql)?.execute((key, id))?;
+    let sql = "INSERT INTO lanes (lane, due, head, tail, paid, closed)
+               VALUES (?1, ?3, ?2, ?2, iif(?4 = 2, ?2, NULL), iif(?4 = 3, ?2, NULL))";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute((update.lane, id, now, update.stage))?;
+    Ok(())
+}
+
+/// This update as the last of its lane.
+fn prolong(
+    transaction: &Transaction<'_>,
+    id: UpdateId,
+    update: &Append,
+    lane: &Lane,
+) -> Result<(), Fault> {
+    let sql = "UPDATE lanes SET tail = ?2, head = iif(tail IS NULL, ?2, head),
+               paid = iif(?3 = 2, ?2, paid), closed = iif(?3 = 3, ?2, closed) WHERE lane = ?1";
+    let mut statement = transaction.prepare_cached(sql)?;
+    statement.execute((update.lane, id, update.stage))?;
+    if let Some(last) = lane.tail {
+        let sql = "UPDATE updates SET next = ?2 WHERE id = ?1";
+        transaction.prepare_cached(sql)?.execute((last, id))?;
+    }
     Ok(())
 }
 

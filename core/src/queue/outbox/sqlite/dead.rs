@@ -6,7 +6,9 @@ use super::fault::Fault;
 use super::schema::HELD;
 use super::settle::{move_on, remove};
 use crate::queue::outbox::clock::{Millis, wall};
-use crate::queue::outbox::store::{Cause, DeadLetter, Effect, LaneId, Remains, Stage, UpdateId};
+use crate::queue::outbox::store::{
+    CLOSED, Cause, DeadLetter, Effect, LaneId, PAID, Remains, Stage, UpdateId,
+};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
 /// Moves the head of a lane among the dead letters. A lane that holds waits for somebody.
@@ -86,7 +88,26 @@ pub(super) fn replay(
     books.dead -= 1;
     books.bytes += size_of(&grave.payload);
     thread_in(transaction, now, grave.lane, id)?;
+    note_stage(transaction, &grave, id)?;
     Ok(Effect::Found(true))
+}
+
+/// Keeps the lane's last `paid` or `closed` right. If that one still waits, it comes behind the
+/// replayed one, unless it is on its way already.
+fn note_stage(transaction: &Transaction<'_>, grave: &Grave, id: UpdateId) -> Result<(), Fault> {
+    let sql = match grave.stage {
+        PAID => {
+            "UPDATE lanes SET paid = ?2 WHERE lane = ?1 AND (paid IS NULL OR paid = head
+             OR NOT EXISTS (SELECT 1 FROM updates WHERE id = paid))"
+        }
+        CLOSED => {
+            "UPDATE lanes SET closed = ?2 WHERE lane = ?1 AND (closed IS NULL OR closed = head
+             OR NOT EXISTS (SELECT 1 FROM updates WHERE id = closed))"
+        }
+        _ => return Ok(()),
+    };
+    transaction.prepare_cached(sql)?.execute((grave.lane, id))?;
+    Ok(())
 }
 
 fn thread_in(

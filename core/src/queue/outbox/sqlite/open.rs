@@ -155,7 +155,7 @@ fn is_mine_to_move(_path: &Path, _damaged: &File) -> std::io::Result<bool> {
     Ok(true)
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -25,7 +25,8 @@ CREATE TABLE updates (
     next INTEGER
 ) STRICT;
 -- One row per order that has something pending, or is held. While a lane is leased, `due` is
--- the lease's end. `started` counts attempts whose end nobody has seen.
+-- the lease's end. `started` counts attempts whose end nobody has seen. `paid` and `closed` are the
+-- last updates that said so, whether they still wait or not.
 CREATE TABLE lanes (
     lane INTEGER PRIMARY KEY,
     due INTEGER NOT NULL,
@@ -33,7 +34,9 @@ CREATE TABLE lanes (
     tail INTEGER,
     owner INTEGER,
     failures INTEGER NOT NULL DEFAULT 0,
-    started INTEGER NOT NULL DEFAULT 0
+    started INTEGER NOT NULL DEFAULT 0,
+    paid INTEGER,
+    closed INTEGER
 ) STRICT;
 CREATE INDEX lanes_by_due ON lanes (due);
 CREATE TABLE dead (

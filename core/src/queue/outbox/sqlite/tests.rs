@@ -1,8 +1,9 @@
 //! The store against a simple model, with faults between any two pieces of work.
 
+use super::open::with_suffix;
 use super::*;
 use crate::queue::outbox::store::{
-    Append, Cause, Claim, ClaimOrder, LaneId, Owner, Settlement, Verdict,
+    Append, CLOSED, Cause, Claim, ClaimOrder, LaneId, Owner, Settlement, Stage, Verdict,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -103,7 +104,7 @@ const HOUR: u64 = 3_600_000;
 
 #[derive(Clone, Debug)]
 enum Deed {
-    Append(LaneId),
+    Append(LaneId, Stage),
     Claim(Owner, usize),
     /// Which of the claims held, and how it ends.
     Settle(prop::sample::Index, Ending),
@@ -111,8 +112,8 @@ enum Deed {
     Discard(prop::sample::Index),
     /// The connection ends, and another begins.
     Reopen,
-    /// A transaction of these ends before its commit.
-    Fail(LaneId),
+    /// The process dies in the middle of a transaction, after so many steps of `SQLite`'s.
+    Crash(LaneId, i32),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -136,13 +137,13 @@ fn deed() -> impl Strategy<Value = Deed> {
         RejectedAndHeld,
     ]);
     prop_oneof![
-        6 => (1..6_i64).prop_map(Deed::Append),
+        6 => (1..6_i64, 0..=CLOSED).prop_map(|(lane, stage)| Deed::Append(lane, stage)),
         4 => (1..3_i64, 1..4_usize).prop_map(|(owner, most)| Deed::Claim(owner, most)),
         6 => (any::<prop::sample::Index>(), ending).prop_map(|(which, how)| Deed::Settle(which, how)),
         1 => any::<prop::sample::Index>().prop_map(Deed::Replay),
         1 => any::<prop::sample::Index>().prop_map(Deed::Discard),
         1 => Just(Deed::Reopen),
-        1 => (1..6_i64).prop_map(Deed::Fail),
+        1 => (1..6_i64, 1..250).prop_map(|(lane, steps)| Deed::Crash(lane, steps)),
     ]
 }
 
@@ -153,6 +154,7 @@ struct Model {
     leased: Vec<(Claim, Owner)>,
     held: std::collections::BTreeSet<LaneId>,
     dead: BTreeMap<UpdateId, LaneId>,
+    stages: BTreeMap<UpdateId, Stage>,
     stats: Stats,
 }
 
@@ -165,6 +167,12 @@ impl Model {
         let lanes = self.lanes.iter().filter(|(_, ids)| !ids.is_empty());
         let free = lanes.filter(|(lane, _)| !self.is_leased(**lane) && !self.held.contains(lane));
         free.map(|(lane, _)| *lane).collect()
+    }
+
+    fn is_beyond(&self, lane: LaneId, stage: Stage) -> bool {
+        let waiting = self.lanes.get(&lane).into_iter().flatten();
+        let latest = waiting.map(|id| self.stages[id]).max();
+        stage > 0 && latest.is_some_and(|latest| latest > stage)
     }
 
     fn revive(&mut self, id: UpdateId) {
@@ -214,10 +222,19 @@ fn verdict(ending: Ending) -> Verdict {
     }
 }
 
-fn perform(store: &mut SqliteStore, folder: &Folder, model: &mut Model, deed: &Deed) {
+fn perform(store: &mut SqliteStore, folder: &mut Folder, model: &mut Model, deed: &Deed) {
     match deed {
-        Deed::Append(lane) => {
-            let id = append(store, *lane, &format!("of lane {lane}"));
+        Deed::Append(lane, stage) => {
+            let update = Append {
+                lane: *lane,
+                payload: format!("of lane {lane}").into_bytes(),
+                stage: *stage,
+            };
+            let Effect::Appended { id, stale } = one(store, Work::Append(update)) else {
+                panic!("another effect");
+            };
+            assert_eq!(stale, model.is_beyond(*lane, *stage), "a later state waits");
+            model.stages.insert(id, *stage);
             model.lanes.entry(*lane).or_default().push(id);
             model.stats.accepted += 1;
             model.stats.pending += 1;
@@ -270,18 +287,46 @@ fn perform(store: &mut SqliteStore, folder: &Folder, model: &mut Model, deed: &D
             model.stats.discarded += 1;
         }
         Deed::Reopen => *store = open(folder),
-        Deed::Fail(lane) => {
-            let update = Append {
-                lane: *lane,
-                payload: vec![1],
-                stage: 0,
-            };
-            store.connection.execute_batch("CREATE TEMP TRIGGER fail BEFORE UPDATE ON main.books BEGIN SELECT RAISE(ABORT, 'fail'); END").unwrap();
-            let work = [Work::Append(update), claim_order(1, 3, HOUR)];
-            assert!(store.commit(&work).is_err());
-            store.connection.execute_batch("DROP TRIGGER fail").unwrap();
-        }
+        Deed::Crash(lane, steps) => crash(store, folder, *lane, *steps),
         _ => {}
+    }
+}
+
+/// Goes on with what a process that dies then leaves on disk. The transaction fails in its last
+/// statement at the latest.
+fn crash(store: &mut SqliteStore, folder: &mut Folder, lane: LaneId, steps: i32) {
+    let update = Append {
+        lane,
+        payload: vec![1],
+        stage: 0,
+    };
+    let left = Folder::new("left");
+    let (from, to) = (folder.file(), left.file());
+    let die = move || {
+        for suffix in ["", "-wal"] {
+            let copied = std::fs::copy(with_suffix(&from, suffix), with_suffix(&to, suffix));
+            copied.expect("copied");
+        }
+        true
+    };
+    let connection = &mut store.connection;
+    connection
+        .execute_batch(
+            "CREATE TEMP TRIGGER fail BEFORE UPDATE ON main.books
+             BEGIN SELECT RAISE(ABORT, 'fail'); END",
+        )
+        .unwrap();
+    connection.progress_handler(steps, Some(die)).unwrap();
+    let work = [Work::Append(update), claim_order(1, 3, HOUR)];
+    assert!(store.commit(&work).is_err());
+    let connection = &mut store.connection;
+    connection
+        .progress_handler(0, None::<fn() -> bool>)
+        .unwrap();
+    connection.execute_batch("DROP TRIGGER fail").unwrap();
+    if left.file().exists() {
+        *store = open(&left);
+        *folder = left;
     }
 }
 
@@ -289,11 +334,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn the_store_does_as_the_model(deeds in prop::collection::vec(deed(), 1..60)) {
-        let folder = Folder::new("model");
+        let mut folder = Folder::new("model");
         let mut store = open(&folder);
         let mut model = Model::default();
         for deed in &deeds {
-            perform(&mut store, &folder, &mut model, deed);
+            perform(&mut store, &mut folder, &mut model, deed);
             let stats = store.audit().unwrap();
             let in_flight = u64::try_from(model.leased.len()).unwrap();
             let expected = Stats { in_flight, oldest_pending_seconds: stats.oldest_pending_seconds, ..model.stats };
