@@ -350,7 +350,7 @@ impl Process {
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });
-        let outbox = Outbox::configured(config, &engine, observer).map(Arc::new);
+        let outbox = Outbox::configured(config, &engine, observer)?.map(Arc::new);
         let pool = Pool::new(Arc::clone(&engine), config.workers);
         Ok(Self {
             id: std::process::id(),

@@ -1,7 +1,12 @@
 //! Measures the core.
 //!
 //! `katalys-bench send URL [CA_FILE] [SECONDS]` prints the rate of waiting calls from 8 threads;
-//! `katalys-bench check [TIMES]` prints the nanoseconds of one check of 20 fields.
+//! `katalys-bench check [TIMES]` prints the nanoseconds of one check of 20 fields;
+//! `katalys-bench drain URL BACKLOG` prints the rate of delivery from an outbox;
+//! `katalys-bench stalls|backlogs URL` and `katalys-bench idle|failing` print rows of the table.
+
+mod outbox;
+mod server;
 
 use katalys_core::{Call, Client, Fields, Language, Value};
 use std::hint::black_box;
@@ -52,7 +57,12 @@ fn main() {
             let ca_file = Some(*ca_file).filter(|path| !path.is_empty());
             send(endpoint, ca_file, seconds.parse().expect("seconds"));
         }
-        _ => eprintln!("usage: katalys-bench check [TIMES] | send URL [CA_FILE] [SECONDS]"),
+        ["drain", url, backlog] => outbox::drain(url, backlog.parse().expect("a number")),
+        ["stalls", url] => outbox::stalls(url),
+        ["backlogs", url] => outbox::backlogs(url),
+        ["idle"] => outbox::idle(),
+        ["failing"] => outbox::failing(),
+        _ => eprintln!("usage: see the head of this program's source"),
     }
 }
 

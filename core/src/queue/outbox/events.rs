@@ -1,7 +1,7 @@
 //! Tells whoever wants to know what becomes of each update, on a thread of its own, so that a slow
 //! listener holds up neither a caller nor the delivery.
 
-use super::store::{LaneId, UpdateId};
+use super::store::{LaneId, UpdateId, field_of};
 use crate::error::Error;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -116,8 +116,7 @@ impl Events {
         if !self.is_plain {
             return format!("{:016x}", lane.cast_unsigned());
         }
-        let fields = serde_json::from_slice::<serde_json::Value>(payload).unwrap_or_default();
-        fields["order_id"].as_str().unwrap_or_default().to_owned()
+        field_of(payload, "order_id")
     }
 
     pub(super) fn tell(events: &Arc<Self>, event: Event) {

@@ -46,24 +46,26 @@ impl Outbox {
         config: &Config,
         engine: &Arc<Engine>,
         observer: &ObserverPlace,
-    ) -> Option<Self> {
-        let settings = config.outbox.clone()?;
+    ) -> Result<Option<Self>, Error> {
+        let Some(settings) = config.outbox.clone() else {
+            return Ok(None);
+        };
         let manner = Manner {
-            owner: draw_owner(),
+            owner: draw_owner()?,
             workers: config.workers,
             timeout: config.timeout,
             hold: settings.hold,
             max_age: settings.max_age,
         };
         let events = Events::new(Arc::clone(observer), settings.has_plain_events);
-        Some(Self {
+        Ok(Some(Self {
             settings,
             manner,
             engine: Arc::clone(engine),
             sender: OnceLock::new(),
             opening: Mutex::new(()),
             events,
-        })
+        }))
     }
 
     /// Opens the file and closes it again, so that what cannot work shows at once.

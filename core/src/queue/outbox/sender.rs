@@ -160,13 +160,12 @@ impl Sender {
     /// The wish for as many updates as can leave at once, if there is nothing else to send.
     pub(super) fn claim_for(&self, most: usize) -> Option<Work> {
         let state = self.lock();
-        let stops = state.is_closing || state.health.pause().is_some();
-        if stops || !state.ready.is_empty() {
+        if state.is_closing || state.health.is_in_doubt() || !state.ready.is_empty() {
             return None;
         }
         let room = state.health.room(state.held.len(), self.manner.workers);
         drop(state);
-        (room > 0).then(|| self.claim_order(most.min(room)))
+        (room > 0).then(|| self.claim_order(most.min(room), false))
     }
 
     /// The lease on what is claimed from now on.
@@ -339,15 +338,16 @@ impl Sender {
         let is_due = outlook.next_due == Some(Duration::ZERO) || !finished.is_empty();
         let is_worth_it = room > most / 2 || state.ready.is_empty();
         if room > 0 && is_due && is_worth_it {
-            work.push(self.claim_order(room));
+            work.push(self.claim_order(room, state.health.is_in_doubt()));
         }
         (finished, work)
     }
 
-    fn claim_order(&self, most: usize) -> Work {
+    fn claim_order(&self, most: usize, is_probe: bool) -> Work {
         Work::Claim(ClaimOrder {
             owner: self.manner.owner,
             most,
+            any_from: is_probe.then(|| fastrand::i64(..)),
             lease: self.lease(),
             max_age: self.manner.max_age,
             hold: self.manner.hold,
@@ -663,7 +663,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Drawn anew by each process.
-pub(super) fn draw_owner() -> Owner {
-    fastrand::Rng::new().i64(1..Millis::MAX)
+/// Drawn by the system: a generator of the process's own would go on in its forked children where
+/// it stood, and two of them would draw the same.
+pub(super) fn draw_owner() -> Result<Owner, Error> {
+    let drawn = getrandom::u64();
+    let refused = |error| Error::internal(format!("the system gives no random number: {error}"));
+    drawn.map(u64::cast_signed).map_err(refused)
 }

@@ -115,6 +115,8 @@ pub(crate) struct Append {
 pub(crate) struct ClaimOrder {
     pub owner: Owner,
     pub most: usize,
+    /// Any one update that is due, from this lane on, instead of those that waited longest.
+    pub any_from: Option<LaneId>,
     pub lease: Duration,
     /// Older updates become dead letters instead.
     pub max_age: Option<Duration>,
@@ -261,6 +263,24 @@ pub struct DeadLetter {
     pub reason: String,
     /// When, in Unix seconds.
     pub died_at: f64,
+}
+
+impl DeadLetter {
+    /// The order it is about, as the payload has it.
+    pub fn order_id(&self) -> String {
+        field_of(&self.payload, "order_id")
+    }
+
+    /// The site it is about, as the payload has it.
+    pub fn site_id(&self) -> String {
+        field_of(&self.payload, "site_id")
+    }
+}
+
+/// A text of a payload; empty if there is none.
+pub(super) fn field_of(payload: &[u8], key: &str) -> String {
+    let fields = serde_json::from_slice::<serde_json::Value>(payload).unwrap_or_default();
+    fields[key].as_str().unwrap_or_default().to_owned()
 }
 
 /// Leaves out the payload: it is customer data.

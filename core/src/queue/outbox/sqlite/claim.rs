@@ -30,7 +30,7 @@ pub(super) fn claim(
 ) -> Result<Effect, Fault> {
     let (mut claims, mut died) = (Vec::new(), Vec::new());
     let mut suspects = 0;
-    for lane in due_lanes(transaction, now, order.most)? {
+    for lane in eligible(transaction, now, order)? {
         // One that was interrupted goes without others like it, so that the one which ends the
         // process shows itself.
         suspects += i64::from(lane.started > 0);
@@ -71,12 +71,33 @@ pub(super) fn claim(
     Ok(Effect::Claimed { claims, died })
 }
 
-fn due_lanes(transaction: &Transaction<'_>, now: Millis, most: usize) -> Result<Vec<Head>, Fault> {
-    let mut statement = transaction.prepare_cached(
-        "SELECT lane, head, failures, started FROM lanes WHERE due <= ?1 ORDER BY due LIMIT ?2",
-    )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = statement.query_map((now, most), |row| {
+fn eligible(
+    transaction: &Transaction<'_>,
+    now: Millis,
+    order: &ClaimOrder,
+) -> Result<Vec<Head>, Fault> {
+    if let Some(from) = order.any_from {
+        // Lanes are hashes, so that the next one is any one. Their own index would not help.
+        let sql = "SELECT lane, head, failures, started FROM lanes
+                   WHERE lane >= ?1 AND +due <= ?2 ORDER BY lane LIMIT 1";
+        let any = heads(transaction, sql, (from, now))?;
+        if !any.is_empty() {
+            return Ok(any);
+        }
+    }
+    let sql = "SELECT lane, head, failures, started FROM lanes WHERE due <= ?2 ORDER BY due
+               LIMIT ?1";
+    let most = i64::try_from(order.most).unwrap_or(i64::MAX);
+    heads(transaction, sql, (most, now))
+}
+
+fn heads(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    parameters: (i64, Millis),
+) -> Result<Vec<Head>, Fault> {
+    let mut statement = transaction.prepare_cached(sql)?;
+    let rows = statement.query_map(parameters, |row| {
         Ok(Head {
             lane: row.get(0)?,
             id: row.get(1)?,

@@ -63,6 +63,7 @@ fn claim_order(owner: Owner, most: usize, lease: u64) -> Work {
     Work::Claim(ClaimOrder {
         owner,
         most,
+        any_from: None,
         lease,
         max_age,
         hold,
