@@ -1,5 +1,5 @@
 # make demo   see it work: order updates from four runtimes arrive at a receiver on this machine
-# make test   everything; make lint; make build; make bench
+# make test   everything; make lint; make build; make bench; make soak (MINUTES=10)
 
 VENV   := $(CURDIR)/.venv
 DIST   := $(CURDIR)/dist
@@ -11,7 +11,7 @@ unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT
 
 BINDINGS := bindings-c bindings-php bindings-python bindings-node
 
-.PHONY: demo test build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
+.PHONY: demo test soak build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
 
 demo: tools-demo build receiver
 	examples/demo.sh
@@ -35,7 +35,12 @@ test: tools-test build receiver
 	$(MAKE) -C bindings-php test
 	$(MAKE) -C bindings-python test
 	$(MAKE) -C bindings-node test
+	$(MAKE) -C tests/outbox test
 	examples/test.sh
+
+# Processes in three languages share an outbox and are killed, for MINUTES.
+soak: tools-test build receiver
+	$(MAKE) -C tests/outbox soak
 
 lint: tools-test
 	cargo fmt --all --check

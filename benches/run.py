@@ -1,6 +1,6 @@
 """Runs every bench against one nginx that answers 204, and prints one table.
 
-Usage: run.py [seconds-per-measurement] [rust|python|node|php ...]
+Usage: run.py [seconds-per-measurement] [sizes|rust|python|node|php|outbox ...]
 
 Ours and theirs take turns within one run, and medians are compared: on a shared machine rates
 swing by 10 to 15 per cent from one minute to the next.
@@ -52,13 +52,14 @@ wrk.body = string.rep("x", 350)
 
 def main(arguments: list[str]) -> None:
     seconds = arguments.pop(0) if arguments and re.fullmatch(r"[\d.]+", arguments[0]) else "1"
-    wanted = arguments or ["sizes", "rust", "python", "node", "php"]
+    wanted = arguments or ["sizes", "rust", "python", "node", "php", "outbox"]
     # Settings of this machine's own would decide what is measured.
     for name in ("SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as ca_file:
-        benches = {"sizes": sizes, "rust": rust, "python": python, "node": node, "php": php}
+        benches = {"sizes": sizes, "rust": rust, "python": python, "node": node, "php": php,
+                   "outbox": outbox}  # fmt: skip
         show_head()
         for name in wanted:
             for row in benches[name](ca_file, seconds):
@@ -103,7 +104,7 @@ def wait_until_it_answers(process: subprocess.Popen) -> None:
 def sizes(_ca_file: Path, _seconds: str):
     library = (DIST / "c/lib/libkatalys.so").stat().st_size / 1e6
     wheel = next(DIST.glob("katalys-*.whl")).stat().st_size / 1e6
-    yield row("library, stripped", library, 3.0, "the limit", "MB", "<= 3.0 MB")
+    yield row("library with the outbox, stripped", library, 3.6, "the limit", "MB", "<= 3.6 MB")
     yield row("wheel", wheel, 1.5, "the limit", "MB", "<= 1.5 MB")
 
 
@@ -114,23 +115,43 @@ def row(what, ours, theirs, other, unit, goal):
 
 
 def rust(ca_file: Path, seconds: str):
-    build = ["cargo", "build", "-q", "--release", "-p", "katalys-bench"]
-    subprocess.run(build, cwd=ROOT, check=True)
-    bench = TARGET / "release/katalys-bench"
+    bench = rust_bench()
     for name, url, goal in (("plain", PLAIN, ">= 0.58"), ("TLS", TLS, ">= 0.65")):
-        ours, theirs = [], []
-        for turn in range(ROUNDS + 1):
-            sent = output(bench, "send", url, ca_file if url == TLS else "", seconds)
-            limit = output("wrk", "-t2", "-c8", f"-d{max(1, round(float(seconds)))}",
-                           "-s", ca_file.parent / "post.lua", url)  # fmt: skip
-            if turn > 0:  # The first one warms up.
-                ours.append(float(sent))
-                theirs.append(float(re.search(r"Requests/sec:\s+([\d.]+)", limit)[1]))
         what = f"waiting update_order, 8 threads of the core, {name}"
-        medians = statistics.median(ours), statistics.median(theirs)
-        yield row(what, *medians, "wrk, 8 connections", "/s", goal)
+        send = (bench, "send", url, ca_file if url == TLS else "", seconds)
+        yield beside_wrk(what, send, url, ca_file.parent, seconds, goal)
     check = float(output(bench, "check"))
     yield row("check of 20 fields, core alone", check / 1000, 1, "-", "µs", "")
+
+
+def rust_bench() -> Path:
+    build = ["cargo", "build", "-q", "--release", "-p", "katalys-bench"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    return TARGET / "release/katalys-bench"
+
+
+def beside_wrk(what, command, url, work: Path, seconds: str, goal: str):
+    ours, theirs = [], []
+    for turn in range(ROUNDS + 1):
+        rate = output(*command)
+        limit = output("wrk", "-t2", "-c8", f"-d{max(1, round(float(seconds)))}",
+                       "-s", work / "post.lua", url)  # fmt: skip
+        if turn > 0:  # The first one warms up.
+            ours.append(float(rate))
+            theirs.append(float(re.search(r"Requests/sec:\s+([\d.]+)", limit)[1]))
+    medians = statistics.median(ours), statistics.median(theirs)
+    return row(what, *medians, "wrk, 8 connections", "/s", goal)
+
+
+def outbox(ca_file: Path, seconds: str):
+    bench, work = rust_bench(), ca_file.parent
+    what = "backlog of 100,000, from claim to settlement, FULL"
+    yield beside_wrk(what, (bench, "drain", PLAIN, 100_000), PLAIN, work, seconds, ">= 0.2")
+    for part in (("idle",), ("stalls", PLAIN), ("failing",), ("backlogs", PLAIN)):
+        yield from json_lines(bench, *part)
+    install_wheel()
+    yield from json_lines(sys.executable, ROOT / "benches/python/outbox.py", seconds)
+    yield from json_lines("node", node_folder() / "outbox.js", seconds)
 
 
 def output(*command) -> str:
@@ -140,19 +161,26 @@ def output(*command) -> str:
 
 
 def python(ca_file: Path, seconds: str):
-    interpreter = Path(sys.executable)
+    install_wheel()
+    yield from lines(ca_file, seconds, sys.executable, ROOT / "benches/python/bench.py")
+
+
+def install_wheel():
     wheel = next(DIST.glob("katalys-*.whl"))
-    install = [interpreter, "-m", "pip", "install", "-q", "--disable-pip-version-check",
+    install = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check",
                "--no-index", "--no-deps", "--force-reinstall", wheel]  # fmt: skip
     subprocess.run(install, check=True)
-    yield from lines(ca_file, seconds, interpreter, ROOT / "benches/python/bench.py")
 
 
 def node(ca_file: Path, seconds: str):
+    yield from lines(ca_file, seconds, "node", node_folder() / "bench.js")
+
+
+def node_folder() -> Path:
     folder = ROOT / "benches/node"
     if not (folder / "node_modules").is_dir():
         subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)
-    yield from lines(ca_file, seconds, "node", folder / "bench.js")
+    return folder
 
 
 def php(ca_file: Path, seconds: str):
@@ -161,7 +189,11 @@ def php(ca_file: Path, seconds: str):
 
 
 def lines(ca_file: Path, seconds: str, *command):
-    arguments = [str(part) for part in (*command, PLAIN, TLS, ca_file, seconds)]
+    yield from json_lines(*command, PLAIN, TLS, ca_file, seconds)
+
+
+def json_lines(*command):
+    arguments = list(map(str, command))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             yield json.loads(line)
