@@ -24,7 +24,7 @@ use crate::delivery::{Attempts, Engine};
 use crate::error::{Error, ErrorCode};
 use crate::order::Checked;
 use events::Events;
-use sender::{Manner, Parts, Sender, draw_owner};
+use sender::{Manner, POLL, Parts, Sender, draw_owner};
 use sqlite::{Limits, SqliteStore, SqliteUpkeep};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -87,18 +87,25 @@ impl Outbox {
         Ok(Receipt::new(&attempts, warnings))
     }
 
+    /// What this process sends it hears of itself; only now and then does it look into the file,
+    /// for what another one sent.
     fn wait_for(&self, sender: &Sender, id: UpdateId, deadline: Instant) -> Result<u32, Error> {
+        let mut next_look = Instant::now();
         loop {
             if let Some(result) = sender.result_of(id) {
                 return result;
             }
-            if let Some(result) = self.settled_elsewhere(id) {
-                return result;
+            let now = Instant::now();
+            if now >= next_look || now >= deadline {
+                next_look = now + POLL;
+                if let Some(result) = self.settled_elsewhere(id) {
+                    return result;
+                }
             }
-            if Instant::now() >= deadline {
+            if now >= deadline {
                 return Err(intake::out_of_time());
             }
-            sender.wait_for_settlement(deadline);
+            sender.wait_for_settlement(deadline.min(next_look));
         }
     }
 
