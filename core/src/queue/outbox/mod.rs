@@ -90,22 +90,17 @@ impl Outbox {
     /// What this process sends it hears of itself; only now and then does it look into the file,
     /// for what another one sent.
     fn wait_for(&self, sender: &Sender, id: UpdateId, deadline: Instant) -> Result<u32, Error> {
-        let mut next_look = Instant::now();
         loop {
-            if let Some(result) = sender.result_of(id) {
+            if let Some(result) = self.settled_elsewhere(id) {
                 return result;
             }
-            let now = Instant::now();
-            if now >= next_look || now >= deadline {
-                next_look = now + POLL;
-                if let Some(result) = self.settled_elsewhere(id) {
-                    return result;
-                }
+            let next_look = deadline.min(Instant::now() + POLL);
+            if let Some(result) = sender.result_within(id, next_look) {
+                return result;
             }
-            if now >= deadline {
+            if Instant::now() >= deadline {
                 return Err(intake::out_of_time());
             }
-            sender.wait_for_settlement(deadline.min(next_look));
         }
     }
 

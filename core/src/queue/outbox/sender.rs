@@ -268,10 +268,19 @@ impl Sender {
 
     /// What came of an awaited update by this process's doing; takes it off the list.
     pub(super) fn result_of(&self, id: UpdateId) -> Option<Result<u32, Error>> {
+        self.lock().take_result(id)
+    }
+
+    /// As `result_of`, but waits until then.
+    pub(super) fn result_within(&self, id: UpdateId, until: Instant) -> Option<Result<u32, Error>> {
         let mut state = self.lock();
-        let result = state.awaited.get_mut(&id)?.take()?;
-        state.awaited.remove(&id);
-        Some(result)
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match state.take_result(id) {
+                None if !left.is_zero() => state = wait(&self.settled, state, left),
+                result => return result,
+            }
+        }
     }
 
     pub(super) fn forget(&self, id: UpdateId) {
@@ -622,6 +631,12 @@ impl Sender {
 }
 
 impl State {
+    fn take_result(&mut self, id: UpdateId) -> Option<Result<u32, Error>> {
+        let result = self.awaited.get_mut(&id)?.take()?;
+        self.awaited.remove(&id);
+        Some(result)
+    }
+
     fn release_ready(&mut self, owner: Owner) {
         for claim in std::mem::take(&mut self.ready) {
             self.release(owner, &claim);
