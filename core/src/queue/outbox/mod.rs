@@ -135,11 +135,12 @@ impl Outbox {
         self.wake()?;
         let sender = self.sender()?;
         loop {
+            let seen = sender.settlements();
             let left = sender.group.ask(Store::outlook)?.pending;
             if left == 0 || Instant::now() >= deadline {
                 return Ok(left);
             }
-            sender.wait_for_settlement(deadline);
+            sender.wait_for_settlement(seen, deadline);
         }
     }
 

@@ -98,6 +98,7 @@ struct State {
     threads: usize,
     idle: usize,
     health: Health,
+    settlements: u64,
     /// Updates that a caller waits for, and what came of them: attempts, or an error.
     awaited: HashMap<UpdateId, Option<Result<u32, Error>>>,
 }
@@ -256,10 +257,19 @@ impl Sender {
         }
     }
 
-    /// Waits for the next settlement of this process, or until it is time to look for another's.
-    pub(super) fn wait_for_settlement(&self, deadline: Instant) {
+    /// How often this process has settled something; for `wait_for_settlement`.
+    pub(super) fn settlements(&self) -> u64 {
+        self.lock().settlements
+    }
+
+    /// Waits for a settlement of this process behind so many, or until it is time to look for
+    /// another's.
+    pub(super) fn wait_for_settlement(&self, seen: u64, deadline: Instant) {
+        let state = self.lock();
         let left = deadline.saturating_duration_since(Instant::now()).min(POLL);
-        drop(wait(&self.settled, self.lock(), left));
+        if state.settlements == seen {
+            drop(wait(&self.settled, state, left));
+        }
     }
 
     pub(super) fn await_update(&self, id: UpdateId) {
@@ -386,6 +396,7 @@ impl Sender {
                 claimed => sender.take_claimed(&mut state, claimed, lease),
             }
         }
+        state.settlements += 1;
         Self::hand_out(sender, state);
         sender.settled.notify_all();
     }
