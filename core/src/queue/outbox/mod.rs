@@ -131,7 +131,7 @@ impl Outbox {
     }
 
     pub(crate) fn flush(&self, timeout: Duration) -> Result<u64, Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         self.wake()?;
         let sender = self.sender()?;
         loop {
@@ -147,7 +147,7 @@ impl Outbox {
     pub(crate) fn close(&self, timeout: Duration) -> Result<u64, Error> {
         let sender = self.sender()?;
         sender.stop();
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         sender.wait_until_stopped(deadline);
         self.events.settle(deadline);
         Ok(sender.group.ask(Store::outlook)?.pending)
@@ -245,6 +245,12 @@ impl Outbox {
         };
         SqliteStore::open(&self.settings.path, self.settings.is_full, limits)
     }
+}
+
+/// A wait that is too long for a clock is as good as one of a year.
+fn deadline_in(timeout: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+    Instant::now() + timeout.min(YEAR)
 }
 
 fn full(rows: u64, bytes: u64) -> Error {
