@@ -162,6 +162,8 @@ const OUTBOX_ONLY: &[&str] = &[
     "event_order_ids",
 ];
 
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
 /// The vendor's endpoint.
 pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
 
@@ -240,9 +242,11 @@ impl Config {
             language,
             site_id: given.site_id()?,
             endpoint: given.endpoint(allow_http)?,
-            timeout: given.seconds("timeout")?.unwrap_or(Duration::from_secs(10)),
+            timeout: given
+                .seconds("timeout", DAY)?
+                .unwrap_or(Duration::from_secs(10)),
             connect_timeout: given
-                .seconds("connect_timeout")?
+                .seconds("connect_timeout", DAY)?
                 .unwrap_or(Duration::from_secs(3)),
             ca_file: given.text("ca_file")?.map(PathBuf::from),
             proxy: given.proxy()?.map(Secret),
@@ -381,8 +385,7 @@ impl Given<'_> {
         }
     }
 
-    fn seconds(&self, name: &str) -> Result<Option<Duration>, Error> {
-        const LONGEST: f64 = 24.0 * 60.0 * 60.0;
+    fn seconds(&self, name: &str, longest: f64) -> Result<Option<Duration>, Error> {
         let seconds = match self.value(name) {
             #[allow(clippy::cast_precision_loss, reason = "checked to be small below")]
             Some(Value::Int(number)) => Some(*number as f64),
@@ -395,12 +398,14 @@ impl Given<'_> {
             },
         };
         match seconds {
-            Some(seconds) if seconds > 0.0 && seconds <= LONGEST => {
+            Some(seconds) if seconds > 0.0 && seconds <= longest => {
                 Ok(Some(Duration::from_secs_f64(seconds)))
             }
             _ => Err(self.invalid(
                 name,
-                "must be a number of seconds above 0, such as 10 or 2.5",
+                &format!(
+                    "must be a number of seconds above 0 and up to {longest}, such as 10 or 2.5"
+                ),
             )),
         }
     }
@@ -438,7 +443,7 @@ impl Given<'_> {
             path,
             is_full: self.choice("durability")? != Some("normal"),
             hold: self.choice("on_rejected")? == Some("hold"),
-            max_age: self.seconds("max_age")?,
+            max_age: self.seconds("max_age", 3660.0 * DAY)?,
             collapse: self.flag("collapse")?.unwrap_or(false),
             capacity_rows: self.large_number("capacity_rows")?,
             capacity_bytes: self.large_number("capacity_bytes")?,
