@@ -3,7 +3,7 @@
 use super::Client;
 use crate::error::{Error, ErrorCode};
 use crate::order::{Call, Checked, Fields, Problem, Value};
-use crate::queue::outbox::{Arrival, DeadLetter, Event, Outbox, Stats, Then};
+use crate::queue::outbox::{Arrival, DeadLetter, Event, EventKind, Outbox, Stats, Then};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,7 +87,23 @@ impl Client {
     /// # Ok::<(), katalys_core::Error>(())
     /// ```
     pub fn observe(&self, observer: impl Fn(&[Event]) + Send + Sync + 'static) -> bool {
-        self.observer.set(Arc::new(observer)).is_ok()
+        self.observer.set(Arc::new(observer))
+    }
+
+    /// From now on the observer hears of these kinds only; the others cost nothing.
+    pub fn listen_for(&self, kinds: &[EventKind]) {
+        self.observer.listen_for(kinds);
+    }
+
+    /// For bindings, which ask before they look at the caller's values.
+    ///
+    /// # Errors
+    /// `ConfigError` without an outbox.
+    pub fn require_outbox(&self) -> Result<(), Error> {
+        match self.config.outbox {
+            Some(_) => Ok(()),
+            None => Err(self.without_outbox()),
+        }
     }
 
     /// Asks on a thread of its own, for those who must not wait, and calls `complete` there with
@@ -189,9 +205,7 @@ impl Client {
         order_id: &Value<'_>,
         fields: &Fields<'_>,
     ) -> Result<Ticket, Error> {
-        if self.config.outbox.is_none() {
-            return Err(self.without_outbox());
-        }
+        self.require_outbox()?;
         let update = self.prepare(call, order_id, fields)?;
         let ticket = self.enqueue(update)?;
         for warning in self.unlogged(&ticket.warnings) {

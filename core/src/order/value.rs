@@ -91,6 +91,14 @@ impl<'a> Fields<'a> {
     }
 }
 
+impl Fields<'_> {
+    /// The same, borrowing nothing, for another thread.
+    pub fn into_owned(self) -> Fields<'static> {
+        let own = |(key, value): (Cow<'_, str>, Value<'_>)| (key.into_owned(), value.into_owned());
+        self.pairs.into_iter().map(own).collect()
+    }
+}
+
 impl<'a, K: Into<Cow<'a, str>>, V: Into<Value<'a>>> FromIterator<(K, V)> for Fields<'a> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Self {
@@ -125,6 +133,24 @@ impl fmt::Debug for Value<'_> {
 }
 
 impl Value<'_> {
+    /// The same, borrowing nothing, for another thread.
+    pub fn into_owned(self) -> Value<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => Value::Bool(flag),
+            Self::Text(text) => Value::Text(own(text)),
+            Self::InvalidText => Value::InvalidText,
+            Self::Int(number) => Value::Int(number),
+            Self::Float(number) => Value::Float(number),
+            Self::Decimal(digits) => Value::Decimal(own(digits)),
+            Self::Time(text) => Value::Time(own(text)),
+            Self::List(values) => Value::List(values.into_iter().map(Value::into_owned).collect()),
+            Self::Map(fields) => Value::Map(fields.into_owned()),
+            Self::Unsupported => Value::Unsupported,
+        }
+    }
+
     /// What a person would call this kind of value, for messages.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {

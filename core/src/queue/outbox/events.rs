@@ -1,10 +1,11 @@
 //! Tells whoever wants to know what becomes of each update, on a thread of its own, so that a slow
 //! listener holds up neither a caller nor the delivery.
 
-use super::store::{LaneId, UpdateId, field_of};
+use super::store::{LaneId, UpdateId, Verdict, field_of};
 use crate::error::Error;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +46,10 @@ impl EventKind {
             Self::Discarded => "discarded",
         }
     }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
 }
 
 /// Something happened to an update of the outbox. Holds no customer data.
@@ -70,7 +75,34 @@ pub struct Event {
 pub(crate) type Observer = Arc<dyn Fn(&[Event]) + Send + Sync>;
 
 /// Where the client's observer will be, once it has one.
-pub(crate) type ObserverPlace = Arc<OnceLock<Observer>>;
+pub(crate) type ObserverPlace = Arc<Place>;
+
+/// A client's observer, and a bit per kind of event that it does not want to hear of.
+#[derive(Default)]
+pub(crate) struct Place {
+    observer: OnceLock<Observer>,
+    unwanted: AtomicU8,
+}
+
+impl Place {
+    /// False if there is an observer already.
+    pub(crate) fn set(&self, observer: Observer) -> bool {
+        self.observer.set(observer).is_ok()
+    }
+
+    pub(crate) fn listen_for(&self, kinds: &[EventKind]) {
+        let wanted = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
+        self.unwanted.store(!wanted, Ordering::Relaxed);
+    }
+
+    fn wants(&self, kind: EventKind) -> bool {
+        self.observer.get().is_some() && self.unwanted.load(Ordering::Relaxed) & kind.bit() == 0
+    }
+}
+
+/// The target of log records that say what an event says as well, so that whoever logs events
+/// can leave them out.
+pub(super) const LOG: &str = "katalys::outbox";
 
 /// A listener so slow that more than this wait loses the oldest: they inform, the books count.
 const MOST_WAITING: usize = 10_000;
@@ -104,13 +136,9 @@ impl Events {
         })
     }
 
-    pub(super) fn are_wanted(&self) -> bool {
-        self.observer.get().is_some()
-    }
-
-    /// How events name the order of this payload; empty if nobody listens.
-    pub(super) fn label(&self, lane: LaneId, payload: &[u8]) -> String {
-        if !self.are_wanted() {
+    /// How an event of this kind names the order of this payload; empty if nobody listens.
+    pub(super) fn label(&self, kind: EventKind, lane: LaneId, payload: &[u8]) -> String {
+        if !self.observer.wants(kind) {
             return String::new();
         }
         if !self.is_plain {
@@ -120,7 +148,7 @@ impl Events {
     }
 
     pub(super) fn tell(events: &Arc<Self>, event: Event) {
-        if !events.are_wanted() {
+        if !events.observer.wants(event.kind) {
             return;
         }
         let mut state = events.lock();
@@ -160,7 +188,7 @@ impl Events {
             if lost > 0 {
                 log::warn!(target: "katalys", "{lost} events were lost: their listener is too slow");
             }
-            if let Some(observer) = self.observer.get() {
+            if let Some(observer) = self.observer.observer.get() {
                 // A listener that panics misses its own events, and nothing else happens.
                 let _ = catch_unwind(AssertUnwindSafe(|| observer(&batch)));
             }
@@ -189,6 +217,15 @@ impl Events {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an attempt that ended this way is told as.
+pub(super) const fn kind_of(verdict: &Verdict) -> EventKind {
+    match verdict {
+        Verdict::Delivered => EventKind::Delivered,
+        Verdict::Retry(_) | Verdict::Released => EventKind::Retried,
+        Verdict::Rejected { .. } => EventKind::DeadLettered,
     }
 }
 

@@ -57,7 +57,10 @@ impl Outbox {
         let mut work = Vec::with_capacity(updates.len() + 1);
         for update in updates {
             let lane = update.lane.cast_signed();
-            rest.push((update.warnings, sender.events.label(lane, &update.payload)));
+            let label = sender
+                .events
+                .label(EventKind::Accepted, lane, &update.payload);
+            rest.push((update.warnings, label));
             work.push(Work::Append(Append {
                 lane,
                 stage: stage_of(&update.payload),

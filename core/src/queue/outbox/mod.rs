@@ -182,12 +182,10 @@ impl Outbox {
         let Effect::Discarded(Remains { lane, payload }) = self.commit(Work::Discard(id))? else {
             return Ok(false);
         };
-        log::warn!(target: "katalys", "dead letter {id} was discarded");
-        let order = self.events.label(lane, &payload);
-        Events::tell(
-            &self.events,
-            events::plain(EventKind::Discarded, id, order, 0),
-        );
+        log::warn!(target: events::LOG, "dead letter {id} was discarded");
+        let order = self.events.label(EventKind::Discarded, lane, &payload);
+        let event = events::plain(EventKind::Discarded, id, order, 0);
+        Events::tell(&self.events, event);
         self.wake()?;
         Ok(true)
     }

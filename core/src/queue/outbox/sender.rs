@@ -342,17 +342,20 @@ impl Sender {
             state.release_ready(self.manner.owner);
         }
         let finished = std::mem::take(&mut state.finished);
+        // Now, not once they are settled: by then a caller may hold a lane for its next update.
+        for finished in &finished {
+            state.held.remove(&finished.settlement.lane);
+        }
         let mut work = Vec::new();
         if renewed.elapsed() > LEASE / 3 {
             *renewed = Instant::now();
             work.extend(self.renewal(&state));
         }
-        let under_way = state.held.len() - finished.len();
         let most = self.manner.workers * 2 + 32;
         let room = if stop {
             0
         } else {
-            state.health.room(under_way, most)
+            state.health.room(state.held.len(), most)
         };
         let is_due = outlook.next_due == Some(Duration::ZERO) || !finished.is_empty();
         let is_worth_it = room > most / 2 || state.ready.is_empty();
@@ -489,6 +492,7 @@ impl Sender {
             let (verdict, error) =
                 judged.unwrap_or_else(|_| (Verdict::Retry(LONGEST_BACKOFF), Some(failed())));
             let (lane, id, owner) = (claim.lane, claim.id, self.manner.owner);
+            let kind = events::kind_of(&verdict);
             let settlement = Settlement {
                 lane,
                 id,
@@ -499,7 +503,7 @@ impl Sender {
                 settlement,
                 error,
                 attempts: claim.failures + 1,
-                order: self.events.label(lane, &claim.payload),
+                order: self.events.label(kind, lane, &claim.payload),
             };
             self.lock().finished.push(finished);
             self.news.notify_one();
@@ -592,12 +596,9 @@ impl Sender {
             attempts,
             order,
         } = finished;
-        let Settlement {
-            lane, id, verdict, ..
-        } = settlement;
-        state.held.remove(&lane);
+        let Settlement { id, verdict, .. } = settlement;
         if let Some(error) = &error {
-            log::info!(target: "katalys", "update {id}: {error}");
+            log::info!(target: events::LOG, "update {id}: {error}");
         }
         if !is_mine {
             return;
@@ -630,8 +631,8 @@ impl Sender {
             payload,
             cause,
         } = died;
-        log::error!(target: "katalys", "update {id} is now a dead letter: {}", cause.reason);
-        let order = self.events.label(lane, &payload);
+        log::error!(target: events::LOG, "update {id} is now a dead letter: {}", cause.reason);
+        let order = self.events.label(EventKind::DeadLettered, lane, &payload);
         let mut event = events::plain(EventKind::DeadLettered, id, order, 0);
         event.code = Some(cause.code);
         Events::tell(&self.events, event);
