@@ -70,11 +70,15 @@ def test_fork_while_other_threads_send(receiver):
     client = katalys.Client("abcd.com", endpoint=sys.argv[1])
     background = katalys.AsyncClient("abcd.com", endpoint=sys.argv[1])
     stop = threading.Event()
+    # The receiver keeps 10,000 requests, whichever those are.
     def send():
-        while not stop.is_set():
-            client.update_order("busy")
+        for _ in range(1500):
+            if not stop.wait(0.002):
+                client.update_order("busy")
     async def many():
-        while not stop.is_set():
+        for _ in range(400):
+            if stop.is_set():
+                return
             await asyncio.gather(*(background.update_order(n) for n in range(8)))
     threads = [threading.Thread(target=send) for _ in range(3)]
     threads.append(threading.Thread(target=lambda: asyncio.run(many())))
