@@ -4,8 +4,11 @@
 mod client;
 mod convert;
 mod errors;
+mod events;
 mod known;
 mod mailbox;
+mod notes;
+mod outbox;
 mod results;
 mod warnings;
 
@@ -14,14 +17,25 @@ use pyo3::prelude::*;
 /// The module `katalys._native`; the package `katalys` re-exports what is public.
 #[pymodule(gil_used = false)]
 mod _native {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
-    use super::mailbox::{Mailbox, Ticket};
+    use super::mailbox::{Mailbox, Submission};
     #[pymodule_export]
-    use super::results::{Problem, Receipt, Validation};
+    use super::outbox::close_all;
+    #[pymodule_export]
+    use super::results::{Problem, Receipt, Ticket, Validation};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name Python knows it by")]
     const __version__: &str = katalys_core::VERSION;
+
+    #[pymodule_init]
+    #[allow(clippy::unnecessary_wraps, reason = "the form that is asked for")]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::notes::take();
+        Ok(())
+    }
 }

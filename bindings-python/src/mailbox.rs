@@ -1,4 +1,4 @@
-//! Results of background sends on their way to an event loop.
+//! Results of background calls on their way to an event loop.
 //!
 //! Threads that send never wait for the interpreter: they put results into a mailbox and, when it
 //! was empty, knock: one byte to a socket that the loop watches. The loop then takes all there is
@@ -6,15 +6,14 @@
 
 use crate::client::Client;
 use crate::errors;
-use crate::results::Receipt;
-use katalys_core::{Call, Error, Submission};
-use pyo3::IntoPyObjectExt;
+use crate::outbox::{Answer, Question};
+use katalys_core::{Call, Error};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-type Outcome = Result<katalys_core::Receipt, Error>;
+type Outcome = Result<Answer, Error>;
 
 /// One per client and event loop.
 #[pyclass(frozen, module = "katalys._native")]
@@ -23,13 +22,21 @@ pub struct Mailbox {
     numbers: AtomicU64,
 }
 
-/// A background send under way.
+/// A background call under way.
 #[pyclass(frozen, module = "katalys._native")]
-pub struct Ticket {
+pub struct Submission {
     /// What its result will be filed under.
     #[pyo3(get)]
     number: u64,
-    submission: Submission,
+    way_out: WayOut,
+}
+
+/// How a call is given up.
+enum WayOut {
+    Send(katalys_core::Submission),
+    Question(Arc<AtomicBool>),
+    /// An update that is on its way into the outbox gets there.
+    None,
 }
 
 struct Inside {
@@ -64,7 +71,7 @@ impl Mailbox {
         order_id: &Bound<'py, PyAny>,
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Ticket> {
+    ) -> PyResult<Submission> {
         self.submit(client, Call::Update, order_id, fields, more)
     }
 
@@ -75,17 +82,85 @@ impl Mailbox {
         order_id: &Bound<'py, PyAny>,
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Ticket> {
+    ) -> PyResult<Submission> {
         self.submit(client, Call::Report, order_id, fields, more)
     }
 
-    /// Everything that has arrived: numbers, each with a receipt or an exception.
+    /// Starts `enqueue_update`.
+    fn enqueue_update<'py>(
+        &self,
+        client: &Bound<'py, Client>,
+        order_id: &Bound<'py, PyAny>,
+        fields: Option<&Bound<'py, PyAny>>,
+        more: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Submission> {
+        self.enqueue(client, Call::Update, order_id, fields, more)
+    }
+
+    /// Starts `enqueue_report`.
+    fn enqueue_report<'py>(
+        &self,
+        client: &Bound<'py, Client>,
+        order_id: &Bound<'py, PyAny>,
+        fields: Option<&Bound<'py, PyAny>>,
+        more: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Submission> {
+        self.enqueue(client, Call::Report, order_id, fields, more)
+    }
+
+    /// Starts `stats`.
+    fn stats(&self, client: &Bound<'_, Client>) -> PyResult<Submission> {
+        self.ask(client, Question::Stats)
+    }
+
+    /// Starts `flush`.
+    fn flush(&self, client: &Bound<'_, Client>, timeout: f64) -> PyResult<Submission> {
+        self.ask(client, Question::flush(client.py(), timeout)?)
+    }
+
+    /// Starts `close`.
+    fn close(&self, client: &Bound<'_, Client>, timeout: f64) -> PyResult<Submission> {
+        self.ask(client, Question::close(client.py(), timeout)?)
+    }
+
+    /// Starts `dead_letters`.
+    fn dead_letters(
+        &self,
+        client: &Bound<'_, Client>,
+        after: i64,
+        limit: usize,
+    ) -> PyResult<Submission> {
+        self.ask(client, Question::DeadLetters { after, limit })
+    }
+
+    /// Starts `replay`.
+    fn replay(&self, client: &Bound<'_, Client>, id: i64) -> PyResult<Submission> {
+        self.ask(client, Question::Replay(id))
+    }
+
+    /// Starts `discard`.
+    fn discard(&self, client: &Bound<'_, Client>, id: i64) -> PyResult<Submission> {
+        self.ask(client, Question::Discard(id))
+    }
+
+    /// Starts `edit`.
+    fn edit<'py>(
+        &self,
+        client: &Bound<'py, Client>,
+        id: i64,
+        fields: Option<&Bound<'py, PyAny>>,
+        more: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Submission> {
+        self.ask(client, Question::edit(id, fields, more)?)
+    }
+
+    /// Everything that has arrived: numbers, each with a result or an exception.
     fn drain<'py>(&self, py: Python<'py>) -> PyResult<Vec<(u64, Bound<'py, PyAny>)>> {
         // In this order: a byte that comes after is for results that come after, or for nothing.
         self.inside.bell.hush();
         let results = std::mem::take(&mut *self.inside.lock());
         let convert = |(number, outcome): (u64, Outcome)| match outcome {
-            Ok(receipt) => Ok((number, Receipt::from(receipt).into_bound_py_any(py)?)),
+            Ok(answer) => Ok((number, answer.into_python(py)?)),
             Err(error) => Ok((number, errors::exception(py, &error)?)),
         };
         results.into_iter().map(convert).collect()
@@ -93,10 +168,14 @@ impl Mailbox {
 }
 
 #[pymethods]
-impl Ticket {
-    /// No further request is made; a result is filed all the same.
+impl Submission {
+    /// No further request is made and no wait goes on; a result is filed all the same.
     fn cancel(&self) {
-        self.submission.cancel();
+        match &self.way_out {
+            WayOut::Send(submission) => submission.cancel(),
+            WayOut::Question(given_up) => given_up.store(true, Ordering::Relaxed),
+            WayOut::None => {}
+        }
     }
 }
 
@@ -108,17 +187,62 @@ impl Mailbox {
         order_id: &Bound<'py, PyAny>,
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
-    ) -> PyResult<Ticket> {
+    ) -> PyResult<Submission> {
         let py = client.py();
         let client = client.get();
         let update = client.prepare(py, call, order_id, fields, more)?;
+        let (number, deliver) = self.next_call();
+        let complete = move |result: Result<_, _>| deliver(result.map(Answer::Receipt));
+        let started = client.core.submit(update, complete);
+        submission(py, number, started.map(WayOut::Send))
+    }
+
+    fn enqueue<'py>(
+        &self,
+        client: &Bound<'py, Client>,
+        call: Call,
+        order_id: &Bound<'py, PyAny>,
+        fields: Option<&Bound<'py, PyAny>>,
+        more: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Submission> {
+        let py = client.py();
+        let client = client.get();
+        let update = client.prepare_to_enqueue(py, call, order_id, fields, more)?;
+        let (number, deliver) = self.next_call();
+        let own = Arc::clone(&client.core);
+        let complete = move |result: Result<_, _>| {
+            deliver(result.map(|ticket| Answer::Ticket(own, ticket)));
+        };
+        let started = py.detach(|| client.core.enqueue_soon(update, complete));
+        submission(py, number, started.map(|()| WayOut::None))
+    }
+
+    fn ask(&self, client: &Bound<'_, Client>, question: Question) -> PyResult<Submission> {
+        let py = client.py();
+        let client = client.get();
+        client.look_at_outbox(py)?;
+        let (number, deliver) = self.next_call();
+        let given_up = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&given_up);
+        let question = move |core: &katalys_core::Client| {
+            question.ask(core, || !asked.load(Ordering::Relaxed))
+        };
+        let started = client.core.aside(question, deliver);
+        submission(py, number, started.map(|()| WayOut::Question(given_up)))
+    }
+
+    /// A number, and what files the result under it.
+    fn next_call(&self) -> (u64, impl FnOnce(Outcome) + Send + 'static + use<>) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let inside = Arc::clone(&self.inside);
-        let deliver = move |outcome| inside.deliver(number, outcome);
-        match client.core.submit(update, deliver) {
-            Ok(submission) => Ok(Ticket { number, submission }),
-            Err(error) => Err(errors::raised(py, &error)),
-        }
+        (number, move |outcome| inside.deliver(number, outcome))
+    }
+}
+
+fn submission(py: Python<'_>, number: u64, started: Result<WayOut, Error>) -> PyResult<Submission> {
+    match started {
+        Ok(way_out) => Ok(Submission { number, way_out }),
+        Err(error) => Err(errors::raised(py, &error)),
     }
 }
 

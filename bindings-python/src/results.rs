@@ -164,6 +164,62 @@ impl From<katalys_core::Receipt> for Receipt {
     }
 }
 
+/// The outbox has the update: it will reach the endpoint, whatever becomes of this process.
+#[pyclass(frozen, eq, module = "katalys")]
+#[derive(PartialEq)]
+pub struct Ticket {
+    /// The update's number; numbers rise in the order of acceptance.
+    #[pyo3(get)]
+    id: i64,
+    warnings: Vec<Problem>,
+}
+
+#[pymethods]
+impl Ticket {
+    #[classattr]
+    #[pyo3(name = "__match_args__")]
+    const MATCH_ARGS: (&'static str, &'static str) = ("id", "warnings");
+
+    #[new]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the form that Python's list converts to"
+    )]
+    fn new(id: i64, warnings: Vec<PyRef<'_, Problem>>) -> Self {
+        let warnings = warnings.iter().map(|problem| (**problem).clone()).collect();
+        Self { id, warnings }
+    }
+
+    /// What was suspicious, or was left out.
+    #[getter]
+    fn warnings(&self) -> Vec<Problem> {
+        self.warnings.clone()
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (i64, Vec<Problem>)) {
+        let ticket = slf.get();
+        let parts = (ticket.id, ticket.warnings.clone());
+        (slf.get_type().into_any(), parts)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "Ticket(id={}, warnings={})",
+            self.id,
+            list_repr(&self.warnings)
+        )
+    }
+}
+
+impl From<katalys_core::Ticket> for Ticket {
+    fn from(ticket: katalys_core::Ticket) -> Self {
+        Self {
+            id: ticket.id,
+            warnings: ticket.warnings.iter().map(Problem::from).collect(),
+        }
+    }
+}
+
 /// The result of a check without sending.
 #[pyclass(frozen, eq, module = "katalys")]
 #[derive(PartialEq)]

@@ -14,7 +14,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RECEIVER = os.environ.get("RECEIVER", ROOT / "target/debug/katalys-receiver")
-OWN_SETTINGS = ("KATALYS_SITE_ID", "KATALYS_ENDPOINT", "KATALYS_TIMEOUT")
+OWN_SETTINGS = ("KATALYS_SITE_ID", "KATALYS_ENDPOINT", "KATALYS_TIMEOUT", "KATALYS_OUTBOX")
 
 
 class Receiver:
@@ -59,6 +59,23 @@ def running_receiver():
         assert process.wait(10) == 0
 
 
+def balanced(stats):
+    """The books of an outbox, once they are found to balance."""
+    total = stats.delivered + stats.pending + stats.dead + stats.discarded
+    assert stats.accepted == total, stats
+    return stats
+
+
+def notes_by_order(records):
+    """What each order's updates said in `note`, in order of arrival, each thing once."""
+    notes = {}
+    for record in records:
+        if record["body"] is not None:
+            fields = json.loads(record["body"])
+            notes.setdefault(fields["order_id"], {})[fields.get("note")] = None
+    return {order: list(said) for order, said in notes.items()}
+
+
 def typed(value):
     """A value of the shared files as Python has it."""
     if isinstance(value, list):
@@ -83,7 +100,7 @@ TYPES = {
 }
 
 
-def run_python(script, *arguments, timeout=60, executable=sys.executable, env=None):
+def run_python(script, *arguments, timeout=60, executable=sys.executable, env=None, cwd=None):
     """Runs a script in an interpreter of its own; it must end by itself and without a word on
     stderr. Gives what it printed."""
     done = subprocess.run(
@@ -93,6 +110,7 @@ def run_python(script, *arguments, timeout=60, executable=sys.executable, env=No
         timeout=timeout,
         check=False,
         env={**os.environ, **(env or {})},
+        cwd=cwd,
     )
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
     assert done.stderr == ""

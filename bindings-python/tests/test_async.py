@@ -92,9 +92,12 @@ def test_errors_are_those_of_the_waiting_client(receiver, new_loop):
     assert run(main(), new_loop) == (400, "sale_amount")
 
 
-def test_update_and_report_are_coroutine_functions():
-    assert inspect.iscoroutinefunction(katalys.AsyncClient.update_order)
-    assert inspect.iscoroutinefunction(katalys.AsyncClient.report_order)
+def test_every_call_but_the_checks_is_a_coroutine_function():
+    calls = {name for name in dir(katalys.Client) if not name.startswith("_")}
+    calls -= {"validate_update", "validate_report"}
+    assert {"update_order", "enqueue_report", "flush"} <= calls
+    for name in calls:
+        assert inspect.iscoroutinefunction(getattr(katalys.AsyncClient, name)), name
     assert katalys.AsyncClient("abcd.com").validate_update("1", currency="eur").ok
 
 

@@ -32,6 +32,14 @@ MEASURE = """
             await asyncio.sleep(0)
             tasks[0].cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+    tray = katalys.Client("abcd.com", endpoint=sys.argv[1], outbox=sys.argv[2],
+                          durability="normal", on_event=lambda event: None)
+    def enqueue(count):
+        for number in range(count):
+            tray.enqueue_update(number % 50, good)
+            if number % 100 == 0:
+                tray.stats()
+        tray.flush()
     def loops(count):
         for _ in range(count // 50):
             asyncio.run(gather(20))
@@ -49,15 +57,16 @@ MEASURE = """
                 break
         return least
     print(growth(validate, 30000), growth(send, 3000),
-          growth(lambda count: asyncio.run(gather(count)), 4000), growth(loops, 2000))
+          growth(lambda count: asyncio.run(gather(count)), 4000), growth(loops, 2000),
+          growth(enqueue, 3000))
 """
 ALLOWED = 1024 * 1024
 
 
-def test_memory_is_flat_after_a_warm_up(receiver):
+def test_memory_is_flat_after_a_warm_up(receiver, tmp_path):
     _, endpoint = receiver.endpoint()
-    printed = run_python(MEASURE, endpoint, timeout=300, env={"PYTHONDEVMODE": ""})
-    growths = dict(
-        zip(["validate", "send", "async", "loops"], map(int, printed.split()), strict=True)
-    )
+    outbox = str(tmp_path / "katalys.db")
+    printed = run_python(MEASURE, endpoint, outbox, timeout=300, env={"PYTHONDEVMODE": ""})
+    names = ["validate", "send", "async", "loops", "enqueue"]
+    growths = dict(zip(names, map(int, printed.split()), strict=True))
     assert all(growth < ALLOWED for growth in growths.values()), growths

@@ -9,11 +9,11 @@ README = pathlib.Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def test_every_example_runs(receiver):
+def test_every_example_runs(receiver, tmp_path):
     run, endpoint = receiver.endpoint()
-    assert len(BLOCKS) >= 3
+    assert len(BLOCKS) >= 4
     for block in BLOCKS:
         settings = {"KATALYS_ENDPOINT": endpoint, "PYTHONDEVMODE": ""}
-        run_python(block, env=settings)
-    statuses = [record["step"] for record in receiver.recorded(run, wait=3)]
-    assert len(statuses) >= 3
+        run_python(block, env=settings, cwd=tmp_path)
+    statuses = [record["step"] for record in receiver.recorded(run, wait=5)]
+    assert len(statuses) >= 5

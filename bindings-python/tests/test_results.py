@@ -89,6 +89,7 @@ def test_a_validation_error_has_every_problem():
         ("TransportError", ConnectionError),
         ("TimeoutError", builtins.TimeoutError),
         ("RejectedError", Exception),
+        ("OutboxError", Exception),
     ],
 )
 def test_each_error_is_also_what_python_calls_it(name, base):

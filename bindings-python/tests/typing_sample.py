@@ -70,8 +70,34 @@ async def asynchronous() -> float:
     return receipt.elapsed
 
 
+def heard(event: katalys.Event) -> None:
+    if event.kind == "dead_lettered":
+        assert_type(event.status, int | None)
+
+
+with katalys.Client("abcd.com", outbox="katalys.db", collapse=True, on_event=heard) as tray:
+    assert_type(tray, katalys.Client)
+    assert_type(tray.enqueue_update("1001", order_status="paid"), katalys.Ticket)
+    assert_type(tray.enqueue_report("1001", Update("paid")).id, int)
+    assert_type(tray.flush(timeout=1), int)
+    assert_type(tray.stats(), katalys.Stats)
+    for letter in tray.dead_letters(after=3, limit=10):
+        assert_type(letter.died_at, datetime.datetime)
+        assert_type(tray.edit(letter.id, currency="EUR"), bool)
+        assert_type(tray.replay(letter.id), bool)
+
+
+async def asynchronous_outbox() -> int:
+    async with katalys.AsyncClient("abcd.com", outbox="katalys.db") as background:
+        ticket = await background.enqueue_update("1001", order_status="paid")
+        assert_type((await background.stats()).pending, int)
+        return ticket.id
+
+
 try:
     client.update_order("1001")
+except katalys.OutboxFullError as error:
+    assert_type(error.retryable, bool)
 except katalys.ValidationError as error:
     assert_type(error.problems, list[katalys.Problem])
 except katalys.RejectedError as error:

@@ -88,6 +88,27 @@ def test_there_is_one_client_until_its_settings_change(settings):
         shared_client()
 
 
+HEARD = []
+
+
+def hear(event):
+    HEARD.append(event.kind)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_update_is_enqueued_with_the_commit_and_heard_of(
+    client, receiver, endpoint, settings, tmp_path
+):
+    outbox = {"outbox": tmp_path / "katalys.db", "on_event": "test_shop.hear"}
+    settings.KATALYS = {**settings.KATALYS, **outbox}
+    assert client.get("/enqueue/1001/first").json()["ticket"] == 1
+    assert shared_client().flush() == 0
+    [record] = receiver.recorded(endpoint, wait=1)
+    assert json.loads(record["body"])["note"] == "first"
+    shared_client().close()
+    assert HEARD == ["accepted", "delivered"]
+
+
 def test_a_view_tells_an_error_by_its_code(client, settings, receiver):
     _, url = receiver.endpoint("400")
     settings.KATALYS = {**settings.KATALYS, "endpoint": url}

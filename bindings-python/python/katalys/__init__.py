@@ -11,21 +11,29 @@ Keep one client for the life of the process::
 from ._errors import (
     ConfigError,
     Error,
+    OutboxError,
+    OutboxFullError,
     RejectedError,
     TimeoutError,
     TransportError,
     ValidationError,
 )
-from ._native import Client, Problem, Receipt, Validation, __version__
+from ._native import Client, Problem, Receipt, Ticket, Validation, __version__
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ConfigError",
+    "DeadLetter",
     "Error",
+    "Event",
+    "OutboxError",
+    "OutboxFullError",
     "Problem",
     "Receipt",
     "RejectedError",
+    "Stats",
+    "Ticket",
     "TimeoutError",
     "TransportError",
     "Validation",
@@ -34,14 +42,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    # asyncio takes many times as long to import as all of this package.
-    if name == "AsyncClient":
-        from ._async import AsyncClient
+# What they import takes many times as long as all of this package.
+_LATER = {
+    "AsyncClient": "_async",
+    "DeadLetter": "_outbox",
+    "Event": "_outbox",
+    "Stats": "_outbox",
+}
 
-        globals()[name] = AsyncClient
-        return AsyncClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name):
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return found
 
 
 def __dir__():

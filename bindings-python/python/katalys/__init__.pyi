@@ -1,11 +1,14 @@
 """Order status reporting for Katalys."""
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
 from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, final
 
 from _typeshed import DataclassInstance
-from typing_extensions import Unpack, disjoint_base
+from typing_extensions import Self, Unpack, disjoint_base
 
 from ._fields import ErrorCode, Options, OrderFields, ProblemCode, Text
 
@@ -13,10 +16,16 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ConfigError",
+    "DeadLetter",
     "Error",
+    "Event",
+    "OutboxError",
+    "OutboxFullError",
     "Problem",
     "Receipt",
     "RejectedError",
+    "Stats",
+    "Ticket",
     "TimeoutError",
     "TransportError",
     "Validation",
@@ -29,13 +38,21 @@ __version__: Final[str]
 # Keys that are not documented are sent as they are.
 _Fields: TypeAlias = Mapping[str, object] | DataclassInstance
 _Severity: TypeAlias = Literal["error", "warning"]
+_EventKind: TypeAlias = Literal["accepted", "delivered", "retried", "dead_lettered", "discarded"]
+_OnEvent: TypeAlias = Callable[[Event], object]
 
 @disjoint_base
 class Client:
     """Reports orders of one site. Made to be kept and shared between threads, and good across
     fork: a child process opens its own connections on its first call."""
 
-    def __new__(cls, site_id: str | None = None, **options: Unpack[Options]) -> Client: ...
+    def __new__(
+        cls,
+        site_id: str | None = None,
+        *,
+        on_event: _OnEvent | None = None,
+        **options: Unpack[Options],
+    ) -> Self: ...
     def update_order(
         self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
     ) -> Receipt:
@@ -48,6 +65,54 @@ class Client:
     ) -> Receipt:
         """Reports an order as a whole, with the fields the endpoint requires of it, and waits
         until the endpoint has it. Without an `order_time`, the time of the call is sent."""
+
+    def enqueue_update(
+        self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
+    ) -> Ticket:
+        """Accepts what became of an order, and returns when it is safe on disk. It is sent in the
+        background, after the earlier updates of the same order."""
+
+    def enqueue_report(
+        self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
+    ) -> Ticket:
+        """Accepts an order as a whole, with the fields the endpoint requires of it, and returns
+        when it is safe on disk. Without an `order_time`, the time of the call is sent."""
+
+    def stats(self) -> Stats:
+        """The books of the outbox."""
+
+    def flush(self, timeout: float = 30.0) -> int:
+        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
+        left."""
+
+    def close(self, timeout: float = 5.0) -> int:
+        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
+        seconds at most. Gives how many updates are left in the file, for the next process."""
+
+    def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
+        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        order, at most `limit`."""
+
+    def replay(self, id: int) -> bool:
+        """Puts a dead letter back into its order's lane, at its old place. False if there is
+        none."""
+
+    def discard(self, id: int) -> bool:
+        """Removes a dead letter for good; it is counted. False if there is none."""
+
+    def edit(self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]) -> bool:
+        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
+        False if there is no such dead letter."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        class_: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Closes the outbox, if there is one."""
 
     def validate_update(
         self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
@@ -63,7 +128,13 @@ class AsyncClient:
     """Reports orders of one site from asyncio. Made to be kept; good across fork, and for
     several event loops, one after the other or at once in several threads."""
 
-    def __init__(self, site_id: str | None = None, **options: Unpack[Options]) -> None: ...
+    def __init__(
+        self,
+        site_id: str | None = None,
+        *,
+        on_event: _OnEvent | None = None,
+        **options: Unpack[Options],
+    ) -> None: ...
     async def update_order(
         self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
     ) -> Receipt:
@@ -74,6 +145,58 @@ class AsyncClient:
     ) -> Receipt:
         """Reports an order as a whole, with the fields the endpoint requires of it, and waits
         until the endpoint has it."""
+
+    async def enqueue_update(
+        self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
+    ) -> Ticket:
+        """Accepts what became of an order, and returns when it is safe on disk. It is sent in the
+        background, after the earlier updates of the same order.
+        Cancelled, the update may be accepted all the same."""
+
+    async def enqueue_report(
+        self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
+    ) -> Ticket:
+        """Accepts an order as a whole, with the fields the endpoint requires of it, and returns
+        when it is safe on disk. Without an `order_time`, the time of the call is sent.
+        Cancelled, the update may be accepted all the same."""
+
+    async def stats(self) -> Stats:
+        """The books of the outbox."""
+
+    async def flush(self, timeout: float = 30.0) -> int:
+        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
+        left."""
+
+    async def close(self, timeout: float = 5.0) -> int:
+        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
+        seconds at most. Gives how many updates are left in the file, for the next process."""
+
+    async def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
+        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        order, at most `limit`."""
+
+    async def replay(self, id: int) -> bool:
+        """Puts a dead letter back into its order's lane, at its old place. False if there is
+        none."""
+
+    async def discard(self, id: int) -> bool:
+        """Removes a dead letter for good; it is counted. False if there is none."""
+
+    async def edit(
+        self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]
+    ) -> bool:
+        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
+        False if there is no such dead letter."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        class_: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None:
+        """Closes the outbox, if there is one."""
 
     def validate_update(
         self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
@@ -106,6 +229,86 @@ class Receipt:
         """What was suspicious, or was left out."""
 
     def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class Ticket:
+    """The outbox has the update: it will reach the endpoint, whatever becomes of this process."""
+
+    __match_args__: Final = ("id", "warnings")
+    def __new__(cls, id: SupportsIndex, warnings: Sequence[Problem]) -> Ticket: ...
+    @property
+    def id(self) -> int:
+        """The update's number; numbers rise in the order of acceptance."""
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """What was suspicious, or was left out."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@dataclass(frozen=True)
+class Stats:
+    """What happened to the updates that an outbox accepted: `accepted` always equals `delivered` +
+    `pending` + `dead` + `discarded`."""
+
+    accepted: int
+    """Updates that were ever accepted."""
+    delivered: int
+    """Those that the endpoint has."""
+    pending: int
+    """Those that wait or are on their way."""
+    in_flight: int
+    """Those of the pending that are on their way."""
+    dead: int
+    """Those that the endpoint refused for good, kept until they are replayed or discarded."""
+    discarded: int
+    """Dead letters that were discarded."""
+    oldest_pending_seconds: float
+    """The age of the oldest pending update; 0 if there is none."""
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An update that will not be sent unless somebody looks into it. Its `repr` shows nothing of
+    a customer's."""
+
+    id: int
+    """Its number, as on its ticket."""
+    order_id: str
+    """The order it belongs to."""
+    site_id: str
+    """The site it belongs to."""
+    payload: str
+    """What was sent, in JSON. Customer data."""
+    status: int | None
+    """The HTTP status, if the endpoint refused it."""
+    code: str
+    """`rejected` (by the endpoint), `interrupted` (sending it never finished, three times) or
+    `expired` (older than `max_age`)."""
+    reason: str
+    """What happened, for people."""
+    died_at: datetime
+    """When; in UTC."""
+
+@dataclass(frozen=True)
+class Event:
+    """Something happened to an update of the outbox."""
+
+    kind: _EventKind
+    """What happened. `accepted`: it is in the outbox. `delivered`: the endpoint has it.
+    `retried`: an attempt failed, another one follows. `dead_lettered`: it will not be sent unless
+    somebody looks into it. `discarded`: a dead letter was removed for good."""
+    id: int
+    """The update's number, as on its ticket."""
+    order: str
+    """Sixteen hexadecimal digits that are the same for all updates of one order; with
+    `event_order_ids="plain"`, the order_id itself."""
+    attempts: int
+    """How many requests were made so far; 0 where none was."""
+    status: int | None
+    """The HTTP status that led to it, if one did."""
+    code: str | None
+    """Why: the code of the error that is retried, or `rejected`, `interrupted` or `expired` of a
+    dead letter."""
 
 @final
 class Validation:
@@ -188,3 +391,9 @@ class TransportError(Error, ConnectionError):
 
 class TimeoutError(Error, builtins.TimeoutError):
     """There was no answer within the time limit."""
+
+class OutboxError(Error):
+    """The update could not be kept, and was not accepted."""
+
+class OutboxFullError(OutboxError):
+    """The outbox has reached its capacity; the update was not accepted."""

@@ -2,10 +2,12 @@
 this package ever needs the interpreter."""
 
 from asyncio import get_running_loop
+from contextlib import suppress
 from os import getpid
 from weakref import WeakKeyDictionary, WeakMethod, ref
 
-from ._native import Client, Mailbox, Receipt
+from ._errors import ConfigError
+from ._native import Client, Mailbox
 
 
 class AsyncClient:
@@ -15,8 +17,8 @@ class AsyncClient:
     __module__ = "katalys"
     __slots__ = ("__weakref__", "_client", "_desks")
 
-    def __init__(self, site_id=None, **options):
-        self._client = Client(site_id, **options)
+    def __init__(self, site_id=None, *, on_event=None, **options):
+        self._client = Client(site_id, on_event=on_event, **options)
         self._desks = WeakKeyDictionary()
 
     async def update_order(self, order_id, fields=None, **more):
@@ -25,10 +27,7 @@ class AsyncClient:
         Fields are keyword arguments, one mapping (or dataclass), or both. Cancelled while no
         request has been made yet, none will be; one that is under way runs to its end.
         """
-        loop = get_running_loop()
-        desk = self._desk(loop)
-        ticket = desk.mailbox.update_order(self._client, order_id, fields, more)
-        return await desk.wait_for(ticket, loop)
+        return await self._call(Mailbox.update_order, order_id, fields, more)
 
     async def report_order(self, order_id, fields=None, **more):
         """Reports an order as a whole, with the fields the endpoint requires of it, and waits
@@ -37,10 +36,58 @@ class AsyncClient:
         Fields are keyword arguments, one mapping (or dataclass), or both. Cancelled while no
         request has been made yet, none will be; one that is under way runs to its end.
         """
-        loop = get_running_loop()
-        desk = self._desk(loop)
-        ticket = desk.mailbox.report_order(self._client, order_id, fields, more)
-        return await desk.wait_for(ticket, loop)
+        return await self._call(Mailbox.report_order, order_id, fields, more)
+
+    async def enqueue_update(self, order_id, fields=None, **more):
+        """Accepts what became of an order, and returns when it is safe on disk. It is sent in the
+        background, after the earlier updates of the same order.
+
+        Fields are keyword arguments, one mapping (or dataclass), or both. Cancelled, the update
+        may be accepted all the same.
+        """
+        return await self._call(Mailbox.enqueue_update, order_id, fields, more)
+
+    async def enqueue_report(self, order_id, fields=None, **more):
+        """Accepts an order as a whole, with the fields the endpoint requires of it, and returns
+        when it is safe on disk. Without an `order_time`, the time of the call is sent.
+
+        Fields are keyword arguments, one mapping (or dataclass), or both. Cancelled, the update
+        may be accepted all the same.
+        """
+        return await self._call(Mailbox.enqueue_report, order_id, fields, more)
+
+    async def stats(self):
+        """The books of the outbox."""
+        return await self._call(Mailbox.stats)
+
+    async def flush(self, timeout=30.0):
+        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
+        left."""
+        return await self._call(Mailbox.flush, timeout)
+
+    async def close(self, timeout=5.0):
+        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
+        seconds at most. Gives how many updates are left in the file, for the next process."""
+        return await self._call(Mailbox.close, timeout)
+
+    async def dead_letters(self, after=0, limit=1000):
+        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        order, at most `limit`."""
+        return await self._call(Mailbox.dead_letters, after, limit)
+
+    async def replay(self, id):
+        """Puts a dead letter back into its order's lane, at its old place. False if there is
+        none."""
+        return await self._call(Mailbox.replay, id)
+
+    async def discard(self, id):
+        """Removes a dead letter for good; it is counted. False if there is none."""
+        return await self._call(Mailbox.discard, id)
+
+    async def edit(self, id, fields=None, **more):
+        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
+        False if there is no such dead letter."""
+        return await self._call(Mailbox.edit, id, fields, more)
 
     def validate_update(self, order_id, fields=None, **more):
         """Checks what `update_order` would send, at once, and sends nothing. Not a coroutine."""
@@ -50,11 +97,24 @@ class AsyncClient:
         """Checks what `report_order` would send, at once, and sends nothing. Not a coroutine."""
         return self._client.validate_report(order_id, fields, **more)
 
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        """Closes the outbox, if there is one."""
+        with suppress(ConfigError):  # There is none.
+            await self.close()
+
     def __reduce__(self):
         return self._client.__reduce__()
 
     def __repr__(self):
         return repr(self._client).replace("Client", "AsyncClient", 1)
+
+    async def _call(self, start, *arguments):
+        loop = get_running_loop()
+        desk = self._desk(loop)
+        return await desk.wait_for(start(desk.mailbox, self._client, *arguments), loop)
 
     def _desk(self, loop):
         desk = self._desks.get(loop)
@@ -84,10 +144,10 @@ class _Desk:
             self._watched = True
             self.mailbox = Mailbox(_Wake(loop, self._receive))
 
-    async def wait_for(self, ticket, loop):
-        """The receipt of a send; if the caller goes away, the send is given up."""
+    async def wait_for(self, submission, loop):
+        """The result of a call; if the caller goes away, the call is given up."""
         future = loop.create_future()
-        number = ticket.number
+        number = submission.number
         self._waiting[number] = future
         if not self._watched:
             self._watch(loop)
@@ -95,11 +155,11 @@ class _Desk:
             outcome = await future
         finally:
             if self._waiting.pop(number, None) is not None:
-                ticket.cancel()
+                submission.cancel()
                 self._unwatch_when_idle(loop)
-        if type(outcome) is Receipt:
-            return outcome
-        raise outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
 
     def _receive(self):
         waiting = self._waiting

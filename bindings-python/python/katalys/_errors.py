@@ -66,6 +66,21 @@ class TimeoutError(Error, builtins.TimeoutError):
     retryable = True
 
 
+class OutboxError(Error):
+    """The update could not be kept, and was not accepted."""
+
+    __module__ = "katalys"
+    code = "outbox_failed"
+
+
+class OutboxFullError(OutboxError):
+    """The outbox has reached its capacity; the update was not accepted."""
+
+    __module__ = "katalys"
+    code = "outbox_full"
+    retryable = True
+
+
 def _restore(cls, args, details):
     error = cls.__new__(cls, *args)
     error.args = args

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils.module_loading import import_string
 
 import katalys
 
@@ -11,7 +12,8 @@ _shared = {}
 
 def client():
     """The client of this process, made on the first call from the options in
-    `settings.KATALYS`, for example `{"site_id": "abcd.com", "timeout": 5}`."""
+    `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": BASE_DIR / "katalys.db"}`.
+    `on_event` may be a dotted path there."""
     return _shared.get("Client") or _make("Client")
 
 
@@ -21,7 +23,10 @@ def async_client():
 
 
 def _make(kind):
-    made = getattr(katalys, kind)(**getattr(settings, "KATALYS", {}))
+    options = dict(getattr(settings, "KATALYS", {}))
+    if isinstance(options.get("on_event"), str):
+        options["on_event"] = import_string(options["on_event"])
+    made = getattr(katalys, kind)(**options)
     # Without a lock, which a fork could find held: of two threads, the first one's is kept.
     return _shared.setdefault(kind, made)
 

@@ -22,3 +22,5 @@ KATALYS = {
     "endpoint": os.environ.get("SHOP_ENDPOINT", "http://127.0.0.1:9/"),
     "timeout": 5,
 }
+if "SHOP_OUTBOX" in os.environ:
+    KATALYS["outbox"] = os.environ["SHOP_OUTBOX"]

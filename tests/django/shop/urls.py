@@ -7,5 +7,6 @@ from . import views
 urlpatterns = [
     path("pay/<str:number>", views.pay),
     path("send/<str:number>", views.send),
+    path("enqueue/<str:number>/<str:note>", views.enqueue),
     path("send-many/<str:number>", views.send_many),
 ]

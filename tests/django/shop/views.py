@@ -1,6 +1,7 @@
 """What happens to orders, and what is reported of it."""
 
 import asyncio
+import os
 
 import katalys
 from django.db import transaction
@@ -42,6 +43,17 @@ def send(request, number):
     except katalys.Error as error:
         return JsonResponse({"error": error.code}, status=502)
     return JsonResponse({"attempts": receipt.attempts})
+
+
+def enqueue(request, number, note):
+    """Reports once the transaction is through, and waits for nobody else's server."""
+    tickets = []
+    with transaction.atomic():
+        update = {"order_status": "paid", "note": note}
+        transaction.on_commit(
+            lambda: tickets.append(client().enqueue_update(number, update)),
+        )
+    return JsonResponse({"ticket": tickets[0].id, "process": os.getpid()})
 
 
 async def send_many(request, number):

@@ -11,3 +11,5 @@ from katalys.django import client  # noqa: E402 — needs the settings
 
 if os.environ.get("SHOP_SENDS_AT_START"):
     client().update_order("at-start", order_status="paid")
+if os.environ.get("SHOP_ENQUEUES_AT_START"):
+    client().enqueue_update("at-start", order_status="paid")

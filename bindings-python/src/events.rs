@@ -1,0 +1,183 @@
+//! Events of the outbox on their way to Python.
+//!
+//! They come on a thread of the core's. Python code must not run there: before Python 3.14 a
+//! thread that is in Python when the interpreter ends is unwound, and that crashes in frames of
+//! Rust. So each batch is handed to a new thread of Python's own, and the core's waits for it
+//! without the interpreter. Nothing else waits but a `close`, and that for a limited time.
+
+use crate::errors;
+use crate::notes;
+use crate::outbox::python_half;
+use katalys_core::{Client, Error, Event, EventKind};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, PyVisit};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// `logging.DEBUG` and `logging.INFO`.
+const DEBUG: u8 = 10;
+const INFO: u8 = 20;
+/// What is logged at `WARNING` or above.
+const ALWAYS: &[EventKind] = &[EventKind::DeadLettered, EventKind::Discarded];
+const RETRIES: &[EventKind] = &[
+    EventKind::DeadLettered,
+    EventKind::Discarded,
+    EventKind::Retried,
+];
+
+/// The caller's `on_event`, if there is one. Locked only by threads that hold the interpreter and
+/// without a call to it meanwhile, so that no fork finds it locked.
+#[derive(Clone)]
+pub struct Listener(Arc<Mutex<Option<Py<PyAny>>>>);
+
+impl Listener {
+    /// # Errors
+    /// `katalys.Error` (`misuse`) if `callback` cannot be called.
+    pub fn new(py: Python<'_>, callback: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
+        if callback
+            .as_ref()
+            .is_some_and(|callback| !callback.is_callable())
+        {
+            let text = "on_event must be something that can be called with an event";
+            return Err(errors::raised(py, &Error::misuse(text)));
+        }
+        Ok(Self(Arc::new(Mutex::new(callback.map(Bound::unbind)))))
+    }
+
+    /// Events go to the logger and the callback from now on.
+    ///
+    /// # Errors
+    /// Whatever the import of the package's other half raises.
+    pub fn attach(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
+        Starter::get(py)?;
+        let listener = self.clone();
+        client.observe(move |events| {
+            let (told, is_told) = mpsc::channel();
+            let batch = Batch {
+                events: events.to_vec(),
+                listener: listener.clone(),
+                told: Mutex::new(Some(told)),
+            };
+            match Python::try_attach(|py| batch.start(py).is_ok()) {
+                Some(true) => drop(is_told.recv()),
+                Some(false) => notes::lost(events.len()),
+                None => {} // The interpreter ends: there is nobody left to tell.
+            }
+        });
+        Ok(())
+    }
+
+    /// Asks only for events that somebody wants to hear of: the level of a logger may change at
+    /// any time.
+    ///
+    /// # Errors
+    /// Only what is no `Exception`.
+    pub fn adjust(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
+        let kinds = match self.callback(py) {
+            Some(_) => EventKind::ALL,
+            None if logs(py, DEBUG)? => EventKind::ALL,
+            None if logs(py, INFO)? => RETRIES,
+            None => ALWAYS,
+        };
+        client.listen_for(kinds);
+        notes::log(py);
+        Ok(())
+    }
+
+    fn callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let callback = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        callback.as_ref().map(|callback| callback.clone_ref(py))
+    }
+
+    /// For the collector: the callback may well hold the client.
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self.0.try_lock() {
+            Ok(callback) => visit.call(&*callback),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub fn clear(&self) {
+        let callback = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(callback); // Unlocked: this may run any code.
+    }
+}
+
+/// Events for one thread to tell.
+#[pyclass(frozen, module = "katalys._native")]
+pub struct Batch {
+    events: Vec<Event>,
+    listener: Listener,
+    /// Goes when the batch was told, or with it: the core's thread waits for that.
+    told: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+#[pymethods]
+impl Batch {
+    /// Whom to call with each event, besides the logger.
+    #[getter]
+    fn callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.listener.callback(py)
+    }
+
+    /// The events, each as its parts.
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        notes::log(py);
+        self.events.iter().map(|event| parts(py, event)).collect()
+    }
+
+    /// All of them were told.
+    fn told(&self) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(told.take());
+    }
+}
+
+impl Batch {
+    /// Calls no function that is written in Python.
+    fn start(self, py: Python<'_>) -> PyResult<()> {
+        let Starter { start, tell } = Starter::get(py)?;
+        start.call1(py, (tell, (self,)))?;
+        Ok(())
+    }
+}
+
+/// `_thread.start_new_thread`, and what the thread does.
+struct Starter {
+    start: Py<PyAny>,
+    tell: Py<PyAny>,
+}
+
+impl Starter {
+    /// Looked up before the first event, since that runs Python code.
+    fn get(py: Python<'_>) -> PyResult<&Self> {
+        static STARTER: PyOnceLock<Starter> = PyOnceLock::new();
+        STARTER.get_or_try_init(py, || {
+            let start = py.import("_thread")?.getattr("start_new_thread")?.unbind();
+            let tell = python_half(py)?.getattr("tell")?.unbind();
+            Ok(Self { start, tell })
+        })
+    }
+}
+
+fn parts<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
+    let Event {
+        kind,
+        id,
+        order,
+        attempts,
+        status,
+        code,
+        ..
+    } = event;
+    (kind.as_str(), *id, order, *attempts, *status, *code).into_pyobject(py)
+}
+
+fn logs(py: Python<'_>, level: u8) -> PyResult<bool> {
+    let logger = python_half(py)?.getattr(intern!(py, "logger"))?;
+    logger
+        .call_method1(intern!(py, "isEnabledFor"), (level,))?
+        .is_truthy()
+}
