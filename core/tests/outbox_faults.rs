@@ -111,12 +111,9 @@ fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
     let Ok(mut child) = child else {
         return eprintln!("SKIPPED: there is no Python to lock the file");
     };
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_exact(&mut [0; 6])
-        .expect("locked");
+    // Kept open, or what follows the word would end the child.
+    let mut said = child.stdout.take().unwrap();
+    said.read_exact(&mut [0; 6]).expect("locked");
     let started = Instant::now();
     assert_eq!(enqueue(&client).expect("in the end"), 2);
     assert!(started.elapsed() > Duration::from_secs(8));
