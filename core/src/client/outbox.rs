@@ -53,10 +53,10 @@ impl Client {
     }
 
     /// As [`enqueue`](Self::enqueue), on a thread of the client's own, which calls `complete` with
-    /// the result.
+    /// the result. Never waits, not even for the file to be opened.
     ///
     /// # Errors
-    /// `OutboxError` if the file cannot be opened, or `ConfigError` without an outbox; then
+    /// `ConfigError` without an outbox, or `InternalError` if the system gives no thread; then
     /// `complete` is not called.
     pub fn enqueue_soon(
         &self,
@@ -93,6 +93,17 @@ impl Client {
     /// From now on the observer hears of these kinds only; the others cost nothing.
     pub fn listen_for(&self, kinds: &[EventKind]) {
         self.observer.listen_for(kinds);
+    }
+
+    /// For bindings, which ask before they look at the caller's values.
+    ///
+    /// # Errors
+    /// `ConfigError` without an outbox.
+    pub fn require_outbox(&self) -> Result<(), Error> {
+        match self.config.outbox {
+            Some(_) => Ok(()),
+            None => Err(self.without_outbox()),
+        }
     }
 
     /// For bindings, which ask before they look at the caller's values.

@@ -3,7 +3,7 @@
 //! each call when its update is durable, or delivered.
 
 use super::events::{self, EventKind, Events};
-use super::sender::{POLL, Sender, start_thread};
+use super::sender::{POLL, Sender, no_thread, start_thread};
 use super::store::{Append, Effect, UpdateId, Work};
 use super::{Outbox, full, stage_of, unexpected};
 use crate::client::{Receipt, Ticket};
@@ -11,8 +11,8 @@ use crate::delivery::{Attempts, Completion};
 use crate::error::Error;
 use crate::order::{Checked, Code, Problem};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many share a transaction at most.
@@ -88,15 +88,56 @@ impl Outbox {
         Ok(tickets)
     }
 
-    /// Takes an update in on a thread of the outbox.
+    /// Takes an update in on a thread of the outbox. The file is opened there too, since that may
+    /// take as long as another process keeps it locked.
     pub(crate) fn accept_soon(outbox: &Arc<Self>, arrival: Arrival) -> Result<(), Error> {
-        let sender = outbox.sender()?;
-        if sender.add_arrival(arrival) {
-            let own = Arc::clone(outbox);
-            start_thread("katalys-accept", move || own.take_arrivals())
-                .map_err(|refused| sender.without_intake(&refused))?;
+        let mut early = outbox.early();
+        if let Some(early) = &mut *early {
+            early.push_back(arrival);
+            return Ok(());
         }
+        let own = Arc::clone(outbox);
+        if let Some(sender) = outbox.sender.get() {
+            drop(early);
+            if sender.add_arrivals([arrival]) {
+                start_thread("katalys-accept", move || own.take_arrivals())
+                    .map_err(|refused| sender.without_intake(&refused))?;
+            }
+            return Ok(());
+        }
+        start_thread("katalys-accept", move || own.open_for_arrivals())
+            .map_err(|refused| no_thread(&refused))?;
+        *early = Some(VecDeque::from([arrival]));
         Ok(())
+    }
+
+    /// Begins with what has come while the file was being opened, so that nothing overtakes it.
+    fn open_for_arrivals(&self) {
+        let opened = self.sender();
+        let mut early = self.early();
+        let arrivals = early.take().unwrap_or_default();
+        let sender = match opened {
+            Ok(sender) => sender,
+            Err(error) => {
+                drop(early);
+                for Arrival { then, .. } in arrivals {
+                    self.answer(then, Err(error.clone()));
+                }
+                return;
+            }
+        };
+        if self.is_stopped.load(Ordering::SeqCst) {
+            sender.stop(); // The client went while there was nothing to be stopped yet.
+        }
+        let is_first = sender.add_arrivals(arrivals);
+        drop(early);
+        if is_first {
+            self.take_arrivals();
+        }
+    }
+
+    fn early(&self) -> MutexGuard<'_, Option<VecDeque<Arrival>>> {
+        self.early.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_arrivals(&self) {

@@ -26,6 +26,8 @@ use crate::order::Checked;
 use events::Events;
 use sender::{Manner, POLL, Parts, Sender, draw_owner};
 use sqlite::{Limits, SqliteStore, SqliteUpkeep};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Whereabouts, Work};
@@ -38,6 +40,9 @@ pub(crate) struct Outbox {
     engine: Arc<Engine>,
     sender: OnceLock<Arc<Sender>>,
     opening: Mutex<()>,
+    /// What callers who do not wait gave while the file is being opened for them.
+    early: Mutex<Option<VecDeque<Arrival>>>,
+    is_stopped: AtomicBool,
     events: Arc<Events>,
 }
 
@@ -64,6 +69,8 @@ impl Outbox {
             engine: Arc::clone(engine),
             sender: OnceLock::new(),
             opening: Mutex::new(()),
+            early: Mutex::default(),
+            is_stopped: AtomicBool::new(false),
             events,
         }))
     }
@@ -162,6 +169,7 @@ impl Outbox {
 
     /// Delivers nothing more; does not wait.
     pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
         if let Some(sender) = self.sender.get() {
             sender.stop();
         }
