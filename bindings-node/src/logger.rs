@@ -26,7 +26,7 @@ impl Logger {
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("katalys")
+        metadata.target() == "katalys"
     }
 
     fn log(&self, record: &Record<'_>) {
