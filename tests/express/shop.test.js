@@ -159,8 +159,9 @@ describe('an Express shop', () => {
     async function customer(order) {
       for (let count = 1; count <= 25; count += 1) {
         if (count === 10 && order === 3) process.kill(server.pids[0], 'SIGKILL');
-        const call = post(`${server.url}/orders/${order}/paid/soon`, { count });
-        // What the killed process was asked may be safe or not: nobody was told.
+        const call = post(`${server.url}/orders/${order}/paid/soon`, { count }, 10);
+        // What the killed process was asked may be safe or not: nobody was told. A connection
+        // that was being handed to it stays open without an answer.
         const { status } = await call.catch(() => ({}));
         if (status === 202) accepted.set(order, [...(accepted.get(order) ?? []), count]);
       }
@@ -237,8 +238,9 @@ async function startServer(cwd, script, environment) {
 }
 
 /** Without keep-alive, so that the cluster's processes take turns. */
-async function post(url, body = {}) {
+async function post(url, body = {}, seconds = 60) {
   const headers = { 'content-type': 'application/json', connection: 'close' };
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const signal = AbortSignal.timeout(seconds * 1000);
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), signal });
   return { status: answer.status, body: await answer.json() };
 }
