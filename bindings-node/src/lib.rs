@@ -11,7 +11,7 @@
 
 mod logger;
 mod mailbox;
-mod outbox;
+pub mod outbox;
 mod report;
 mod shapes;
 mod unpack;
