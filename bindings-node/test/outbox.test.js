@@ -300,6 +300,15 @@ describe('flush and close', () => {
     await next.close();
   });
 
+  it('count what was enqueued before, though nobody waited for it', async () => {
+    const { options } = place('204');
+    const client = new Client({ ...options, deliver: false });
+    for (let at = 0; at < 300; at += 1) client.enqueueUpdate(`x${at}`);
+    assert.equal(await client.flush(1), 300);
+    for (let at = 0; at < 300; at += 1) client.enqueueUpdate(`y${at}`);
+    assert.equal(await client.close(LONG), 600);
+  });
+
   it('wait as long as it takes if that is what they are told', async () => {
     const client = new Client(place('slow=300').options);
     await client.enqueueUpdate('1');
