@@ -106,17 +106,6 @@ impl Client {
         }
     }
 
-    /// For bindings, which ask before they look at the caller's values.
-    ///
-    /// # Errors
-    /// `ConfigError` without an outbox.
-    pub fn require_outbox(&self) -> Result<(), Error> {
-        match self.config.outbox {
-            Some(_) => Ok(()),
-            None => Err(self.without_outbox()),
-        }
-    }
-
     /// Asks on a thread of its own, for those who must not wait, and calls `complete` there with
     /// the answer.
     ///
