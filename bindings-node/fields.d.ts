@@ -51,29 +51,26 @@ export type ProblemCode =
   | "status_stale"
   | "payload_too_large";
 
-export type ErrorCode =
-  | "config_missing"
-  | "config_invalid"
-  | "config_unknown"
-  | "validation"
-  | "rejected"
-  | "unavailable"
-  | "not_confirmed"
-  | "redirected"
-  | "dns"
-  | "connect"
-  | "disconnected"
-  | "certificate"
-  | "tls"
-  | "protocol"
-  | "proxy"
-  | "timeout"
-  | "outbox_failed"
-  | "outbox_corrupt"
-  | "outbox_newer"
-  | "outbox_full"
-  | "internal"
-  | "misuse";
+/** The codes of each class of errors. */
+export interface ErrorCodes {
+  ConfigError: "config_missing" | "config_invalid" | "config_unknown";
+  ValidationError: "validation";
+  RejectedError: "rejected" | "unavailable" | "not_confirmed" | "redirected";
+  TransportError: "dns" | "connect" | "disconnected" | "certificate" | "tls" | "protocol" | "proxy";
+  TimeoutError: "timeout";
+  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer";
+  OutboxFullError: "outbox_full";
+  InternalError: "internal" | "misuse";
+}
+export type ErrorCode = ErrorCodes[keyof ErrorCodes];
+
+/** What happens to updates of an outbox; a client's events. */
+export type EventKind =
+  | "accepted"
+  | "delivered"
+  | "retried"
+  | "dead_lettered"
+  | "discarded";
 
 /**
  * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,

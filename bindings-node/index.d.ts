@@ -1,13 +1,23 @@
 // What the package exports. The types of fields and options are in fields.d.ts, which is made
 // from the core's tables.
 
-import type { ClientOptions, ErrorCode, OrderFields, ProblemCode } from './fields';
+import { EventEmitter } from 'node:events';
+import type {
+  ClientOptions,
+  ErrorCode,
+  ErrorCodes,
+  EventKind,
+  OrderFields,
+  ProblemCode,
+} from './fields';
 
 export type {
   Amount,
   ClientOptions,
   Discount,
   ErrorCode,
+  ErrorCodes,
+  EventKind,
   FieldValue,
   LineItem,
   OrderFields,
@@ -40,6 +50,70 @@ export interface Receipt {
   warnings: Problem[];
 }
 
+/** The outbox has the update: it will reach the endpoint, whatever becomes of this process. */
+export interface Ticket {
+  /** The update's number; numbers rise in the order of acceptance. */
+  id: number;
+  /** What was suspicious, or was left out. */
+  warnings: Problem[];
+}
+
+/**
+ * What became of the updates of an outbox, by all processes that share it. `accepted` always
+ * equals `delivered` + `pending` + `dead` + `discarded`.
+ */
+export interface Stats {
+  /** Updates that were ever accepted. */
+  accepted: number;
+  /** Those that the endpoint has. */
+  delivered: number;
+  /** Those that wait or are on their way. */
+  pending: number;
+  /** Those of the pending that are on their way. */
+  inFlight: number;
+  /** Those that will not be sent unless they are replayed. */
+  dead: number;
+  /** Dead letters that were discarded. */
+  discarded: number;
+  /** The age of the oldest pending update, in seconds; 0 if there is none. */
+  oldestPendingSeconds: number;
+}
+
+/** An update that will not be sent unless somebody looks into it. */
+export interface DeadLetter {
+  /** Its number, as on its ticket. */
+  readonly id: number;
+  readonly orderId: string;
+  readonly siteId: string;
+  /** What was sent, as JSON. Customer data, which `console.log` of the letter does not show. */
+  readonly payload: string;
+  /** The HTTP status, if the endpoint refused it. */
+  readonly status: number | null;
+  /**
+   * `rejected` by the endpoint, `interrupted` (sending it never finished, three times) or
+   * `expired` (older than `maxAge`).
+   */
+  readonly code: string;
+  /** What happened, for people. */
+  readonly reason: string;
+  readonly diedAt: Date;
+}
+
+/** Something that happened to an update of the outbox in this process. Holds no customer data. */
+export interface OutboxEvent<Kind extends EventKind = EventKind> {
+  kind: Kind;
+  /** The update's number, as on its ticket. */
+  id: number;
+  /** The order: see the option `eventOrderIds`. */
+  order: string;
+  /** How many requests were made so far; 0 where none was. */
+  attempts: number;
+  /** The HTTP status that led to it, if one did. */
+  status: number | null;
+  /** Why: the code of the error that is retried, or as in {@link DeadLetter}. */
+  code: string | null;
+}
+
 /** The result of a check without sending. */
 export type Validation =
   | { ok: true /** The exact text that would be sent. */; payload: string; problems: Problem[] }
@@ -55,8 +129,19 @@ export type Validation =
  * @example
  * const client = new Client({ siteId: 'abcd.com' });
  * await client.updateOrder('1001', { order_status: 'paid' });
+ *
+ * With the option `outbox` it also keeps updates in a file until the endpoint has them, and emits
+ * an {@link OutboxEvent} for what happens to each. When the process ends by itself, what is in
+ * flight comes to its end within a few seconds and the rest stays in the file. What is in the
+ * file does not keep the process alive; calls that have not settled do. The calls that need an
+ * outbox reject with a {@link ConfigError} where there is none.
+ *
+ * @example
+ * const client = new Client({ siteId: 'abcd.com', outbox: 'katalys.db' });
+ * client.on('dead_lettered', ({ id, status }) => console.error('refused', id, status));
+ * await client.enqueueUpdate('1001', { order_status: 'paid' });
  */
-export class Client {
+export class Client extends EventEmitter {
   /**
    * A client from options; what is not given comes from `KATALYS_SITE_ID`, `KATALYS_ENDPOINT`
    * and `KATALYS_TIMEOUT`.
@@ -83,6 +168,64 @@ export class Client {
    */
   reportOrder(orderId: OrderId, fields?: OrderFields | null): Promise<Receipt>;
 
+  /**
+   * Accepts what became of an order, and settles when it is safe on disk. It is sent in the
+   * background, after the earlier updates of the same order.
+   *
+   * Rejects with a {@link ValidationError}, {@link OutboxError} or {@link OutboxFullError}; then
+   * it was not accepted.
+   */
+  enqueueUpdate(orderId: OrderId, fields?: OrderFields | null): Promise<Ticket>;
+
+  /**
+   * Accepts an order as a whole, with the fields that the endpoint requires of it.
+   *
+   * Rejects like {@link Client.enqueueUpdate}.
+   */
+  enqueueReport(orderId: OrderId, fields?: OrderFields | null): Promise<Ticket>;
+
+  /** The books. */
+  stats(): Promise<Stats>;
+
+  /**
+   * Waits until nothing is pending.
+   * @param timeout The most seconds to wait; 10 by default.
+   * @returns How many updates are left.
+   */
+  flush(timeout?: number): Promise<number>;
+
+  /**
+   * Ends delivery: nothing new is sent, what is in flight comes to its end.
+   * @param timeout The most seconds to wait for that; 10 by default.
+   * @returns How many updates are left in the file, for the next process.
+   */
+  close(timeout?: number): Promise<number>;
+
+  /**
+   * Dead letters, in order.
+   * @param page `after`: those with a higher number only. `limit`: how many at most, 1000 by
+   * default.
+   */
+  deadLetters(page?: { after?: number; limit?: number } | null): Promise<DeadLetter[]>;
+
+  /** Puts a dead letter back to its place in its order. False if there is none. */
+  replay(id: number): Promise<boolean>;
+
+  /** Removes a dead letter for good; it is counted. False if there is none. */
+  discard(id: number): Promise<boolean>;
+
+  /**
+   * Changes fields of a dead letter, all others staying as they are; `null` takes one out.
+   * False if there is no such dead letter.
+   *
+   * Rejects with a {@link ValidationError} or {@link OutboxError}.
+   */
+  edit(id: number, fields: OrderFields): Promise<boolean>;
+
+  on<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
+  once<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
+  off<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
+
   /** Checks what {@link Client.updateOrder} would send, and sends nothing. */
   validateUpdate(orderId: OrderId, fields?: OrderFields | null): Validation;
 
@@ -100,13 +243,13 @@ export class KatalysError extends Error {
 
 /** The client cannot be made from these options. */
 export class ConfigError extends KatalysError {
-  readonly code: 'config_missing' | 'config_invalid' | 'config_unknown';
+  readonly code: ErrorCodes['ConfigError'];
   readonly retryable: false;
 }
 
 /** The update cannot be right, and was not sent. */
 export class ValidationError extends KatalysError {
-  readonly code: 'validation';
+  readonly code: ErrorCodes['ValidationError'];
   readonly retryable: false;
   /** Everything that was found, errors and warnings. */
   readonly problems: Problem[];
@@ -114,7 +257,7 @@ export class ValidationError extends KatalysError {
 
 /** The endpoint answered, but not with 204. */
 export class RejectedError extends KatalysError {
-  readonly code: 'rejected' | 'unavailable' | 'not_confirmed' | 'redirected';
+  readonly code: ErrorCodes['RejectedError'];
   /** The HTTP status of the last answer. */
   readonly status: number;
   /** How long the endpoint asked to wait, in seconds. */
@@ -123,11 +266,22 @@ export class RejectedError extends KatalysError {
 
 /** There was no answer. */
 export class TransportError extends KatalysError {
-  readonly code: 'dns' | 'connect' | 'disconnected' | 'certificate' | 'tls' | 'protocol' | 'proxy';
+  readonly code: ErrorCodes['TransportError'];
 }
 
 /** There was no answer within the time limit. */
 export class TimeoutError extends KatalysError {
-  readonly code: 'timeout';
+  readonly code: ErrorCodes['TimeoutError'];
+  readonly retryable: true;
+}
+
+/** The outbox could not be read or written; what was given was not accepted. */
+export class OutboxError extends KatalysError {
+  readonly code: ErrorCodes['OutboxError'];
+}
+
+/** The outbox has reached its capacity; the update was not accepted. */
+export class OutboxFullError extends KatalysError {
+  readonly code: ErrorCodes['OutboxFullError'];
   readonly retryable: true;
 }

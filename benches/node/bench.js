@@ -12,11 +12,11 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const undici = require('undici');
 const { ORDER, Order } = require('./order.js');
+const { ROUNDS, inTurns, report, sendFor } = require('./turns.js');
 
 const PACKAGE = process.env.KATALYS_NODE ?? path.join(__dirname, '../../bindings-node');
 const { Client } = require(PACKAGE);
 
-const ROUNDS = 7;
 const IN_FLIGHT = 32;
 const BATCH = 20_000;
 
@@ -83,24 +83,6 @@ async function one(ours, theirs, duration) {
   report({ what, other: 'undici.request', unit: 'updates/s', goal: '' }, results);
 }
 
-/** Keeps so many calls in flight for a while; each is of another order. */
-async function sendFor({ send }, inFlight, milliseconds) {
-  let sent = 0;
-  const usage = process.cpuUsage();
-  const started = performance.now();
-  const end = started + milliseconds;
-  async function lane(number) {
-    while (performance.now() < end) {
-      await send(`${number}-${sent}`);
-      sent += 1;
-    }
-  }
-  await Promise.all(Array.from({ length: inFlight }, (_, number) => lane(number)));
-  const { user, system } = process.cpuUsage(usage);
-  const seconds = (performance.now() - started) / 1000;
-  return { rate: sent / seconds, cpu: (user + system) / sent };
-}
-
 /** Other objects each time, as from a database, but of one shape. */
 async function validation() {
   const client = new Client('abcd.com');
@@ -134,27 +116,5 @@ async function startup(what, ours, theirs, goal) {
   const results = await inTurns(time(ours), time(theirs), 2 * ROUNDS);
   report({ what, other: theirs, unit: 'ms', goal, less: true }, results);
 }
-
-/** The results of both, after one round each to warm up. */
-async function inTurns(ours, theirs, rounds = ROUNDS) {
-  await ours();
-  await theirs();
-  const results = { ours: [], theirs: [] };
-  for (let round = 0; round < rounds; round += 1) {
-    results.ours.push(await ours());
-    results.theirs.push(await theirs());
-  }
-  return results;
-}
-
-function report({ what, other, unit, goal, less = false }, results) {
-  const [ours, theirs] = [median(results.ours), median(results.theirs)];
-  const ratio = less ? theirs / ours : ours / theirs;
-  const rounded = { ours: round(ours, 3), theirs: round(theirs, 3), ratio: round(ratio, 2) };
-  console.log(JSON.stringify({ what, ...rounded, other, unit, goal }));
-}
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-const round = (number, digits) => Number(number.toFixed(digits));
 
 main(process.argv.slice(2));

@@ -1,21 +1,27 @@
 'use strict';
 // The client: packs a call, hands it over, and makes of the result what the user sees.
 
+const { EventEmitter } = require('node:events');
 const native = require('./native.js');
-const { environment, nextCall, outcomeOf } = require('./environment.js');
+const { environment, nextCall, observe, outcomeOf } = require('./environment.js');
 const { errorFrom } = require('./errors.js');
+const outbox = require('./outbox.js');
 const { packOrder, packRecord } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
  * @typedef {import('./errors.js').Problem} Problem
  * @typedef {import('./environment.js').Receipt} Receipt
+ * @typedef {import('./environment.js').Ticket} Ticket
+ * @typedef {(...args: any[]) => void} Listener
  * @typedef {{ ok: boolean, payload: string | null, problems: Problem[] }} Validation
  */
 
-class Client {
+class Client extends EventEmitter {
   /** @type {NativeClient} */
   #native;
+  #hasOutbox;
+  #isObserved = false;
 
   /**
    * @param {string | object | null} [siteIdOrOptions]
@@ -26,7 +32,9 @@ class Client {
       typeof siteIdOrOptions === 'string'
         ? { ...options, siteId: siteIdOrOptions }
         : siteIdOrOptions;
+    super();
     this.#native = open(given ?? {});
+    this.#hasOutbox = native.hasOutbox(this.#native);
   }
 
   /**
@@ -34,7 +42,7 @@ class Client {
    * @param {object | null} [fields]
    */
   updateOrder(orderId, fields) {
-    return send(this.#native, false, orderId, fields ?? {});
+    return this.#send(false, orderId, fields ?? {});
   }
 
   /**
@@ -42,7 +50,125 @@ class Client {
    * @param {object | null} [fields]
    */
   reportOrder(orderId, fields) {
-    return send(this.#native, true, orderId, fields ?? {});
+    return this.#send(true, orderId, fields ?? {});
+  }
+
+  /**
+   * @param {boolean} isReport
+   * @param {unknown} orderId
+   * @param {object} fields
+   */
+  #send(isReport, orderId, fields) {
+    this.#used();
+    return send(this.#native, isReport, orderId, fields);
+  }
+
+  /**
+   * @param {unknown} orderId
+   * @param {object | null} [fields]
+   */
+  enqueueUpdate(orderId, fields) {
+    return this.#enqueue(false, orderId, fields ?? {});
+  }
+
+  /**
+   * @param {unknown} orderId
+   * @param {object | null} [fields]
+   */
+  enqueueReport(orderId, fields) {
+    return this.#enqueue(true, orderId, fields ?? {});
+  }
+
+  /**
+   * @param {boolean} isReport
+   * @param {unknown} orderId
+   * @param {object} fields
+   */
+  #enqueue(isReport, orderId, fields) {
+    this.#used();
+    return enqueue(this.#native, isReport, orderId, fields);
+  }
+
+  stats() {
+    return outbox.stats(this.#native);
+  }
+
+  /** @param {number} [timeout] */
+  flush(timeout) {
+    this.#used();
+    return outbox.flush(this.#native, timeout);
+  }
+
+  /** @param {number} [timeout] */
+  close(timeout) {
+    return outbox.close(this.#native, timeout);
+  }
+
+  /** @param {{ after?: number, limit?: number } | null} [page] */
+  deadLetters(page) {
+    return outbox.deadLetters(this.#native, page);
+  }
+
+  /** @param {number} id */
+  replay(id) {
+    this.#used();
+    return outbox.replay(this.#native, id);
+  }
+
+  /** @param {number} id */
+  discard(id) {
+    this.#used();
+    return outbox.discard(this.#native, id);
+  }
+
+  /**
+   * @param {number} id
+   * @param {object} fields
+   */
+  async edit(id, fields) {
+    mustBeFields(fields);
+    return await outbox.edit(this.#native, id, fields);
+  }
+
+  /** It may send in the background from now on. */
+  #used() {
+    if (this.#hasOutbox) outbox.keepOpen(this.#native, this);
+  }
+
+  // Every way to add a listener goes through one of these three.
+
+  /**
+   * @param {string | symbol} name
+   * @param {Listener} listener
+   */
+  on(name, listener) {
+    this.#observe();
+    return super.on(name, listener);
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {Listener} listener
+   */
+  addListener(name, listener) {
+    this.#observe();
+    return super.addListener(name, listener);
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {Listener} listener
+   */
+  prependListener(name, listener) {
+    this.#observe();
+    return super.prependListener(name, listener);
+  }
+
+  /** Nothing is observed, and nothing costs, before somebody listens. */
+  #observe() {
+    if (this.#isObserved) return;
+    this.#isObserved = true;
+    observe(this.#native, this);
   }
 
   /**
@@ -85,10 +211,8 @@ function open(options) {
  * @returns {Promise<Receipt>}
  */
 async function send(client, isReport, orderId, fields) {
-  const call = handOver(client, isReport, orderId, fields);
-  const outcome = await outcomeOf(call);
-  if (outcome.error) throw errorFrom(outcome.error);
-  return outcome;
+  const call = handOver(native.submit, client, isReport, orderId, fields);
+  return success(await outcomeOf(call, client));
 }
 
 /**
@@ -96,13 +220,36 @@ async function send(client, isReport, orderId, fields) {
  * @param {boolean} isReport
  * @param {unknown} orderId
  * @param {object} fields
+ * @returns {Promise<Ticket>}
  */
-function handOver(client, isReport, orderId, fields) {
+async function enqueue(client, isReport, orderId, fields) {
+  const call = handOver(native.enqueue, client, isReport, orderId, fields);
+  return success(await outcomeOf(call, client));
+}
+
+/** @param {import('./environment.js').Outcome} outcome */
+function success(outcome) {
+  if (outcome.error) throw errorFrom(outcome.error);
+  if (outcome.unlogged) {
+    hear({ warnings: outcome.unlogged });
+    delete outcome.unlogged;
+  }
+  return outcome;
+}
+
+/**
+ * @param {typeof native.submit} take
+ * @param {NativeClient} client
+ * @param {boolean} isReport
+ * @param {unknown} orderId
+ * @param {object} fields
+ */
+function handOver(take, client, isReport, orderId, fields) {
   mustBeFields(fields);
   const call = nextCall();
   const news = carefully((withCare) => {
     const { packed, tokens } = packOrder(orderId, fields, withCare);
-    return native.submit(client, call, isReport, packed, tokens);
+    return take(client, call, isReport, packed, tokens);
   });
   if (news !== '') hear(JSON.parse(news));
   return call;

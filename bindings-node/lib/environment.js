@@ -1,20 +1,40 @@
 'use strict';
 // What all clients of a JavaScript environment (the main thread, or a worker thread) share: the
-// native side of it, and the calls whose promises wait for their results.
+// native side of it, the calls whose promises wait for their results, and who hears of events.
 
 const native = require('./native.js');
 
 /**
  * @typedef {import('./errors.js').Problem} Problem
+ * @typedef {import('./native.js').NativeClient} NativeClient
  * @typedef {{ attempts: number, elapsed: number, warnings: Problem[] }} Receipt
- * @typedef {Receipt & { error?: import('./errors.js').Failure }} Outcome
+ * @typedef {{ id: number, warnings: Problem[] }} Ticket
+ * @typedef {{
+ *   answer?: any, unlogged?: Problem[], error?: import('./errors.js').Failure,
+ * }} Other What comes with a receipt or a ticket, or in its place.
+ * @typedef {Receipt & Ticket & Other} Outcome
+ * @typedef {{ emit(kind: string, event: object): boolean }} Emitter
+ * @typedef {(
+ *   numbers: number[], others: string | null | undefined, news: string | null | undefined,
+ * ) => void} Deliver
  */
 
-/** @type {Map<number, (outcome: Outcome) => void>} */
+/**
+ * With the client, which is not to be collected while it has something to do.
+ * @type {Map<number, { resolve: (outcome: any) => void, client: NativeClient }>}
+ */
 const pending = new Map();
+
+/** @type {Map<number, WeakRef<Emitter>>} */
+const emitters = new Map();
+const collected = new FinalizationRegistry((/** @type {number} */ number) => {
+  emitters.delete(number);
+});
 
 const environment = native.openEnvironment(deliver);
 let calls = 0;
+let clients = 0;
+let lastLogged = '';
 
 /** A number that no other call in this environment has. */
 function nextCall() {
@@ -25,24 +45,39 @@ function nextCall() {
 /**
  * What comes of a call that was just handed over. The process lives on until then.
  * @param {number} call
+ * @param {NativeClient} client
  * @returns {Promise<Outcome>}
  */
-function outcomeOf(call) {
+function outcomeOf(call, client) {
   if (pending.size === 0) native.keepProcessAlive(environment, true);
   return new Promise((resolve) => {
-    pending.set(call, resolve);
+    pending.set(call, { resolve, client });
   });
 }
 
 /**
- * Called with all that has arrived: three numbers for each plain receipt, and
- * everything else as JSON.
- * @param {number[]} receipts
- * @param {string | null | undefined} others
+ * From now on this emitter hears what happens to the updates of that client.
+ * @param {NativeClient} client
+ * @param {Emitter} emitter
  */
-function deliver(receipts, others) {
-  for (let at = 0; at < receipts.length; at += 3) {
-    settle(receipts[at], { attempts: receipts[at + 1], elapsed: receipts[at + 2], warnings: [] });
+function observe(client, emitter) {
+  clients += 1;
+  emitters.set(clients, new WeakRef(emitter));
+  collected.register(emitter, clients);
+  native.observe(client, clients);
+}
+
+/**
+ * Called with all that has arrived: three numbers for each plain receipt or ticket, and
+ * everything else as JSON.
+ * @type {Deliver}
+ */
+function deliver(numbers, others, news) {
+  if (news) tell(JSON.parse(news));
+  for (let at = 0; at < numbers.length; at += 3) {
+    const [call, attempts, amount] = [numbers[at], numbers[at + 1], numbers[at + 2]];
+    if (attempts === 0) settle(call, { id: amount, warnings: [] });
+    else settle(call, { attempts, elapsed: amount, warnings: [] });
   }
   if (others) {
     for (const { call, ...outcome } of JSON.parse(others)) settle(call, outcome);
@@ -52,11 +87,30 @@ function deliver(receipts, others) {
 
 /**
  * @param {number} call
- * @param {Outcome} outcome
+ * @param {object} outcome
  */
 function settle(call, outcome) {
-  pending.get(call)?.(outcome);
+  pending.get(call)?.resolve(outcome);
   pending.delete(call);
 }
 
-module.exports = { environment, nextCall, outcomeOf };
+/** @param {{ events: { client: number, kind: string }[], logged: string[] }} news */
+function tell({ events, logged }) {
+  for (const { client, ...event } of events) {
+    try {
+      emitters.get(client)?.deref()?.emit(event.kind, event);
+    } catch (error) {
+      // It is an uncaught exception, as of any listener, and stops nothing here.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+  for (const line of logged) {
+    // What goes on failing says so again and again.
+    if (line !== lastLogged) process.emitWarning(line, { type: 'KatalysWarning' });
+    lastLogged = line;
+  }
+}
+
+module.exports = { environment, nextCall, outcomeOf, observe };

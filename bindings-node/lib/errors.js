@@ -50,6 +50,10 @@ class TransportError extends KatalysError {}
 
 class TimeoutError extends KatalysError {}
 
+class OutboxError extends KatalysError {}
+
+class OutboxFullError extends KatalysError {}
+
 const classes = {
   KatalysError,
   ConfigError,
@@ -57,6 +61,8 @@ const classes = {
   RejectedError,
   TransportError,
   TimeoutError,
+  OutboxError,
+  OutboxFullError,
 };
 
 // On the prototype, as with JavaScript's own errors, and by a text that no minifier renames.

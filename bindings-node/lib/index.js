@@ -11,3 +11,5 @@ exports.ValidationError = errors.ValidationError;
 exports.RejectedError = errors.RejectedError;
 exports.TransportError = errors.TransportError;
 exports.TimeoutError = errors.TimeoutError;
+exports.OutboxError = errors.OutboxError;
+exports.OutboxFullError = errors.OutboxFullError;

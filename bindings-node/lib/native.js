@@ -7,7 +7,7 @@
  * @typedef {{
  *   version(): string,
  *   openEnvironment(
- *     deliver: (receipts: number[], others: string | null | undefined) => void): Environment,
+ *     deliver: import('./environment.js').Deliver): Environment,
  *   keepProcessAlive(environment: Environment, alive: boolean): void,
  *   learnShape(environment: Environment, keys: string, count: number): number,
  *   forgetShapes(environment: Environment): void,
@@ -17,6 +17,18 @@
  *     string | null,
  *   validate(client: NativeClient, isReport: boolean, packed: string, tokens: number):
  *     string | [payload: string | null | undefined, problems: string] | null,
+ *   hasOutbox(client: NativeClient): boolean,
+ *   enqueue(client: NativeClient, call: number, isReport: boolean, packed: string, tokens: number):
+ *     string | null,
+ *   observe(client: NativeClient, number: number): void,
+ *   stats(client: NativeClient, call: number): string,
+ *   flush(client: NativeClient, call: number, seconds: number): string,
+ *   close(client: NativeClient, call: number, seconds: number): string,
+ *   shutDown(client: NativeClient, call: number, seconds: number): string,
+ *   deadLetters(client: NativeClient, call: number, after: number, limit: number): string,
+ *   replay(client: NativeClient, call: number, id: number): string,
+ *   discard(client: NativeClient, call: number, id: number): string,
+ *   edit(client: NativeClient, call: number, id: number, packed: string, tokens: number): string,
  * }} Native
  */
 

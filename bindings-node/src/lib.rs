@@ -9,13 +9,15 @@
     reason = "napi-rs hands arguments over by value"
 )]
 
+mod logger;
 mod mailbox;
+pub mod outbox;
 mod report;
 mod shapes;
 mod unpack;
 
-use katalys_core::{Call, Client, Language, Problem, VERSION};
-use mailbox::{Delivery, Mailbox};
+use katalys_core::{Call, Client, Error, Language, Problem, Receipt, Ticket, VERSION};
+use mailbox::{Delivery, Mailbox, Outcome, Success};
 use napi::bindgen_prelude::{Either, External, Function};
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -44,9 +46,53 @@ pub struct Environment {
 
 /// A client, with what it needs of its environment.
 pub struct Door {
-    client: Client,
+    client: Arc<Client>,
     mailbox: Arc<Mailbox>,
     shapes: Rc<RefCell<Shapes>>,
+}
+
+impl Door {
+    /// What the core calls, on a thread of its own, with the result of that call.
+    fn completion<T: Warned + 'static>(
+        &self,
+        call: f64,
+        success: fn(T) -> Success,
+    ) -> impl FnOnce(Result<T, Error>) + Send + 'static {
+        let mailbox = Arc::clone(&self.mailbox);
+        let client = Arc::downgrade(&self.client);
+        move |result| {
+            let warnings = result.as_ref().map_or(&[][..], T::warnings);
+            let unlogged = match client.upgrade() {
+                Some(client) if !warnings.is_empty() => {
+                    client.unlogged(warnings).cloned().collect()
+                }
+                _ => Vec::new(),
+            };
+            let result = result.map(success);
+            mailbox.put(Outcome {
+                call,
+                result,
+                unlogged,
+            });
+        }
+    }
+}
+
+/// A result that may come with warnings.
+trait Warned {
+    fn warnings(&self) -> &[Problem];
+}
+
+impl Warned for Receipt {
+    fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+}
+
+impl Warned for Ticket {
+    fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
 }
 
 /// Makes the environment's share; `deliver` will be called with the results of calls.
@@ -57,8 +103,10 @@ pub struct Door {
 pub fn open_environment(
     deliver: Function<'_, Delivery, ()>,
 ) -> napi::Result<External<Environment>> {
+    let mailbox = Arc::new(Mailbox::new(&deliver)?);
+    logger::tell(&mailbox);
     Ok(External::new(Environment {
-        mailbox: Arc::new(Mailbox::new(&deliver)?),
+        mailbox,
         shapes: Rc::default(),
     }))
 }
@@ -98,7 +146,7 @@ pub fn open_client(
         Err(error) => return Some(Either::B(json(&Report::refusal(&error)))),
     };
     let door = Door {
-        client,
+        client: Arc::new(client),
         mailbox: Arc::clone(&environment.mailbox),
         shapes: Rc::clone(&environment.shapes),
     };
@@ -127,8 +175,7 @@ pub fn submit(
     } else {
         json(&Report::warnings(unlogged))
     };
-    let mailbox = Arc::clone(&door.mailbox);
-    let complete = move |result| mailbox.put(number, result);
+    let complete = door.completion(number, Success::Receipt);
     let submitted = door.client.submit(checked, complete);
     Some(submitted.map_or_else(|error| json(&Report::refusal(&error)), |_| news))
 }

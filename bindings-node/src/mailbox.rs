@@ -1,24 +1,41 @@
 //! Where the results of calls wait for JavaScript: sending threads put them in, and ring only
-//! if it was empty; JavaScript's thread takes all of them out at once.
+//! if it was empty; JavaScript's thread takes all of them out at once. Events wait there too.
 
-use crate::report::{Report, json};
-use katalys_core::{Error, Receipt};
+use crate::report::{News, Report, json, number};
+use katalys_core::{Error, Event, Problem, Receipt, Ticket};
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi::{Env, Status, sys};
-use std::sync::{Arc, Mutex, PoisonError};
+use serde_json::value::RawValue;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// What one visit brings: three numbers for each receipt without warnings (the call's number,
-/// attempts, seconds), and all other results as JSON.
-pub type Delivery = FnArgs<(Vec<f64>, Option<String>)>;
+/// What one visit brings: three numbers for each plain result (the call's number, and attempts
+/// and seconds of a receipt, or 0 and the id of a ticket), and as JSON all other results, and the
+/// news.
+pub type Delivery = FnArgs<(Vec<f64>, Option<String>, Option<String>)>;
 
-type Outcome = (f64, Result<Receipt, Error>);
+/// The end of a call.
+pub struct Outcome {
+    pub call: f64,
+    pub result: Result<Success, Error>,
+    /// Warnings that are to be logged.
+    pub unlogged: Vec<Problem>,
+}
+
+/// What a call that went well brings.
+pub enum Success {
+    Receipt(Receipt),
+    Ticket(Ticket),
+    /// In the shape that `lib/` reads.
+    Answer(Box<RawValue>),
+}
 
 /// The mailbox of one JavaScript environment.
 pub struct Mailbox {
-    results: Arc<Results>,
+    waiting: Arc<Waiting>,
     bell: Bell,
 }
 
@@ -27,25 +44,67 @@ pub struct Mailbox {
 type Bell = ThreadsafeFunction<(), (), Delivery, Status, false, true, 0>;
 
 #[derive(Default)]
-struct Results(Mutex<Vec<Outcome>>);
+struct Waiting {
+    contents: Mutex<Contents>,
+    /// The events were taken.
+    taken: Condvar,
+}
+
+#[derive(Default)]
+struct Contents {
+    outcomes: Vec<Outcome>,
+    /// With the number of the client.
+    events: Vec<(f64, Event)>,
+    logged: Vec<String>,
+}
+
+/// How often somebody who waits looks whether the environment is still there.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Mailbox {
     /// `deliver` is called on JavaScript's thread with everything that has arrived.
     pub fn new(deliver: &Function<'_, Delivery, ()>) -> napi::Result<Self> {
-        let results = Arc::<Results>::default();
-        let arrived = Arc::clone(&results);
+        let waiting = Arc::<Waiting>::default();
+        let arrived = Arc::clone(&waiting);
         let bell = deliver
             .build_threadsafe_function::<()>()
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |_: ThreadsafeCallContext<()>| Ok(arrived.take_all()))?;
-        Ok(Self { results, bell })
+        Ok(Self { waiting, bell })
     }
 
     /// Called by a sending thread. Once the environment is gone the bell is deaf, and the result
     /// goes with the mailbox.
-    pub fn put(&self, call: f64, result: Result<Receipt, Error>) {
-        if self.results.put((call, result)) {
+    pub fn put(&self, outcome: Outcome) {
+        self.add(|contents| contents.outcomes.push(outcome));
+    }
+
+    /// Called by the thread that tells events, which waits until the earlier ones were taken: if
+    /// JavaScript is too slow, the core drops what is too much and says so.
+    pub fn put_events(&self, client: f64, events: &[Event]) {
+        let mut contents = self.waiting.lock();
+        while !contents.events.is_empty() && !self.bell.aborted() {
+            let waited = self.waiting.taken.wait_timeout(contents, LOOK);
+            contents = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(contents);
+        let events = events.iter().map(|event| (client, event.clone()));
+        self.add(|contents| contents.events.extend(events));
+    }
+
+    /// A line of the core's log; false once the environment is gone.
+    pub fn put_log(&self, line: String) -> bool {
+        self.add(|contents| contents.logged.push(line));
+        !self.bell.aborted()
+    }
+
+    fn add(&self, add: impl FnOnce(&mut Contents)) {
+        let mut contents = self.waiting.lock();
+        let was_empty = contents.is_empty();
+        add(&mut contents);
+        drop(contents);
+        if was_empty {
             self.bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
@@ -72,31 +131,51 @@ impl Mailbox {
     }
 }
 
-impl Results {
-    /// Whether it was empty before.
-    fn put(&self, outcome: Outcome) -> bool {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        results.push(outcome);
-        results.len() == 1
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_all(&self) -> Delivery {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcomes = std::mem::take(&mut *results);
-        drop(results);
-        let mut receipts = Vec::with_capacity(outcomes.len() * 3);
+        let Contents {
+            outcomes,
+            events,
+            logged,
+        } = std::mem::take(&mut *self.lock());
+        if !events.is_empty() {
+            self.taken.notify_all();
+        }
+        let mut numbers = Vec::with_capacity(outcomes.len() * 3);
         let mut others = Vec::new();
-        for (call, result) in &outcomes {
-            match result {
-                Ok(receipt) if receipt.warnings.is_empty() => {
-                    let attempts = f64::from(receipt.attempts);
-                    receipts.extend([*call, attempts, receipt.elapsed.as_secs_f64()]);
-                }
-                Ok(receipt) => others.push(Report::receipt(*call, receipt)),
-                Err(error) => others.push(Report::failure(*call, error)),
+        for outcome in &outcomes {
+            match plain(outcome) {
+                Some(plain) => numbers.extend(plain),
+                None => others.push(Report::outcome(outcome)),
             }
         }
         let others = (!others.is_empty()).then(|| json(&others));
-        FnArgs::from((receipts, others))
+        let has_news = !(events.is_empty() && logged.is_empty());
+        let news = has_news.then(|| json(&News::new(&events, &logged)));
+        FnArgs::from((numbers, others, news))
+    }
+}
+
+impl Contents {
+    fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.events.is_empty() && self.logged.is_empty()
+    }
+}
+
+/// The numbers of a result that is told by numbers alone.
+fn plain(outcome: &Outcome) -> Option<[f64; 3]> {
+    match &outcome.result {
+        Ok(Success::Receipt(receipt)) if receipt.warnings.is_empty() => {
+            let (attempts, elapsed) = (f64::from(receipt.attempts), receipt.elapsed);
+            Some([outcome.call, attempts, elapsed.as_secs_f64()])
+        }
+        Ok(Success::Ticket(ticket)) if ticket.warnings.is_empty() => {
+            Some([outcome.call, 0.0, number(ticket.id)])
+        }
+        _ => None,
     }
 }

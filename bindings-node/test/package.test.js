@@ -4,6 +4,7 @@
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
+const { EventEmitter } = require('node:events');
 const { it } = require('node:test');
 const katalys = require('katalys');
 const manifest = require('katalys/package.json');
@@ -23,10 +24,14 @@ it('every export is declared, and every declaration exported', () => {
 });
 
 it('every method of the client is declared, and every declaration implemented', () => {
-  const [, body] = declarations.match(/^export class Client \{\n(.*?)^\}/ms);
-  const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name);
-  const methods = Object.getOwnPropertyNames(katalys.Client.prototype);
-  assert.deepEqual(methods.sort(), [...new Set(declared)].sort());
+  const [, body] = declarations.match(/^export class Client extends EventEmitter \{\n(.*?)^\}/ms);
+  const declared = new Set([...body.matchAll(/^ {2}(\w+)[(<]/gm)].map(([, name]) => name));
+  assert.ok(declared.has('updateOrder') && declared.has('on'));
+  const { prototype } = katalys.Client;
+  const isOwn = (name) => name === 'constructor' || !(name in EventEmitter.prototype);
+  const methods = Object.getOwnPropertyNames(prototype).filter(isOwn);
+  assert.deepEqual(methods.sort(), [...declared].filter(isOwn).sort());
+  for (const name of declared) assert.equal(typeof prototype[name], 'function', name);
 });
 
 it('import sees the same names as require', async () => {

@@ -1,11 +1,12 @@
 'use strict';
-// The README's example, as it stands there.
+// The README's examples, as they stand there.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
 const { readFileSync } = require('node:fs');
+const { mkdtemp, rm } = require('node:fs/promises');
 const path = require('node:path');
-const { it } = require('node:test');
+const { after, before, it } = require('node:test');
 const { promisify } = require('node:util');
 const { startReceiver } = require('./support/receiver.js');
 
@@ -13,25 +14,47 @@ const root = path.join(__dirname, '..');
 const readme = readFileSync(path.join(root, 'README.md'), 'utf8');
 const fields = readFileSync(path.join(root, 'fields.d.ts'), 'utf8');
 
+const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, example]) => example);
+
+let receiver;
+before(async () => {
+  receiver = await startReceiver();
+});
+after(() => receiver.stop());
+
+function runExample(example, endpoint, cwd) {
+  const env = { ...process.env, KATALYS_ENDPOINT: endpoint };
+  const options = ['--input-type=module', '-e', example];
+  return promisify(execFile)(process.execPath, options, { cwd, env, timeout: 60_000 });
+}
+
 it("the README's example sends what it says", async () => {
-  const [, example] = readme.match(/```js\n(.*?)```/s);
-  const receiver = await startReceiver();
+  const { id, endpoint } = receiver.run('204');
+  const { stdout } = await runExample(examples[0], endpoint, root);
+  assert.equal(stdout, 'received after 1 attempt(s)\n');
+  const [{ body }] = await receiver.recorded(id, { wait: 1 });
+  const sent = {
+    site_id: 'abcd.com',
+    order_id: '1001',
+    order_status: 'paid',
+    sale_amount: '25.67',
+  };
+  assert.deepEqual(JSON.parse(body), sent);
+});
+
+it("the README's outbox accepts, delivers and ends", async () => {
+  // Within the package, so that its name leads to it.
+  const cwd = await mkdtemp(path.join(__dirname, 'readme-'));
   try {
-    const { id, endpoint } = receiver.run('204');
-    const env = { ...process.env, KATALYS_ENDPOINT: endpoint };
-    const options = ['--input-type=module', '-e', example];
-    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root, env });
-    assert.equal(stdout, 'received after 1 attempt(s)\n');
-    const [{ body }] = await receiver.recorded(id, { wait: 1 });
-    const sent = {
-      site_id: 'abcd.com',
-      order_id: '1001',
-      order_status: 'paid',
-      sale_amount: '25.67',
-    };
-    assert.deepEqual(JSON.parse(body), sent);
+    const { stdout, stderr } = await runExample(examples[1], receiver.run('204').endpoint, cwd);
+    assert.deepEqual([stdout, stderr], ['accepted as 1\n0 left\n', '']);
+    const refused = await runExample(examples[1], receiver.run('404').endpoint, cwd);
+    assert.deepEqual(
+      [refused.stdout, refused.stderr],
+      ['accepted as 2\n0 left\n', 'refused: 2 404\n'],
+    );
   } finally {
-    await receiver.stop();
+    await rm(cwd, { recursive: true });
   }
 });
 

@@ -1,7 +1,26 @@
 // A program as a user writes it, and what its compiler must refuse. Compiled, never run.
 
-import type { ClientOptions, OrderFields, Problem, Receipt, Validation } from 'katalys';
-import katalys, { Client, KatalysError, RejectedError, ValidationError } from 'katalys';
+import type {
+  ClientOptions,
+  DeadLetter,
+  EventKind,
+  OrderFields,
+  OutboxEvent,
+  Problem,
+  Receipt,
+  Stats,
+  Ticket,
+  Validation,
+} from 'katalys';
+import katalys, {
+  Client,
+  ConfigError,
+  KatalysError,
+  OutboxError,
+  OutboxFullError,
+  RejectedError,
+  ValidationError,
+} from 'katalys';
 
 const options: ClientOptions = { siteId: 'abcd.com', timeout: 2.5, invalid: 'drop' };
 const client = new Client(options);
@@ -35,10 +54,55 @@ export async function main(): Promise<number> {
   return checked.problems.length + client.validateReport('1001').problems.length;
 }
 
+export async function durable(): Promise<number> {
+  const shop = new Client('abcd.com', {
+    outbox: 'katalys.db',
+    durability: 'normal',
+    onRejected: 'hold',
+    maxAge: 86_400,
+    collapse: true,
+    capacityRows: 1000,
+    capacityBytes: 1e9,
+    deliver: false,
+    eventOrderIds: 'plain',
+  });
+  shop
+    .on('retried', (event) => {
+      const { kind, status }: { kind: 'retried'; status: number | null } = event;
+      console.log(kind, status ?? event.code, event.order.length);
+      // @ts-expect-error an event of one kind is of no other
+      if (event.kind === 'accepted') return;
+    })
+    .once('delivered', ({ id, attempts }: OutboxEvent) => id + attempts);
+  const kind: EventKind = 'discarded';
+  shop.off(kind, () => {});
+  const ticket: Ticket = await shop.enqueueUpdate('1001', fields);
+  await shop.enqueueReport(1001n, fields);
+  const stats: Stats = await shop.stats();
+  const letters: DeadLetter[] = await shop.deadLetters({ after: 3, limit: 5 });
+  for (const { id, diedAt, payload, status } of letters) {
+    const edited: boolean = await shop.edit(id, { currency: null, sale_amount: '1' });
+    if (edited && (status ?? 0) > 399 && diedAt < new Date()) await shop.replay(id);
+    else if (payload.length > 9) await shop.discard(id);
+  }
+  // @ts-expect-error there is no such kind of events
+  shop.on('deliverd', () => {});
+  // @ts-expect-error an id is a number
+  await shop.replay('1');
+  // @ts-expect-error a dead letter is edited with fields
+  await shop.edit(1);
+  return ticket.id + stats.inFlight + (await shop.flush(1.5)) + (await shop.close());
+}
+
 export function explain(error: unknown): string {
   if (error instanceof ValidationError) return error.problems.map(({ path }) => path).join();
   if (error instanceof RejectedError) return `${error.status} ${error.retryAfter ?? 0}`;
   if (error instanceof KatalysError && error.code === 'certificate') return error.message;
+  if (error instanceof OutboxFullError) return error.code satisfies 'outbox_full';
+  if (error instanceof OutboxError && error.code === 'outbox_corrupt') return error.message;
+  // @ts-expect-error of another class
+  if (error instanceof OutboxError && error.code === 'outbox_full') return error.message;
+  if (error instanceof ConfigError) return error.code satisfies `config_${string}`;
   // @ts-expect-error there is no such code
   if (error instanceof KatalysError && error.code === 'certificates') return error.message;
   // @ts-expect-error a validation error has but one code

@@ -3,7 +3,7 @@
 use crate::text::{NOTICE, block_comment, quoted};
 use katalys_core::config::{SETTINGS, SettingKind};
 use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, STATUSES};
-use katalys_core::{Code, ErrorCode, Language};
+use katalys_core::{Code, ErrorCode, EventKind, Language};
 use std::fmt::Write;
 
 pub(crate) fn fields() -> String {
@@ -20,11 +20,10 @@ pub(crate) fn fields() -> String {
         "ProblemCode",
         Code::ALL.iter().map(|code| code.as_str()),
     );
-    union(
-        &mut out,
-        "ErrorCode",
-        ErrorCode::ALL.iter().map(|code| code.as_str()),
-    );
+    error_codes(&mut out);
+    out += "\n/** What happens to updates of an outbox; a client's events. */";
+    let events = EventKind::ALL.iter().map(|kind| kind.as_str());
+    union(&mut out, "EventKind", events);
     for group in GROUPS {
         interface(&mut out, group.record, group.doc, group.fields);
         out += "  [key: string]: unknown;\n}\n";
@@ -68,6 +67,20 @@ fn union<'n>(out: &mut String, name: &str, members: impl Iterator<Item = &'n str
         .collect();
     let members = members.concat();
     let _ = writeln!(out, "\nexport type {name} ={members};");
+}
+
+/// By class, so that a class narrows its code.
+fn error_codes(out: &mut String) {
+    *out += "\n/** The codes of each class of errors. */\nexport interface ErrorCodes {\n";
+    let mut rest = ErrorCode::ALL;
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|code| code.kind() == first.kind());
+        let (class, others) = rest.split_at(same.count());
+        let codes = quoted(class.iter().map(|code| code.as_str()), " | ");
+        let _ = writeln!(out, "  {}: {codes};", first.kind().as_str());
+        rest = others;
+    }
+    *out += "}\nexport type ErrorCode = ErrorCodes[keyof ErrorCodes];\n";
 }
 
 fn interface(out: &mut String, name: &str, doc: &str, fields: &[Field]) {

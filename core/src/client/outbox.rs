@@ -53,10 +53,10 @@ impl Client {
     }
 
     /// As [`enqueue`](Self::enqueue), on a thread of the client's own, which calls `complete` with
-    /// the result.
+    /// the result. Never waits, not even for the file to be opened.
     ///
     /// # Errors
-    /// `OutboxError` if the file cannot be opened, or `ConfigError` without an outbox; then
+    /// `ConfigError` without an outbox, or `InternalError` if the system gives no thread; then
     /// `complete` is not called.
     pub fn enqueue_soon(
         &self,

@@ -4,14 +4,14 @@
 const cluster = require('node:cluster');
 const { open } = require('./shop.js');
 
-const PROCESSES = 3;
+const PROCESSES = Number(process.env.SHOP_PROCESSES ?? 3);
 
 if (cluster.isPrimary) {
-  let there = 0;
+  const pids = [];
   for (let number = 0; number < PROCESSES; number += 1) cluster.fork();
-  cluster.on('message', (_worker, { url }) => {
-    there += 1;
-    if (there === PROCESSES) console.log(JSON.stringify({ url }));
+  cluster.on('message', (_worker, { url, pid }) => {
+    pids.push(pid);
+    if (pids.length === PROCESSES) console.log(JSON.stringify({ url, pids }));
   });
   process.once('SIGTERM', () => cluster.disconnect());
 } else {

@@ -23,6 +23,18 @@ shop.post('/orders/:id/paid', async (request, response) => {
   response.json(receipt);
 });
 
+/** Answers as soon as the update is safe; it is sent afterwards. */
+shop.post('/orders/:id/:status/soon', async (request, response) => {
+  const { id, status } = request.params;
+  const fields = { order_status: status, order_count: request.body.count };
+  response.status(202).json(await client.enqueueUpdate(id, fields));
+});
+
+shop.get('/books', async (_request, response) => {
+  const left = await client.flush(30);
+  response.json({ ...(await client.stats()), left });
+});
+
 shop.post('/orders/:id/:status', async (request, response) => {
   response.json(
     await client.updateOrder(request.params.id, { order_status: request.params.status }),

@@ -3,7 +3,7 @@
 //! each call when its update is durable, or delivered.
 
 use super::events::{self, EventKind, Events};
-use super::sender::{POLL, Sender, start_thread};
+use super::sender::{POLL, Sender, no_thread, start_thread};
 use super::store::{Append, Effect, UpdateId, Work};
 use super::{Outbox, full, stage_of, unexpected};
 use crate::client::{Receipt, Ticket};
@@ -11,8 +11,8 @@ use crate::delivery::{Attempts, Completion};
 use crate::error::Error;
 use crate::order::{Checked, Code, Problem};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// So many share a transaction at most.
@@ -23,6 +23,14 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 pub(crate) struct Arrival {
     pub update: Checked,
     pub then: Then,
+}
+
+/// Arrivals that are not taken in yet.
+#[derive(Default)]
+pub(crate) struct Coming {
+    count: usize,
+    /// Those that came while the file is being opened for them.
+    early: Option<VecDeque<Arrival>>,
 }
 
 /// When the caller of an [`Arrival`] is told.
@@ -88,15 +96,80 @@ impl Outbox {
         Ok(tickets)
     }
 
-    /// Takes an update in on a thread of the outbox.
+    /// Takes an update in on a thread of the outbox. The file is opened there too, since that may
+    /// take as long as another process keeps it locked.
     pub(crate) fn accept_soon(outbox: &Arc<Self>, arrival: Arrival) -> Result<(), Error> {
-        let sender = outbox.sender()?;
-        if sender.add_arrival(arrival) {
-            let own = Arc::clone(outbox);
-            start_thread("katalys-accept", move || own.take_arrivals())
-                .map_err(|refused| sender.without_intake(&refused))?;
+        let mut coming = outbox.coming();
+        if let Some(early) = &mut coming.early {
+            early.push_back(arrival);
+            coming.count += 1;
+            return Ok(());
         }
+        let own = Arc::clone(outbox);
+        if let Some(sender) = outbox.sender.get() {
+            coming.count += 1;
+            drop(coming);
+            if sender.add_arrivals([arrival]) {
+                start_thread("katalys-accept", move || own.take_arrivals()).map_err(|refused| {
+                    outbox.took(1);
+                    sender.without_intake(&refused)
+                })?;
+            }
+            return Ok(());
+        }
+        start_thread("katalys-accept", move || own.open_for_arrivals())
+            .map_err(|refused| no_thread(&refused))?;
+        coming.early = Some(VecDeque::from([arrival]));
+        coming.count += 1;
         Ok(())
+    }
+
+    /// Begins with what has come while the file was being opened, so that nothing overtakes it.
+    fn open_for_arrivals(&self) {
+        let opened = self.sender();
+        let mut coming = self.coming();
+        let arrivals = coming.early.take().unwrap_or_default();
+        let sender = match opened {
+            Ok(sender) => sender,
+            Err(error) => {
+                drop(coming);
+                self.took(arrivals.len());
+                for Arrival { then, .. } in arrivals {
+                    self.answer(then, Err(error.clone()));
+                }
+                return;
+            }
+        };
+        if self.is_stopped.load(Ordering::SeqCst) {
+            sender.stop(); // The client went while there was nothing to be stopped yet.
+        }
+        let is_first = sender.add_arrivals(arrivals);
+        drop(coming);
+        if is_first {
+            self.take_arrivals();
+        }
+    }
+
+    /// So many were taken in, or refused.
+    fn took(&self, count: usize) {
+        self.coming().count -= count;
+        self.taken.notify_all();
+    }
+
+    /// Waits until everything is taken in that was given before.
+    pub(super) fn wait_for_intake(&self, deadline: Instant) {
+        let mut coming = self.coming();
+        while coming.count > 0 {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return;
+            };
+            let waited = self.taken.wait_timeout(coming, left);
+            coming = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn coming(&self) -> MutexGuard<'_, Coming> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take_arrivals(&self) {
@@ -132,6 +205,7 @@ impl Outbox {
                 .map(|Arrival { update, then }| (update, then))
                 .unzip();
             let tickets = self.accept_all(updates);
+            self.took(most);
             let mut tickets = tickets.map(Vec::into_iter);
             for then in thens {
                 let ticket = match &mut tickets {

@@ -15,6 +15,7 @@ mod store;
 
 pub(crate) use events::ObserverPlace;
 pub use events::{Event, EventKind};
+use intake::Coming;
 pub(crate) use intake::{Arrival, Then};
 pub use store::{DeadLetter, Stats};
 
@@ -26,7 +27,8 @@ use crate::order::Checked;
 use events::Events;
 use sender::{Manner, POLL, Parts, Sender, draw_owner};
 use sqlite::{Limits, SqliteStore, SqliteUpkeep};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Whereabouts, Work};
 
@@ -38,6 +40,10 @@ pub(crate) struct Outbox {
     engine: Arc<Engine>,
     sender: OnceLock<Arc<Sender>>,
     opening: Mutex<()>,
+    /// What callers who do not wait gave, and is not taken in yet.
+    coming: Mutex<Coming>,
+    taken: Condvar,
+    is_stopped: AtomicBool,
     events: Arc<Events>,
 }
 
@@ -64,6 +70,9 @@ impl Outbox {
             engine: Arc::clone(engine),
             sender: OnceLock::new(),
             opening: Mutex::new(()),
+            coming: Mutex::default(),
+            taken: Condvar::new(),
+            is_stopped: AtomicBool::new(false),
             events,
         }))
     }
@@ -134,6 +143,7 @@ impl Outbox {
         let deadline = deadline_in(timeout);
         self.wake()?;
         let sender = self.sender()?;
+        self.wait_for_intake(deadline);
         loop {
             let seen = sender.settlements();
             let left = sender.group.ask(Store::outlook)?.pending;
@@ -148,6 +158,7 @@ impl Outbox {
         let sender = self.sender()?;
         sender.stop();
         let deadline = deadline_in(timeout);
+        self.wait_for_intake(deadline);
         sender.wait_until_stopped(deadline);
         self.events.settle(deadline);
         Ok(sender.group.ask(Store::outlook)?.pending)
@@ -162,6 +173,7 @@ impl Outbox {
 
     /// Delivers nothing more; does not wait.
     pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
         if let Some(sender) = self.sender.get() {
             sender.stop();
         }

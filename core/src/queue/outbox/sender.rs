@@ -204,9 +204,9 @@ impl Sender {
     }
 
     /// Adds to what is to be taken in; true if there is no thread that does.
-    pub(super) fn add_arrival(&self, arrival: Arrival) -> bool {
+    pub(super) fn add_arrivals(&self, arrivals: impl IntoIterator<Item = Arrival>) -> bool {
         let mut state = self.lock();
-        state.arrivals.push_back(arrival);
+        state.arrivals.extend(arrivals);
         let is_first = !std::mem::replace(&mut state.has_intake, true);
         drop(state);
         self.settled.notify_all();
@@ -218,7 +218,7 @@ impl Sender {
         let mut state = self.lock();
         state.has_intake = false;
         state.arrivals.pop_back();
-        Error::internal(format!("no thread can be started: {refused}"))
+        no_thread(refused)
     }
 
     /// What has come, after a settlement or so long at most; `None` ends the thread, if it may.
@@ -670,6 +670,10 @@ impl State {
             order: String::new(),
         });
     }
+}
+
+pub(super) fn no_thread(refused: &std::io::Error) -> Error {
+    Error::internal(format!("no thread can be started: {refused}"))
 }
 
 pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

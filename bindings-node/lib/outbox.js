@@ -1,0 +1,170 @@
+'use strict';
+// What a client can do that has an outbox, and what becomes of it when the process ends.
+
+const { inspect } = require('node:util');
+const native = require('./native.js');
+const { nextCall, outcomeOf } = require('./environment.js');
+const { errorFrom } = require('./errors.js');
+const { packRecord } = require('./pack.js');
+
+/**
+ * @typedef {import('./native.js').NativeClient} NativeClient
+ * @typedef {import('./environment.js').Outcome} Outcome
+ */
+
+/** Seconds for what is in flight when the process ends. */
+const LAST_SECONDS = 5;
+/** Seconds that `flush` and `close` wait if they are not told. */
+const PATIENCE = 10;
+/** So many dead letters are listed at once if it is not said how many. */
+const MOST_LETTERS = 1000;
+
+/**
+ * Clients that may be sending in the background, with those who hear their events. They are not
+ * collected before they are closed: nobody has to hold a client for its outbox to be sent.
+ * @type {Map<NativeClient, object>}
+ */
+const open = new Map();
+let looksAfterTheEnd = false;
+
+/** An update that will not be sent unless somebody looks into it. */
+class DeadLetter {
+  /** @param {any} letter */
+  constructor({ diedAt, ...letter }) {
+    Object.assign(this, letter);
+    this.diedAt = new Date(diedAt * 1000);
+  }
+
+  /** Not shown: the payload is customer data, and so is the order's id. */
+  [inspect.custom]() {
+    const { id, code, status, diedAt } = /** @type {any} */ (this);
+    return `DeadLetter ${inspect({ id, code, status, diedAt })}`;
+  }
+}
+
+/**
+ * The client may send in the background from now on.
+ * @param {NativeClient} client
+ * @param {object} emitter
+ */
+function keepOpen(client, emitter) {
+  if (!looksAfterTheEnd) process.on('beforeExit', shutDownAll);
+  looksAfterTheEnd = true;
+  open.set(client, emitter);
+}
+
+/** Node calls this again once it is done, and then there is nothing to do any more. */
+function shutDownAll() {
+  for (const client of open.keys()) shutDown(client);
+}
+
+/**
+ * What is in flight comes to its end, within a few seconds; what waits stays on disk.
+ * @param {NativeClient} client
+ */
+async function shutDown(client) {
+  const call = nextCall();
+  const refusal = native.shutDown(client, call, LAST_SECONDS);
+  if (refusal === '') await outcomeOf(call, client);
+  open.delete(client);
+}
+
+/** @param {NativeClient} client */
+function stats(client) {
+  return ask(client, (call) => native.stats(client, call));
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {number} [timeout]
+ */
+async function flush(client, timeout = PATIENCE) {
+  mustBeSeconds(timeout);
+  return await ask(client, (call) => native.flush(client, call, timeout));
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {number} [timeout]
+ */
+async function close(client, timeout = PATIENCE) {
+  mustBeSeconds(timeout);
+  const left = await ask(client, (call) => native.close(client, call, timeout));
+  open.delete(client);
+  return left;
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {{ after?: number, limit?: number } | null} [page]
+ */
+async function deadLetters(client, page) {
+  const { after = 0, limit = MOST_LETTERS } = page ?? {};
+  mustBeWhole(after, 'after');
+  mustBeWhole(limit, 'limit');
+  const letters = await ask(client, (call) => native.deadLetters(client, call, after, limit));
+  return letters.map((/** @type {any} */ letter) => new DeadLetter(letter));
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {number} id
+ */
+async function replay(client, id) {
+  mustBeWhole(id, 'id');
+  return await ask(client, (call) => native.replay(client, call, id));
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {number} id
+ */
+async function discard(client, id) {
+  mustBeWhole(id, 'id');
+  return await ask(client, (call) => native.discard(client, call, id));
+}
+
+/**
+ * @param {NativeClient} client
+ * @param {number} id
+ * @param {object} fields
+ */
+async function edit(client, id, fields) {
+  mustBeWhole(id, 'id');
+  const { packed, tokens } = packRecord(fields, true);
+  return await ask(client, (call) => native.edit(client, call, id, packed, tokens));
+}
+
+/**
+ * An async function, so that an error made in it has the caller's `await` in its stack.
+ * @param {NativeClient} client
+ * @param {(call: number) => string} question
+ * @returns {Promise<any>}
+ */
+async function ask(client, question) {
+  const call = nextCall();
+  const refusal = question(call);
+  if (refusal !== '') throw errorFrom(JSON.parse(refusal).error);
+  const { answer, error } = await outcomeOf(call, client);
+  if (error) throw errorFrom(error);
+  return answer;
+}
+
+/** @param {unknown} timeout */
+function mustBeSeconds(timeout) {
+  if (typeof timeout !== 'number' || !(timeout >= 0)) {
+    throw new TypeError('the timeout must be a number of seconds, 0 or more');
+  }
+}
+
+/**
+ * @param {unknown} number
+ * @param {string} name
+ */
+function mustBeWhole(number, name) {
+  if (!Number.isSafeInteger(number) || /** @type {number} */ (number) < 0) {
+    throw new TypeError(`${name} must be a whole number, 0 or more`);
+  }
+}
+
+module.exports = { keepOpen, stats, flush, close, deadLetters, replay, discard, edit };

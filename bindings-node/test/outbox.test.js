@@ -1,0 +1,566 @@
+'use strict';
+// What a client does that has an outbox: nothing that was accepted is lost, whatever happens.
+
+const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { mkdtemp, rm } = require('node:fs/promises');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
+const { after, before, describe, it } = require('node:test');
+const { monitorEventLoopDelay } = require('node:perf_hooks');
+const { Worker } = require('node:worker_threads');
+const { Client, ConfigError, OutboxError, OutboxFullError, ValidationError } = require('katalys');
+const { runChild } = require('./support/child.js');
+const { startReceiver } = require('./support/receiver.js');
+
+/** Seconds; longer than a dead process's lease, on a machine that is busy. */
+const LONG = 60;
+
+let receiver;
+let folder;
+let files = 0;
+before(async () => {
+  receiver = await startReceiver();
+  folder = await mkdtemp(path.join(tmpdir(), 'katalys-outbox-'));
+});
+after(async () => {
+  await receiver.stop();
+  await rm(folder, { recursive: true });
+});
+
+/** A new file and a new run, as options. */
+function place(...steps) {
+  files += 1;
+  const { id, endpoint } = receiver.run(...steps);
+  const options = { siteId: 'abcd.com', endpoint, outbox: path.join(folder, `${files}.db`) };
+  return { id, options };
+}
+
+/** The bodies that arrived, each run of equal ones once: what is retried may arrive twice. */
+async function received(id, wait) {
+  const records = await receiver.recorded(id, { wait, timeout: LONG });
+  return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
+}
+
+/** What became of each order, in order of arrival. */
+function byOrder(bodies) {
+  const orders = new Map();
+  for (const { order_id, order_count } of bodies) {
+    if (!orders.has(order_id)) orders.set(order_id, []);
+    const counts = orders.get(order_id);
+    if (counts.at(-1) !== order_count) counts.push(order_count);
+  }
+  return orders;
+}
+
+function assertBalanced(stats) {
+  const { accepted, delivered, pending, dead, discarded } = stats;
+  assert.equal(accepted, delivered + pending + dead + discarded, JSON.stringify(stats));
+}
+
+describe('an outbox', () => {
+  it('delivers what it accepted, in order, with waiting calls behind it', async () => {
+    const { id, options } = place('slow=100', '204');
+    const client = new Client(options);
+    const tickets = await Promise.all([
+      client.enqueueUpdate('1', { order_count: 1 }),
+      client.enqueueReport('1', {
+        order_status: 'paid',
+        sale_amount: 3,
+        shipping_amount: 0,
+        tax_amount: 0,
+        order_count: 2,
+        email_address: 'a@b.cd',
+        order_time: new Date(),
+      }),
+    ]);
+    assert.deepEqual(tickets, [
+      { id: 1, warnings: [] },
+      { id: 2, warnings: [] },
+    ]);
+    const receipt = await client.updateOrder('1', { order_count: 3 });
+    assert.equal(receipt.attempts, 1);
+    assert.deepEqual(byOrder(await received(id, 3)), new Map([['1', [1, 2, 3]]]));
+    assert.deepEqual(await client.stats(), {
+      accepted: 3,
+      delivered: 3,
+      pending: 0,
+      inFlight: 0,
+      dead: 0,
+      discarded: 0,
+      oldestPendingSeconds: 0,
+    });
+    assert.equal(await client.close(), 0);
+  });
+
+  it('keeps the order of each order through faults', async () => {
+    const faults = ['503', 'reset-before', 'reset-after', '204', 'close', '200', '204'];
+    const { id, options } = place(...faults);
+    const client = new Client({ ...options, durability: 'normal' });
+    const calls = [];
+    for (let count = 1; count <= 20; count += 1) {
+      for (const order of ['a', 'b', 'c']) {
+        calls.push(client.enqueueUpdate(order, { order_count: count }));
+      }
+    }
+    await Promise.all(calls);
+    assert.equal(await client.flush(LONG), 0);
+    const all = Array.from({ length: 20 }, (_, at) => at + 1);
+    const orders = byOrder(await received(id, 60));
+    for (const order of ['a', 'b', 'c']) assert.deepEqual(orders.get(order), all);
+    const stats = await client.stats();
+    assert.equal(stats.delivered, 60);
+    assertBalanced(stats);
+    await client.close();
+  });
+
+  it('refuses what it has no room for, and keeps the rest', async () => {
+    const { options } = place();
+    const client = new Client({ ...options, capacityRows: 2, deliver: false });
+    const calls = ['1', '2', '3'].map((order) => client.enqueueUpdate(order));
+    const [, , third] = await Promise.allSettled(calls);
+    assert.ok(third.reason instanceof OutboxFullError);
+    assert.deepEqual([third.reason.code, third.reason.retryable], ['outbox_full', true]);
+    const { accepted, pending, oldestPendingSeconds } = await client.stats();
+    assert.deepEqual([accepted, pending], [2, 2]);
+    assert.ok(oldestPendingSeconds >= 0 && oldestPendingSeconds < LONG);
+    assert.equal(await client.close(), 2);
+  });
+
+  it('refuses what is not valid, with the same error as without', async () => {
+    const client = new Client(place().options);
+    await assert.rejects(client.enqueueUpdate('1', { currency: 'x' }), ValidationError);
+    await assert.rejects(client.enqueueUpdate('1', []), TypeError);
+    assert.equal((await client.stats()).accepted, 0);
+    await client.close();
+  });
+
+  it('is asked for by name where there is none', async () => {
+    const client = new Client('abcd.com');
+    const calls = ['enqueueUpdate', 'enqueueReport', 'stats', 'flush', 'close', 'deadLetters'];
+    for (const name of calls) {
+      const refused = (error) => error instanceof ConfigError && /^outbox /.test(error.message);
+      await assert.rejects(async () => await client[name](), refused, name);
+    }
+    assert.throws(() => new Client('abcd.com', { capacityRows: 5 }), ConfigError);
+  });
+
+  it('warns of a state that comes late, once; leaves out a repetition where it is told to', async () => {
+    const { options } = place();
+    const script = `
+      (async () => {
+        const client = new Client({ ...options, deliver: false, collapse: true });
+        await client.enqueueUpdate('1', { order_status: 'refunded' });
+        for (const order_status of ['paid', 'paid', 'pending']) {
+          const { id, warnings } = await client.enqueueUpdate('1', { order_status });
+          console.log(id, warnings.map(({ code }) => code).join());
+        }
+      })();
+    `;
+    const { code, stdout, stderr } = await child(script, options);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, '2 status_stale\n2 \n3 status_stale\n');
+    assert.equal(stderr.match(/\[status_stale\] KatalysWarning: /g)?.length, 1, stderr);
+  });
+
+  it('says what is wrong with its file', async () => {
+    const { options } = place();
+    assert.throws(() => new Client({ ...options, outbox: '/proc/no/such.db' }), OutboxError);
+  });
+});
+
+describe('dead letters', () => {
+  it('are listed, edited, replayed in place and discarded', async () => {
+    const { id, options } = place('404', '404', '404', '204');
+    const client = new Client(options);
+    const orders = ['1', '2', '3'];
+    for (const order of orders) await client.enqueueUpdate(order, { order_status: 'paid' });
+    assert.equal(await client.flush(LONG), 0);
+    const letters = await client.deadLetters();
+    const [first, second, third] = letters;
+    assert.deepEqual(
+      letters.map(({ orderId, siteId, status, code }) => [orderId, siteId, status, code]),
+      orders.map((order) => [order, 'abcd.com', 404, 'rejected']),
+    );
+    assert.ok(first.diedAt instanceof Date && Math.abs(Date.now() - first.diedAt) < LONG * 1000);
+    assert.equal(JSON.parse(first.payload).order_status, 'paid');
+    assert.equal(JSON.parse(JSON.stringify(first)).payload, first.payload);
+    assert.doesNotMatch(require('node:util').inspect(letters), /paid|order/);
+
+    const page = await client.deadLetters({ after: first.id, limit: 1 });
+    assert.deepEqual(page, [second]);
+    await assert.rejects(client.edit(first.id, { sale_amount: '$5' }), ValidationError);
+    await assert.rejects(client.edit(first.id), TypeError);
+    assert.equal(await client.edit(first.id, { order_status: null, sale_amount: '5' }), true);
+    assert.equal(await client.replay(first.id), true);
+    assert.equal(await client.replay(second.id), true);
+    assert.equal(await client.discard(third.id), true);
+    for (const gone of [third.id, 77]) {
+      const answers = [client.replay(gone), client.discard(gone), client.edit(gone, {})];
+      assert.deepEqual(await Promise.all(answers), [false, false, false]);
+    }
+    await assert.rejects(client.replay('1'), TypeError);
+    assert.equal(await client.flush(LONG), 0);
+    const last = (await received(id, 5)).slice(3).sort((a, b) => a.order_id - b.order_id);
+    assert.deepEqual(last, [
+      { site_id: 'abcd.com', order_id: '1', sale_amount: '5' },
+      { site_id: 'abcd.com', order_id: '2', order_status: 'paid' },
+    ]);
+    const stats = await client.stats();
+    assert.deepEqual([stats.delivered, stats.dead, stats.discarded], [2, 0, 1]);
+    assertBalanced(stats);
+    await client.close();
+  });
+});
+
+describe('events', () => {
+  it('tell what happens to each update, before the call that waited for it', async () => {
+    const { options } = place('503', '404', '204');
+    const client = new Client({ ...options, eventOrderIds: 'plain' });
+    const events = [];
+    for (const kind of ['accepted', 'delivered', 'retried', 'dead_lettered', 'discarded']) {
+      client.on(kind, (event) => {
+        assert.equal(event.kind, kind);
+        events.push(event);
+      });
+    }
+    await client.enqueueUpdate('1');
+    assert.equal(await client.flush(LONG), 0);
+    await client.discard(1);
+    await client.enqueueUpdate('2');
+    assert.equal(await client.flush(LONG), 0);
+    await client.close();
+    const told = events.map((event) => Object.values(event).join(' '));
+    assert.deepEqual(told, [
+      'accepted 1 1 0  ',
+      'retried 1 1 1 503 unavailable',
+      'dead_lettered 1 1 2 404 rejected',
+      'discarded 1 1 0  ',
+      'accepted 2 2 0  ',
+      'delivered 2 2 1  ',
+    ]);
+  });
+
+  it('hide the order unless they are asked for it, and keep nobody alive', async () => {
+    const script = `
+      const client = new Client(options);
+      client.once('delivered', (event) => console.log(event.order, client.listenerCount('delivered')));
+      client.enqueueUpdate('secret-1').then(() => client.flush(30));
+    `;
+    const { code, stdout, stderr } = await child(script, place('204').options);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /^[0-9a-f]{16} 0\n$/);
+  });
+
+  it('reach all listeners although one throws, and no result is lost', async () => {
+    const script = `
+      let uncaught = 0;
+      process.on('uncaughtException', (error) => { if (error.message === 'mine') uncaught += 1; });
+      (async () => {
+        const client = new Client(options);
+        let heard = 0;
+        client.on('delivered', () => { heard += 1; throw new Error('mine'); });
+        const tickets = await Promise.all(Array.from({ length: 50 }, (_, at) => client.enqueueUpdate('x' + at)));
+        const left = await client.flush(30);
+        await client.close();
+        setImmediate(() => console.log(tickets.length, left, heard, uncaught));
+      })();
+    `;
+    const { code, stdout, stderr } = await child(script, place('204').options);
+    assert.deepEqual([code, stdout, stderr], [0, '50 0 50 50\n', '']);
+    const unhandled = `
+      const client = new Client(options);
+      client.on('accepted', () => { throw new Error('mine'); });
+      client.enqueueUpdate('1');
+    `;
+    const failed = await child(unhandled, place('204').options);
+    assert.equal(failed.code, 1);
+    assert.match(failed.stderr, /Error: mine/);
+  });
+});
+
+describe('flush and close', () => {
+  it('wait no longer than they are told, and count what is left', async () => {
+    const { options } = place('hang');
+    const client = new Client(options);
+    await Promise.all([client.enqueueUpdate('1'), client.enqueueUpdate('2')]);
+    const started = performance.now();
+    assert.equal(await client.flush(0.3), 2);
+    const took = performance.now() - started;
+    assert.ok(took >= 290, `flush took ${took} ms`);
+    for (const wrong of [-1, Number.NaN, '5']) {
+      await assert.rejects(client.flush(wrong), TypeError);
+      await assert.rejects(client.close(wrong), TypeError);
+    }
+    assert.equal(await client.close(0), 2);
+    const next = new Client({ ...options, deliver: false });
+    assert.equal((await next.stats()).pending, 2);
+    assert.equal(await next.flush(0), 2);
+    await next.close();
+  });
+
+  it('count what was enqueued before, though nobody waited for it', async () => {
+    const { options } = place('204');
+    const client = new Client({ ...options, deliver: false });
+    for (let at = 0; at < 300; at += 1) client.enqueueUpdate(`x${at}`);
+    assert.equal(await client.flush(1), 300);
+    for (let at = 0; at < 300; at += 1) client.enqueueUpdate(`y${at}`);
+    assert.equal(await client.close(LONG), 600);
+  });
+
+  it('wait as long as it takes if that is what they are told', async () => {
+    const client = new Client(place('slow=300').options);
+    await client.enqueueUpdate('1');
+    assert.equal(await client.flush(Number.POSITIVE_INFINITY), 0);
+    await client.close(Number.MAX_VALUE);
+  });
+});
+
+describe('the end of a process', () => {
+  it('comes by itself: what is not durable yet is waited for, what waits stays', async () => {
+    const { id, options } = place('slow=300');
+    const script = `
+      const client = new Client({ ...options, workers: 2 });
+      for (let at = 0; at < 200; at += 1) client.enqueueUpdate('x' + at, { order_count: 1 });
+    `;
+    const { code, seconds, stderr } = await child(script, options);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.ok(seconds < 15, `it took ${seconds} s`);
+    const next = new Client(options);
+    const stats = await next.stats();
+    assert.equal(stats.accepted, 200);
+    assert.ok(stats.pending > 0 && stats.delivered > 0, 'in flight was finished, the rest left');
+    assert.equal(stats.inFlight, 0, 'nothing is left leased');
+    assertBalanced(stats);
+    assert.equal(await next.flush(LONG), 0);
+    assert.equal((await received(id, 200)).length, 200, 'nothing was sent twice');
+    await next.close();
+  });
+
+  it('comes although the endpoint hangs', async () => {
+    const script = 'new Client(options).enqueueUpdate("1").then(() => console.log("safe"));';
+    const { code, stdout, seconds } = await child(script, place('hang').options);
+    assert.deepEqual([code, stdout], [0, 'safe\n']);
+    assert.ok(seconds < 15, `it took ${seconds} s`);
+  });
+
+  it('comes at once with process.exit, and leaves everything on disk', async () => {
+    const { options } = place('hang');
+    const script = `
+      const client = new Client(options);
+      const calls = Array.from({ length: 40 }, (_, at) => client.enqueueUpdate('x' + at));
+      Promise.all(calls).then(() => process.exit(7));
+    `;
+    const { code, seconds, stderr } = await child(script, options);
+    assert.deepEqual([code, stderr], [7, '']);
+    assert.ok(seconds < 10, `it took ${seconds} s`);
+    const next = new Client({ ...options, deliver: false });
+    assert.deepEqual(
+      (({ accepted, pending }) => [accepted, pending])(await next.stats()),
+      [40, 40],
+    );
+    await next.close();
+  });
+
+  it('comes with SIGTERM when the program closes its client', async () => {
+    const { options } = place('slow=200');
+    const script = `
+      const client = new Client({ ...options, workers: 2 });
+      const timer = setInterval(() => {}, 1000);
+      process.once('SIGTERM', async () => {
+        console.log(await client.close(30));
+        clearInterval(timer);
+      });
+      const calls = Array.from({ length: 40 }, (_, at) => client.enqueueUpdate('x' + at));
+      Promise.all(calls).then(() => process.kill(process.pid, 'SIGTERM'));
+    `;
+    const { code, stdout, stderr } = await child(script, options);
+    assert.deepEqual([code, stderr], [0, '']);
+    const next = new Client({ ...options, deliver: false });
+    const { pending, inFlight } = await next.stats();
+    assert.deepEqual([`${pending}\n`, inFlight], [stdout, 0]);
+    await next.close();
+  });
+
+  it('by kill -9 at any moment loses nothing that was accepted', async () => {
+    const { id, options } = place('204', 'slow=20', '503', 'slow=50');
+    options.timeout = 2;
+    const script = `
+      const client = new Client(options);
+      const [order] = process.argv.slice(2);
+      (async () => {
+        for (let count = 1; ; count += 1) {
+          await Promise.all([0, 1, 2].map(async (lane) => {
+            await client.enqueueUpdate(order + '-' + lane, { order_count: count });
+            process.stdout.write(order + '-' + lane + ' ' + count + '\\n');
+          }));
+        }
+      })();
+    `;
+    const accepted = new Map();
+    for (let round = 0; round < 6; round += 1) {
+      const writers = ['a', 'b'].map(async (name) => {
+        const process = start(script, options, [`${name}${round}`]);
+        await once(process.stdout, 'data');
+        setTimeout(() => process.kill('SIGKILL'), Math.random() * 150);
+        await once(process, 'close');
+        for (const line of process.lines()) {
+          const [order, count] = line.split(' ');
+          accepted.set(order, Math.max(accepted.get(order) ?? 0, Number(count)));
+        }
+      });
+      await Promise.all(writers);
+    }
+    const last = new Client(options);
+    assert.equal(await last.flush(LONG), 0);
+    const stats = await last.stats();
+    assertBalanced(stats);
+    const orders = byOrder(await received(id, 0));
+    assert.ok(accepted.size >= 12, `${accepted.size} orders`);
+    for (const [order, most] of accepted) {
+      const counts = orders.get(order);
+      const all = counts.map((_, at) => at + 1);
+      assert.deepEqual(counts, all, `${order} came in order, and whole`);
+      assert.ok(counts.length >= most, `${order}: ${most} accepted, ${counts.length} came`);
+    }
+    await last.close();
+  });
+});
+
+describe('the event loop', () => {
+  it('goes on while another process locks the file, from the first call on', async () => {
+    const { options } = place('204');
+    const client = new Client(options);
+    const opened = new Client(options);
+    await opened.enqueueUpdate('1');
+    assert.equal(await opened.flush(LONG), 0);
+    const lock = `
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+time.sleep(2)
+connection.execute("COMMIT")
+`;
+    const locker = spawn('python3', ['-c', lock, options.outbox], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const unlocked = once(locker, 'close');
+    await once(locker.stdout, 'data');
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const started = performance.now();
+    const calls = [opened, client].flatMap((one) => [
+      one.enqueueUpdate('2'),
+      one.enqueueUpdate('3'),
+      one.stats(),
+      one.deadLetters(),
+    ]);
+    await Promise.all(calls);
+    const took = performance.now() - started;
+    delay.disable();
+    assert.ok(took > 1000, `the lock was felt, after ${took} ms`);
+    const longest = delay.max / 1e6;
+    assert.ok(longest < 500, `the loop stood still for ${longest} ms`);
+    assert.equal(await opened.flush(LONG), 0);
+    await Promise.all([client.close(), opened.close(), unlocked]);
+  });
+
+  it('does not depend on the thread pool', async () => {
+    const script = `
+      const { pbkdf2 } = require('node:crypto');
+      let hashed = false;
+      pbkdf2('x', 'y', 3_000_000, 64, 'sha512', () => { hashed = true; });
+      (async () => {
+        const client = new Client(options);
+        for (let id = 0; id < 20; id += 1) await client.enqueueUpdate(String(id));
+        console.log(await client.flush(10), hashed ? 'after' : 'before');
+        process.exit();
+      })();
+    `;
+    const result = await child(script, place('204').options, { UV_THREADPOOL_SIZE: '1' });
+    assert.deepEqual([result.code, result.stdout], [0, '0 before\n'], result.stderr);
+  });
+});
+
+describe('worker threads', () => {
+  const script = path.join(__dirname, 'support/outbox-worker.js');
+
+  it('share a file with each other, and end by themselves', async () => {
+    const { id, options } = place('204');
+    const ends = [1, 2, 3].map(async (name) => {
+      const worker = new Worker(script, { workerData: { options, name, calls: 50 } });
+      assert.deepEqual(await once(worker, 'exit'), [0]);
+    });
+    await Promise.all(ends);
+    const client = new Client(options);
+    assert.equal(await client.flush(LONG), 0);
+    assert.equal((await client.stats()).accepted, 150);
+    assert.equal(new Set((await received(id, 150)).map(({ order_id }) => order_id)).size, 150);
+    await client.close();
+  });
+
+  it('may be terminated at any moment, and nothing that was accepted is lost', async () => {
+    const { id, options } = place('slow=5');
+    // Nobody else loads the package here, so the end of a worker could unload it.
+    const terminateMany = `
+      const { Worker } = require('node:worker_threads');
+      const { once } = require('node:events');
+      const [options, script] = [JSON.parse(process.argv[1]), process.argv[2]];
+      (async () => {
+        let accepted = 0;
+        for (let name = 0; name < 20; name += 1) {
+          const workerData = { options, name, calls: 40, tells: true };
+          const worker = new Worker(script, { workerData });
+          worker.on('message', (message) => { if (message === 'accepted') accepted += 1; });
+          await once(worker, 'message');
+          if (name % 2) await new Promise((resolve) => setTimeout(resolve, name));
+          await worker.terminate();
+        }
+        console.log(accepted);
+      })();
+    `;
+    const { code, stdout, stderr } = await runChild(terminateMany, {
+      endpoint: JSON.stringify({ ...options, timeout: 2 }),
+      prelude: '',
+      more: [script],
+    });
+    assert.deepEqual([code, stderr], [0, '']);
+    const client = new Client(options);
+    assert.equal(await client.flush(LONG), 0);
+    const stats = await client.stats();
+    assertBalanced(stats);
+    assert.ok(stats.accepted >= Number(stdout) && stats.delivered === stats.accepted);
+    const orders = new Set((await received(id, 0)).map(({ order_id }) => order_id));
+    assert.equal(orders.size, stats.accepted);
+    await client.close();
+  });
+});
+
+/** A script with `Client` and `options` at hand. */
+function withOptions(script) {
+  return `
+    const { Client } = require(${JSON.stringify(path.join(__dirname, '..'))});
+    const options = JSON.parse(process.argv[1]);
+    ${script}`;
+}
+
+function child(script, options, env = {}) {
+  return runChild(withOptions(script), { endpoint: JSON.stringify(options), prelude: '', env });
+}
+
+/** The same, running; `lines` are the whole lines that it printed so far. */
+function start(script, options, more) {
+  const process_ = spawn(
+    process.execPath,
+    ['-e', withOptions(script), JSON.stringify(options), ...more],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let printed = '';
+  process_.stdout.setEncoding('utf8').on('data', (text) => {
+    printed += text;
+  });
+  process_.lines = () => printed.split('\n').slice(0, -1);
+  return process_;
+}
