@@ -256,7 +256,7 @@ fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields
     for (key, value) in changes.pairs() {
         if is_identity(key) {
             let text = "a dead letter keeps its order_id and site_id; discard it and report anew";
-            return Err(Error::new(ErrorCode::OutboxFailed, text));
+            return Err(Error::misuse(text));
         }
         fields.push(key.clone(), value.clone());
     }
