@@ -35,6 +35,23 @@
  *   then crosses the network unprotected. Default: false.
  * - workers: The most threads that send in the background, started as they are needed.
  *   Default: 32.
+ * - outbox: The file that keeps updates until the endpoint has them, made if it is not there.
+ *   On a local disk; processes may share it. Or KATALYS_OUTBOX.
+ * - durability: With `full`, an accepted update survives a power failure. `normal` is faster,
+ *   and may lose the last ones then, though not when a process is killed. Default: full.
+ * - on_rejected: What becomes of an order's later updates when the endpoint refuses one for
+ *   good: `continue` sends them, `hold` waits until the dead letter is replayed or discarded.
+ *   Default: continue.
+ * - max_age: Updates that could not be sent for so many seconds become dead letters; without
+ *   it none does.
+ * - collapse: Leaves out an update that says exactly what the last waiting one of its order
+ *   says. Default: false.
+ * - capacity_rows: The most updates that may wait; further ones are refused.
+ * - capacity_bytes: The most bytes of updates that may wait; further ones are refused.
+ * - deliver: Whether this client sends what is in the outbox; if not, another process has to.
+ *   Default: true.
+ * - event_order_ids: How events name the order: `hashed` as 16 hexadecimal digits that are the
+ *   same for all updates of one order, `plain` as its order_id. Default: hashed.
  *
  * Fields of an order, for katalys_update_order():
  * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
@@ -172,6 +189,23 @@ typedef enum {
    */
   KATALYS_TIMEOUT = 501,
   /**
+   * `OutboxError`: the outbox could not be read or written. The same call may succeed later.
+   */
+  KATALYS_OUTBOX_FAILED = 601,
+  /**
+   * `OutboxError`: the outbox's file is damaged.
+   */
+  KATALYS_OUTBOX_CORRUPT = 602,
+  /**
+   * `OutboxError`: the outbox was written by a newer version of this library.
+   */
+  KATALYS_OUTBOX_NEWER = 603,
+  /**
+   * `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
+   * succeed later.
+   */
+  KATALYS_OUTBOX_FULL = 611,
+  /**
    * `InternalError`: a mistake in this library.
    */
   KATALYS_INTERNAL = 901,
@@ -203,10 +237,24 @@ typedef enum {
  * Reports orders of one site.
  *
  * Make one and keep it: it holds the connections. Any number of threads may use it at once. It
- * works across fork(): the child opens its own connections on its first call. The only threads
- * it starts are those that look up the name of the endpoint.
+ * works across fork(): the child opens its own connections, and its own outbox, on its first
+ * call. The only threads it starts are those that look up the name of the endpoint, and those
+ * that deliver what is in its outbox.
+ *
+ * With an outbox, the end of the process by exit() or a return from main() first finishes what
+ * is on its way, for 3 seconds at most; the rest stays in the file for the next process.
  */
 typedef struct katalys_client katalys_client;
+
+/**
+ * A list of dead letters, as they were when it was made. Its owner frees it with
+ * katalys_dead_letters_free().
+ *
+ * It never changes, and any number of threads may read it. Text that its functions return
+ * belongs to it and is never NULL. For NULL in place of a list, or an index that is too large,
+ * the functions return 0 or empty text.
+ */
+typedef struct katalys_dead_letters katalys_dead_letters;
 
 /**
  * Keys and values in the order they were set: the fields of an order update, or the options of
@@ -225,9 +273,90 @@ typedef struct katalys_fields katalys_fields;
  *
  * It never changes, and any number of threads may read it. Text that its functions return
  * belongs to it and lives as long as it does; but for a payload that is not there it is never
- * NULL, and it is empty where there is nothing to say. For NULL in place of a result, the functions answer as for KATALYS_MISUSE.
+ * NULL, and it is empty where there is nothing to say. For NULL in place of a result, the
+ * functions answer as for KATALYS_MISUSE.
  */
 typedef struct katalys_result katalys_result;
+
+/**
+ * What happened to the updates that an outbox accepted, in any process: `accepted` always equals
+ * `delivered` + `pending` + `dead` + `discarded`.
+ */
+typedef struct {
+  /**
+   * Updates that were ever accepted.
+   */
+  uint64_t accepted;
+  /**
+   * Those that the endpoint has.
+   */
+  uint64_t delivered;
+  /**
+   * Those that wait or are on their way.
+   */
+  uint64_t pending;
+  /**
+   * Those of the pending that are on their way.
+   */
+  uint64_t in_flight;
+  /**
+   * Those that the endpoint refused for good, kept until they are replayed or discarded.
+   */
+  uint64_t dead;
+  /**
+   * Dead letters that were discarded.
+   */
+  uint64_t discarded;
+  /**
+   * The age of the oldest pending update in seconds; 0 if there is none.
+   */
+  double oldest_pending_seconds;
+} katalys_stats;
+
+/**
+ * Something happened to an update of the outbox. It and its texts live until the observer
+ * returns. Later versions may add to its end.
+ */
+typedef struct {
+  /**
+   * What happened: "accepted" (it is in the outbox), "delivered" (the endpoint has it),
+   * "retried" (an attempt failed, another one follows), "dead_lettered" (it will not be sent
+   * unless somebody looks into it) or "discarded" (a dead letter was removed for good). A
+   * later version may have others.
+   */
+  const char *kind;
+  /**
+   * The update's number, as on its ticket.
+   */
+  int64_t id;
+  /**
+   * Sixteen hexadecimal digits, the same for all updates of one order; with the setting
+   * "event_order_ids" as "plain", the order's id.
+   */
+  const char *order;
+  /**
+   * How many requests were made so far; 0 where none was.
+   */
+  uint32_t attempts;
+  /**
+   * The HTTP status that led to it, or 0.
+   */
+  uint16_t status;
+  /**
+   * Why: the name of the error that is retried, or the dead letter's code; empty if nothing
+   * went wrong.
+   */
+  const char *code;
+  /**
+   * A line for a log, in English.
+   */
+  const char *message;
+} katalys_event;
+
+/**
+ * Takes an event; `user_data` is what katalys_client_observe() was given.
+ */
+typedef void (*katalys_observer)(const katalys_event *event, void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -403,6 +532,9 @@ katalys_code katalys_client_shared(const katalys_fields *options,
 /**
  * Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
  *
+ * A client of katalys_client_new() with an outbox ends its delivery: this waits for what is on
+ * its way, 3 seconds at most, and for its observer to return; the rest stays in the file.
+ *
  * Conditions:
  * `client` is NULL or points to NULL or to a handle that no call is using.
  */
@@ -443,6 +575,36 @@ katalys_code katalys_report_order(const katalys_client *client,
                                   katalys_result **result);
 
 /**
+ * Puts what became of an order into the outbox, and returns when it is safe on disk. It is sent
+ * in the background, after the earlier updates of the same order.
+ *
+ * As katalys_update_order() otherwise. The result of KATALYS_OK has the ticket, and any
+ * warnings. KATALYS_CONFIG_MISSING for a client without the setting "outbox"; one of the
+ * KATALYS_OUTBOX codes if the update could not be accepted.
+ *
+ * Conditions:
+ * As for katalys_update_order().
+ */
+katalys_code katalys_enqueue_update(const katalys_client *client,
+                                    const char *order_id,
+                                    size_t order_id_len,
+                                    const katalys_fields *fields,
+                                    katalys_result **result);
+
+/**
+ * Puts an order as a whole into the outbox, with the fields the endpoint requires of it. Without
+ * an "order_time", the time of this call is sent. As katalys_enqueue_update() otherwise.
+ *
+ * Conditions:
+ * As for katalys_update_order().
+ */
+katalys_code katalys_enqueue_report(const katalys_client *client,
+                                    const char *order_id,
+                                    size_t order_id_len,
+                                    const katalys_fields *fields,
+                                    katalys_result **result);
+
+/**
  * Checks what katalys_update_order() would send, and sends nothing. The result of KATALYS_OK
  * has the payload, the exact bytes that would be sent, and any warnings; that of
  * KATALYS_VALIDATION has all problems.
@@ -468,6 +630,215 @@ katalys_code katalys_validate_report(const katalys_client *client,
                                      size_t order_id_len,
                                      const katalys_fields *fields,
                                      katalys_result **result);
+
+/**
+ * Says what happened to all updates of the outbox.
+ *
+ * Writes the numbers, or zeros. One of the KATALYS_OUTBOX codes if the file cannot be read;
+ * KATALYS_CONFIG_MISSING for a client without the setting "outbox", here as in all functions
+ * that need one.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `stats` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_stats(const katalys_client *client,
+                                  katalys_stats *stats,
+                                  katalys_result **result);
+
+/**
+ * Waits until every update in the outbox is delivered or a dead letter, for so many seconds at
+ * most. Another process may deliver them.
+ *
+ * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_flush(const katalys_client *client,
+                                  double timeout,
+                                  uint64_t *left,
+                                  katalys_result **result);
+
+/**
+ * Ends this client's delivery: nothing new is sent, and what is on its way comes to its end, for
+ * so many seconds at most. The rest stays in the file, where updates are accepted as before, for
+ * another client. Ends it for all handles of a client of katalys_client_shared(); who asks for
+ * one anew gets another client.
+ *
+ * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_close(const katalys_client *client,
+                                  double timeout,
+                                  uint64_t *left,
+                                  katalys_result **result);
+
+/**
+ * Lists the dead letters whose number is larger than `after`, in order, at most `limit` of them:
+ * begin with 0 and go on with the number of the last.
+ *
+ * Writes the list, which the caller owns and frees with katalys_dead_letters_free(), or NULL.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `letters` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_dead_letters(const katalys_client *client,
+                                         int64_t after,
+                                         size_t limit,
+                                         katalys_dead_letters **letters,
+                                         katalys_result **result);
+
+/**
+ * Puts a dead letter back into its order's lane, at its old place.
+ *
+ * Writes whether there was one of that number, unless `found` is NULL.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `found` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_replay(const katalys_client *client,
+                                   int64_t id,
+                                   bool *found,
+                                   katalys_result **result);
+
+/**
+ * Removes a dead letter for good; it is counted.
+ *
+ * Writes whether there was one of that number, unless `found` is NULL.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `found` and `result` may be written to or are NULL.
+ */
+katalys_code katalys_client_discard(const katalys_client *client,
+                                    int64_t id,
+                                    bool *found,
+                                    katalys_result **result);
+
+/**
+ * Changes fields of a dead letter, all others staying as they are; null takes one out. It stays
+ * a dead letter until it is replayed.
+ *
+ * Writes whether there was one of that number, unless `found` is NULL. KATALYS_VALIDATION if the
+ * update cannot be right with these fields.
+ *
+ * Conditions:
+ * `client` and `fields` are live handles or NULL; `found` and `result` may be written to or are
+ * NULL.
+ */
+katalys_code katalys_client_edit(const katalys_client *client,
+                                 int64_t id,
+                                 const katalys_fields *fields,
+                                 bool *found,
+                                 katalys_result **result);
+
+/**
+ * Frees a list and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+ *
+ * Conditions:
+ * `letters` is NULL or points to NULL or to a list that is not in use.
+ */
+void katalys_dead_letters_free(katalys_dead_letters **letters);
+
+/**
+ * How many there are.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+size_t katalys_dead_letters_count(const katalys_dead_letters *letters);
+
+/**
+ * The update's number, as on its ticket.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+int64_t katalys_dead_letters_id(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * The order's id.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+const char *katalys_dead_letters_order_id(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * The site it was reported for.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+const char *katalys_dead_letters_site_id(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * What was sent, one JSON object. Customer data: keep it out of logs. Writes its length, without
+ * the NUL, unless `len` is NULL.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL; `len` may be written to or is NULL.
+ */
+const char *katalys_dead_letters_payload(const katalys_dead_letters *letters,
+                                         size_t index,
+                                         size_t *len);
+
+/**
+ * The HTTP status with which the endpoint refused it, or 0.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+uint16_t katalys_dead_letters_status(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * "rejected" (by the endpoint), "interrupted" (sending it never finished, three times) or
+ * "expired" (older than the setting "max_age").
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+const char *katalys_dead_letters_code(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * What happened, for people. Holds no customer data.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+const char *katalys_dead_letters_reason(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * When that was, in Unix seconds.
+ *
+ * Conditions:
+ * `letters` is a live list or NULL.
+ */
+double katalys_dead_letters_died_at(const katalys_dead_letters *letters, size_t index);
+
+/**
+ * Calls `observer` with what happens in this process to the updates of this client's outbox, in
+ * order, each on a thread of the library's own and never two at once. A slow observer holds up
+ * neither callers nor the delivery; one that is 10,000 events behind misses the oldest. It may
+ * call every function of this header but katalys_client_flush() and katalys_client_close(),
+ * which would wait for it.
+ *
+ * It is called for the last time before katalys_client_free() returns for a client of
+ * katalys_client_new(); a client of katalys_client_shared() keeps it for the life of the process.
+ * After fork() the child has the same observer, on a thread of its own.
+ *
+ * A client has one observer: KATALYS_MISUSE if there is one already. A client without an outbox
+ * has nothing to tell.
+ *
+ * Conditions:
+ * `client` is a live handle or NULL; `observer` may be called with `user_data` from another
+ * thread for as long as said above, and does not unwind; `result` may be written to or is NULL.
+ */
+katalys_code katalys_client_observe(const katalys_client *client,
+                                    katalys_observer observer,
+                                    void *user_data,
+                                    katalys_result **result);
 
 /**
  * Frees a result and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
@@ -550,6 +921,15 @@ uint32_t katalys_result_attempts(const katalys_result *result);
 double katalys_result_elapsed(const katalys_result *result);
 
 /**
+ * The number of the update that katalys_enqueue_update() accepted; numbers rise in the order of
+ * acceptance. 0 if none was.
+ *
+ * Conditions:
+ * `result` is a live result or NULL.
+ */
+int64_t katalys_result_ticket(const katalys_result *result);
+
+/**
  * After a successful check: the exact bytes that would be sent, one JSON object, followed by a
  * NUL. Otherwise NULL. Writes their number, without the NUL, unless `len` is NULL.
  *
@@ -560,8 +940,8 @@ const char *katalys_result_payload(const katalys_result *result, size_t *len);
 
 /**
  * All of the result as one JSON object, followed by a NUL: code, class, message, retryable,
- * status, retry_after, attempts, elapsed, payload, and problems with path, code, message,
- * severity and first. Writes its length, without the NUL, unless `len` is NULL.
+ * status, retry_after, attempts, elapsed, payload, ticket, and problems with path, code,
+ * message, severity and first. Writes its length, without the NUL, unless `len` is NULL.
  *
  * Conditions:
  * `result` is a live result or NULL; `len` may be written to or is NULL.

@@ -1,12 +1,14 @@
-//! `katalys_client` and the calls it makes.
+//! `katalys_client` and the calls it makes about an order.
 
 use crate::codes::katalys_code;
+use crate::events::{Gate, Gathered};
+use crate::exit::{self, GRACE};
 use crate::fields::katalys_fields;
 use crate::guard::guarded;
 use crate::input;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
-use katalys_core::{Call, Checked, Client, Error, Fields, Language, Value};
+use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value};
 use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
@@ -15,22 +17,25 @@ use std::time::Instant;
 /// Reports orders of one site.
 ///
 /// Make one and keep it: it holds the connections. Any number of threads may use it at once. It
-/// works across fork(): the child opens its own connections on its first call. The only threads
-/// it starts are those that look up the name of the endpoint.
+/// works across fork(): the child opens its own connections, and its own outbox, on its first
+/// call. The only threads it starts are those that look up the name of the endpoint, and those
+/// that deliver what is in its outbox.
+///
+/// With an outbox, the end of the process by exit() or a return from main() first finishes what
+/// is on its way, for 3 seconds at most; the rest stays in the file for the next process.
 pub struct katalys_client {
-    client: Client,
+    pub(crate) client: Client,
+    /// Lets events through to a C program's observer.
+    pub(crate) gate: Arc<Gate>,
+    /// Keeps events for PHP.
+    pub(crate) gathered: Arc<Gathered>,
 }
 
-impl From<Client> for katalys_client {
-    fn from(client: Client) -> Self {
-        Self { client }
-    }
-}
-
-/// Whether an update is sent or only checked.
+/// Whether an update is sent, put into the outbox or only checked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
     Sending,
+    Enqueueing,
     Checking,
 }
 
@@ -42,6 +47,18 @@ pub(crate) enum Logging {
 }
 
 impl katalys_client {
+    pub(crate) fn make(language: Language, options: &Fields<'_>) -> Result<Arc<Self>, Error> {
+        let made = Arc::new(Self {
+            client: Client::with_options(language, options)?,
+            gate: Arc::default(),
+            gathered: Arc::default(),
+        });
+        if made.client.has_outbox() {
+            exit::watch(&made);
+        }
+        Ok(made)
+    }
+
     /// All that happens before an update is sent.
     pub(crate) fn check(
         &self,
@@ -69,12 +86,35 @@ impl katalys_client {
         if doing == Doing::Checking {
             return Outcome::valid(checked.payload, &checked.warnings).within(began.elapsed());
         }
-        let mut outcome = Outcome::done().with_problems(&checked.warnings);
-        if logging == Logging::On {
-            let unlogged = self.client.unlogged(&checked.warnings);
-            outcome.mark_first(unlogged, &checked.warnings);
+        let mut outcome = Outcome::done();
+        self.warn(&mut outcome, &checked.warnings, logging);
+        if doing == Doing::Enqueueing {
+            return match self.client.enqueue(checked) {
+                Ok(ticket) => {
+                    self.warn_of_rest(&mut outcome, &ticket.warnings, logging);
+                    outcome.accepted(ticket.id).within(began.elapsed())
+                }
+                Err(error) => outcome.failed(error).within(began.elapsed()),
+            };
         }
-        outcome.settle(self.client.send(checked), began)
+        match self.client.send(checked) {
+            Ok(receipt) => {
+                self.warn_of_rest(&mut outcome, &receipt.warnings, logging);
+                outcome.received(&receipt)
+            }
+            Err(error) => outcome.failed(error).within(began.elapsed()),
+        }
+    }
+
+    /// What the outbox had to say besides, after the warnings of the check.
+    fn warn_of_rest(&self, outcome: &mut Outcome, warnings: &[Problem], logging: Logging) {
+        let rest = warnings.get(outcome.problem_count()..);
+        self.warn(outcome, rest.unwrap_or_default(), logging);
+    }
+
+    fn warn(&self, outcome: &mut Outcome, warnings: &[Problem], logging: Logging) {
+        let unlogged = (logging == Logging::On).then(|| self.client.unlogged(warnings));
+        outcome.add_problems(warnings, unlogged.into_iter().flatten());
     }
 }
 
@@ -95,9 +135,7 @@ pub unsafe extern "C" fn katalys_client_new(
     client: *mut *mut katalys_client,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let make = |options: &Fields<'static>| {
-        Client::with_options(Language::C, options).map(|client| Arc::new(client.into()))
-    };
+    let make = |options: &Fields<'static>| katalys_client::make(Language::C, options);
     // SAFETY: as this function demands.
     unsafe { make_client(options, client, result, make) }
 }
@@ -152,6 +190,9 @@ unsafe fn make_client(
 
 /// Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
 ///
+/// A client of katalys_client_new() with an outbox ends its delivery: this waits for what is on
+/// its way, 3 seconds at most, and for its observer to return; the rest stays in the file.
+///
 /// # Safety
 /// `client` is NULL or points to NULL or to a handle that no call is using.
 #[unsafe(no_mangle)]
@@ -164,7 +205,11 @@ pub unsafe extern "C" fn katalys_client_free(client: *mut *mut katalys_client) {
         let taken = unsafe { client.replace(ptr::null_mut()) };
         if !taken.is_null() {
             // SAFETY: a live handle came from Arc::into_raw() and is given back once.
-            drop(unsafe { Arc::from_raw(taken) });
+            let client = unsafe { Arc::from_raw(taken) };
+            if let Some(last) = Arc::into_inner(client) {
+                last.client.shut_down(GRACE);
+                last.gate.close(None);
+            }
         }
     });
 }
@@ -227,6 +272,64 @@ pub unsafe extern "C" fn katalys_report_order(
             result,
             Call::Report,
             Doing::Sending,
+        )
+    }
+}
+
+/// Puts what became of an order into the outbox, and returns when it is safe on disk. It is sent
+/// in the background, after the earlier updates of the same order.
+///
+/// As katalys_update_order() otherwise. The result of KATALYS_OK has the ticket, and any
+/// warnings. KATALYS_CONFIG_MISSING for a client without the setting "outbox"; one of the
+/// KATALYS_OUTBOX codes if the update could not be accepted.
+///
+/// # Safety
+/// As for katalys_update_order().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn katalys_enqueue_update(
+    client: *const katalys_client,
+    order_id: *const c_char,
+    order_id_len: usize,
+    fields: *const katalys_fields,
+    result: *mut *mut katalys_result,
+) -> katalys_code {
+    let order_id = (order_id, order_id_len);
+    // SAFETY: as this function demands.
+    unsafe {
+        call(
+            client,
+            order_id,
+            fields,
+            result,
+            Call::Update,
+            Doing::Enqueueing,
+        )
+    }
+}
+
+/// Puts an order as a whole into the outbox, with the fields the endpoint requires of it. Without
+/// an "order_time", the time of this call is sent. As katalys_enqueue_update() otherwise.
+///
+/// # Safety
+/// As for katalys_update_order().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn katalys_enqueue_report(
+    client: *const katalys_client,
+    order_id: *const c_char,
+    order_id_len: usize,
+    fields: *const katalys_fields,
+    result: *mut *mut katalys_result,
+) -> katalys_code {
+    let order_id = (order_id, order_id_len);
+    // SAFETY: as this function demands.
+    unsafe {
+        call(
+            client,
+            order_id,
+            fields,
+            result,
+            Call::Report,
+            Doing::Enqueueing,
         )
     }
 }

@@ -9,11 +9,15 @@ pub mod client;
     reason = "a code that is new to the table is internal, too"
 )]
 pub mod codes;
+pub mod events;
 pub mod fields;
+pub mod letters;
+pub mod outbox;
 pub mod php;
 pub mod result;
 pub mod version;
 
+mod exit;
 mod guard;
 mod input;
 mod json;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 use std::ptr;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What came of a call, in Rust's terms.
 pub(crate) struct Outcome {
@@ -20,6 +20,8 @@ pub(crate) struct Outcome {
     attempts: u32,
     elapsed: Duration,
     payload: Option<Vec<u8>>,
+    /// The number of an update that the outbox accepted.
+    ticket: Option<i64>,
     problems: Vec<Found>,
 }
 
@@ -43,6 +45,7 @@ impl Outcome {
             attempts: 0,
             elapsed: Duration::ZERO,
             payload: None,
+            ticket: None,
             problems: Vec::new(),
         }
     }
@@ -54,23 +57,24 @@ impl Outcome {
     }
 
     pub fn with_problems(mut self, problems: &[Problem]) -> Self {
-        let found = |problem: &Problem| Found {
-            problem: problem.clone(),
-            first: false,
-        };
-        self.problems = problems.iter().map(found).collect();
+        self.add_problems(problems, std::iter::empty());
         self
     }
 
-    /// Marks those of the problems that `unlogged` has; all come from `problems`.
-    pub fn mark_first<'p>(
+    /// Adds problems, those of them marked that `unlogged` has.
+    pub fn add_problems<'p>(
         &mut self,
+        problems: &'p [Problem],
         unlogged: impl Iterator<Item = &'p Problem>,
-        problems: &[Problem],
     ) {
+        let start = self.problems.len();
+        self.problems.extend(problems.iter().map(|problem| Found {
+            problem: problem.clone(),
+            first: false,
+        }));
         for new in unlogged {
             let place = problems.iter().position(|problem| ptr::eq(problem, new));
-            if let Some(found) = place.and_then(|place| self.problems.get_mut(place)) {
+            if let Some(found) = place.and_then(|place| self.problems.get_mut(start + place)) {
                 found.first = true;
             }
         }
@@ -82,17 +86,25 @@ impl Outcome {
     }
 
     /// Adds what came of sending to the warnings that are there already.
-    pub fn settle(self, sent: Result<Receipt, Error>, began: Instant) -> Self {
-        match sent {
-            Ok(receipt) => Self {
-                attempts: receipt.attempts,
-                elapsed: receipt.elapsed,
-                ..self
-            },
-            Err(error) => Self {
-                problems: self.problems,
-                ..Self::from(error).within(began.elapsed())
-            },
+    pub fn received(self, receipt: &Receipt) -> Self {
+        Self {
+            attempts: receipt.attempts,
+            elapsed: receipt.elapsed,
+            ..self
+        }
+    }
+
+    /// Adds the ticket to the warnings that are there already.
+    pub fn accepted(mut self, id: i64) -> Self {
+        self.ticket = Some(id);
+        self
+    }
+
+    /// Adds what went wrong to the warnings that are there already.
+    pub fn failed(self, error: Error) -> Self {
+        Self {
+            problems: self.problems,
+            ..Self::from(error)
         }
     }
 
@@ -110,6 +122,14 @@ impl Outcome {
 
     pub fn attempts(&self) -> u32 {
         self.attempts
+    }
+
+    pub fn ticket(&self) -> Option<i64> {
+        self.ticket
+    }
+
+    pub fn problem_count(&self) -> usize {
+        self.problems.len()
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -132,6 +152,7 @@ impl Outcome {
             attempts: self.attempts,
             elapsed: self.elapsed.as_secs_f64(),
             payload: payload.map(String::from_utf8_lossy),
+            ticket: self.ticket,
             problems: problems.collect(),
         };
         let written = serde_json::to_writer(json, &all);
@@ -168,6 +189,7 @@ struct OutcomeJson<'o> {
     attempts: u32,
     elapsed: f64,
     payload: Option<Cow<'o, str>>,
+    ticket: Option<i64>,
     problems: Vec<ProblemJson<'o>>,
 }
 
@@ -190,7 +212,8 @@ fn class_name(code: Option<ErrorCode>) -> &'static str {
 ///
 /// It never changes, and any number of threads may read it. Text that its functions return
 /// belongs to it and lives as long as it does; but for a payload that is not there it is never
-/// NULL, and it is empty where there is nothing to say. For NULL in place of a result, the functions answer as for KATALYS_MISUSE.
+/// NULL, and it is empty where there is nothing to say. For NULL in place of a result, the
+/// functions answer as for KATALYS_MISUSE.
 pub struct katalys_result {
     outcome: Outcome,
     code: CText,
@@ -290,7 +313,7 @@ fn c_text(text: &str) -> CText {
 }
 
 /// Messages and paths are printable; a NUL would cut them short and is left out.
-fn c_string(text: &str) -> CString {
+pub(crate) fn c_string(text: &str) -> CString {
     CString::new(text).unwrap_or_else(|_| CString::new(text.replace('\0', "")).unwrap_or_default())
 }
 
@@ -454,6 +477,17 @@ pub unsafe extern "C" fn katalys_result_elapsed(result: *const katalys_result) -
     unsafe { ask(result, 0.0, |result| result.outcome.elapsed.as_secs_f64()) }
 }
 
+/// The number of the update that katalys_enqueue_update() accepted; numbers rise in the order of
+/// acceptance. 0 if none was.
+///
+/// # Safety
+/// `result` is a live result or NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn katalys_result_ticket(result: *const katalys_result) -> i64 {
+    // SAFETY: as this function demands.
+    unsafe { ask(result, 0, |result| result.outcome.ticket.unwrap_or(0)) }
+}
+
 /// After a successful check: the exact bytes that would be sent, one JSON object, followed by a
 /// NUL. Otherwise NULL. Writes their number, without the NUL, unless `len` is NULL.
 ///
@@ -472,8 +506,8 @@ pub unsafe extern "C" fn katalys_result_payload(
 }
 
 /// All of the result as one JSON object, followed by a NUL: code, class, message, retryable,
-/// status, retry_after, attempts, elapsed, payload, and problems with path, code, message,
-/// severity and first. Writes its length, without the NUL, unless `len` is NULL.
+/// status, retry_after, attempts, elapsed, payload, ticket, and problems with path, code,
+/// message, severity and first. Writes its length, without the NUL, unless `len` is NULL.
 ///
 /// # Safety
 /// `result` is a live result or NULL; `len` may be written to or is NULL.
@@ -491,7 +525,7 @@ pub unsafe extern "C" fn katalys_result_json(
 
 /// # Safety
 /// `len` may be written to or is null.
-unsafe fn hand_out(text: Option<&CStr>, len: *mut usize) -> *const c_char {
+pub(crate) unsafe fn hand_out(text: Option<&CStr>, len: *mut usize) -> *const c_char {
     if !len.is_null() {
         // SAFETY: not null, and may be written to as this function demands.
         unsafe { len.write(text.map_or(0, CStr::count_bytes)) };

@@ -4,8 +4,9 @@
 use crate::client::katalys_client;
 use arc_swap::ArcSwap;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
-use katalys_core::{Client, Error, Fields, Language, Value};
+use katalys_core::{Error, Fields, Language, Value};
 use std::ffi::OsString;
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
@@ -56,7 +57,7 @@ pub fn client(language: Language, options: &Fields<'_>) -> Result<Arc<katalys_cl
         return Ok(entry.take());
     }
     let made = Arc::new(Entry {
-        client: Arc::new(Client::with_options(language, options)?.into()),
+        client: katalys_client::make(language, options)?,
         language,
         options: owned(options),
         environment: wanted.environment.clone(),
@@ -84,6 +85,18 @@ fn insert(wanted: &Wanted<'_>, made: &Arc<Entry>) -> Arc<Entry> {
         Arc::new(entries)
     });
     kept
+}
+
+/// Who asks from now on gets another client than this one, which was closed.
+pub fn forget(client: &katalys_client) {
+    let is_another = |entry: &&Arc<Entry>| !ptr::eq(Arc::as_ptr(&entry.client), client);
+    CLIENTS.rcu(|entries| {
+        entries
+            .iter()
+            .filter(is_another)
+            .cloned()
+            .collect::<Vec<_>>()
+    });
 }
 
 fn environment() -> Vec<Option<OsString>> {

@@ -18,3 +18,19 @@ const char *katalys_php_call(const katalys_client *client,
                              size_t len);
 
 const char *katalys_php_answer(void);
+
+const char *katalys_php_stats(const katalys_client *client);
+
+const char *katalys_php_flush(const katalys_client *client, double timeout, bool closes);
+
+const char *katalys_php_dead_letters(const katalys_client *client, int64_t after, size_t limit);
+
+const char *katalys_php_dead_letter(const katalys_client *client,
+                                    uint32_t what,
+                                    int64_t id,
+                                    const char *fields,
+                                    size_t len);
+
+void katalys_php_observe(const katalys_client *client);
+
+const char *katalys_php_events(const katalys_client *client);

@@ -47,7 +47,10 @@ trait ClientOptions
      * has to.
      * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
      * digits that are the same for all updates of one order, `plain` as its order_id.
-     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once.
+     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, and the events of the
+     * outbox.
+     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, at the next call of
+     * this client.
      *
      * @throws ConfigException if a setting cannot be used; its message says how to mend it.
      */
@@ -72,6 +75,7 @@ trait ClientOptions
         ?bool $deliver = null,
         ?string $eventOrderIds = null,
         ?\Psr\Log\LoggerInterface $logger = null,
+        ?callable $onEvent = null,
     ) {
         $this->open([
             'siteId' => $siteId,
@@ -93,6 +97,6 @@ trait ClientOptions
             'capacityBytes' => $capacityBytes,
             'deliver' => $deliver,
             'eventOrderIds' => $eventOrderIds,
-        ], $logger);
+        ], $logger, $onEvent);
     }
 }

@@ -59,7 +59,9 @@ fn for_c(root: &Path) -> io::Result<String> {
     };
     let text = generate(
         root,
-        &["codes", "fields", "client", "result", "version"],
+        &[
+            "codes", "fields", "client", "outbox", "letters", "events", "result", "version",
+        ],
         config,
     )?;
     // Rust's name for what the caller has to see to.

@@ -1,6 +1,7 @@
 //! The functions of the PHP package alone: each call crosses the boundary once, with one string
 //! in each direction. They may change with any version; `katalys.h` does not have them.
 
+mod outbox;
 mod serialized;
 
 use crate::client::{Doing, Logging, katalys_client};
@@ -23,15 +24,17 @@ thread_local! {
 /// A buffer that grew beyond this for one large answer is given back.
 const LARGEST_KEPT: usize = 64 * 1024;
 
-/// Bits of a call: which of the two it is, whether it sends, and whether PHP logs warnings.
+/// Bits of a call: which of the two it is, whether it only checks, whether PHP logs warnings, and
+/// whether it goes into the outbox.
 const REPORT: u32 = 1;
 const VALIDATE: u32 = 2;
 const LOGGED: u32 = 4;
+const ENQUEUE: u32 = 8;
 
 /// What the package and the library must agree on: the number grows with every change here.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_php_interface() -> u32 {
-    1
+    2
 }
 
 /// The client of this process for these options, given as PHP's serialize() writes an array.
@@ -80,7 +83,8 @@ pub unsafe extern "C" fn katalys_php_free(client: *mut katalys_client) {
 /// Makes a call. `update` is what PHP's serialize() writes for [order id, fields].
 ///
 /// The answer lives until the next call of the same thread: "=attempts seconds" for an update
-/// that was received without warnings, "{…" (its payload) for one that was checked without any,
+/// that was received without warnings, "#ticket" for one that the outbox accepted without any,
+/// "{…" (its payload) for one that was checked without any,
 /// "&" if the update has references in it and must be given without, and otherwise a "!" before
 /// the JSON of katalys_result_json().
 ///
@@ -164,13 +168,21 @@ fn send(client: &katalys_client, call: u32, order_id: &Value<'_>, fields: &Field
     } else {
         Logging::On
     };
-    let outcome = client.call(call_kind(call), Doing::Sending, logging, order_id, fields);
+    let doing = if call & ENQUEUE == 0 {
+        Doing::Sending
+    } else {
+        Doing::Enqueueing
+    };
+    let outcome = client.call(call_kind(call), doing, logging, order_id, fields);
     answer(|text| {
         if !outcome.is_ok() || outcome.has_problems() {
             return write_all(&outcome, text);
         }
         let seconds = outcome.elapsed().as_secs_f64();
-        let written = write!(text, "={} {seconds}", outcome.attempts());
+        let written = match outcome.ticket() {
+            Some(id) => write!(text, "#{id}"),
+            None => write!(text, "={} {seconds}", outcome.attempts()),
+        };
         debug_assert!(written.is_ok(), "writing to a Vec does not fail");
     });
 }

@@ -17,6 +17,11 @@ final class Handle
     public const REPORT = 1;
     public const VALIDATE = 2;
     public const LOGGED = 4;
+    public const ENQUEUE = 8;
+
+    public const REPLAY = 0;
+    public const DISCARD = 1;
+    public const EDIT = 2;
 
     private const HAS_REFERENCES = '&';
 
@@ -48,7 +53,7 @@ final class Handle
     /**
      * @param array<int|string, mixed> $fields
      *
-     * @return string "=attempts seconds", a payload, or "!" and all of the outcome as JSON
+     * @return string "=attempts seconds", "#ticket", a payload, or "!" and all of the outcome as JSON
      */
     public function call(
         int $call,
@@ -63,5 +68,71 @@ final class Handle
         }
 
         return $answer;
+    }
+
+    /**
+     * @return array<string, int|float>
+     */
+    public function stats(): array
+    {
+        return $this->read($this->library->katalys_php_stats($this->client));
+    }
+
+    /**
+     * @return int how many updates are left
+     */
+    public function flush(int|float $timeout, bool $closes): int
+    {
+        return $this->read($this->library->katalys_php_flush($this->client, $timeout, $closes));
+    }
+
+    /**
+     * @return list<array<string, mixed>>
+     */
+    public function deadLetters(int $after, int $limit): array
+    {
+        $limit = \max($limit, 0);
+
+        return $this->read($this->library->katalys_php_dead_letters($this->client, $after, $limit));
+    }
+
+    /**
+     * @param array<int|string, mixed> $fields
+     *
+     * @return bool whether there is such a dead letter
+     */
+    public function deadLetter(int $what, int $id, #[\SensitiveParameter] array $fields = []): bool
+    {
+        $text = \serialize(Update::plain($fields));
+        $length = \strlen($text);
+
+        return $this->read($this->library->katalys_php_dead_letter($this->client, $what, $id, $text, $length));
+    }
+
+    /**
+     * Begins to keep events for this process.
+     */
+    public function observe(): void
+    {
+        $this->library->katalys_php_observe($this->client);
+    }
+
+    /**
+     * @return array{lost: int, events: list<array<string, mixed>>}|null what has happened meanwhile
+     */
+    public function events(): ?array
+    {
+        $answer = $this->library->katalys_php_events($this->client);
+
+        return $answer === null ? null : $this->read($answer);
+    }
+
+    private function read(#[\SensitiveParameter] string $answer): mixed
+    {
+        if ($answer[0] === '!') {
+            throw (new Outcome($answer))->exception();
+        }
+
+        return \json_decode($answer, true, 8, \JSON_THROW_ON_ERROR);
     }
 }

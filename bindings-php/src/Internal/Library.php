@@ -17,7 +17,7 @@ use Katalys\ConfigException;
 final class Library
 {
     /** What this package and the library must agree on. */
-    private const INTERFACE = 1;
+    private const INTERFACE = 2;
 
     private static ?\FFI $opened = null;
 

@@ -6,9 +6,12 @@ namespace Katalys\Internal;
 
 use Katalys\ConfigException;
 use Katalys\KatalysException;
+use Katalys\OutboxException;
+use Katalys\OutboxFullException;
 use Katalys\Problem;
 use Katalys\Receipt;
 use Katalys\RejectedException;
+use Katalys\Ticket;
 use Katalys\TimeoutException;
 use Katalys\TransportException;
 use Katalys\Validation;
@@ -65,6 +68,11 @@ final class Outcome
         return new Receipt($this->all['attempts'], $this->all['elapsed'], $this->problems);
     }
 
+    public function ticket(): Ticket
+    {
+        return new Ticket($this->all['ticket'], $this->problems);
+    }
+
     public function validation(): Validation
     {
         if ($this->failed() && $this->all['code'] !== 'validation') {
@@ -93,6 +101,8 @@ final class Outcome
             ),
             'TransportError' => new TransportException(...$common),
             'TimeoutError' => new TimeoutException(...$common),
+            'OutboxError' => new OutboxException(...$common),
+            'OutboxFullError' => new OutboxFullException(...$common),
             default => new KatalysException(...$common),
         };
     }

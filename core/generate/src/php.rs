@@ -51,8 +51,11 @@ pub(crate) fn client_options() -> String {
             let _ = writeln!(out, "     * {line}");
         }
     }
-    out +=
-        "     * @param \\Psr\\Log\\LoggerInterface|null $logger Gets each kind of warning once.\n";
+    for (declaration, doc) in LISTENERS {
+        for line in wrap(&format!("@param {declaration} {doc}"), 100) {
+            let _ = writeln!(out, "     * {line}");
+        }
+    }
     out += "     *\n     * @throws ConfigException if a setting cannot be used; its message says how to mend it.\n     */\n";
     out += "    final public function __construct(\n";
     for setting in SETTINGS {
@@ -64,14 +67,27 @@ pub(crate) fn client_options() -> String {
             native_type(setting.kind)
         );
     }
-    out += "        ?\\Psr\\Log\\LoggerInterface $logger = null,\n    ) {\n        $this->open([\n";
+    out += "        ?\\Psr\\Log\\LoggerInterface $logger = null,\n";
+    out += "        ?callable $onEvent = null,\n    ) {\n        $this->open([\n";
     for setting in SETTINGS {
         let name = Language::Php.spell(setting.name);
         let _ = writeln!(out, "            '{name}' => ${name},");
     }
-    out += "        ], $logger);\n    }\n}\n";
+    out += "        ], $logger, $onEvent);\n    }\n}\n";
     out
 }
+
+/// What the constructor takes besides the settings.
+const LISTENERS: &[(&str, &str)] = &[
+    (
+        "\\Psr\\Log\\LoggerInterface|null $logger",
+        "Gets each kind of warning once, and the events of the outbox.",
+    ),
+    (
+        "(callable(Event): mixed)|null $onEvent",
+        "Gets the events of the outbox, at the next call of this client.",
+    ),
+];
 
 fn head(purpose: &str) -> String {
     format!(

@@ -123,6 +123,11 @@ impl Client {
         started.map(drop).map_err(refused)
     }
 
+    /// Whether this client has an outbox.
+    pub fn has_outbox(&self) -> bool {
+        self.config.outbox.is_some()
+    }
+
     /// As [`close`](Self::close), for the end of a process: does nothing if this process has not
     /// used the outbox.
     pub fn shut_down(&self, timeout: Duration) {

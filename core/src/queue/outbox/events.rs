@@ -4,6 +4,7 @@
 use super::store::{LaneId, UpdateId, Verdict, field_of};
 use crate::error::Error;
 use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -50,6 +51,16 @@ impl EventKind {
     const fn bit(self) -> u8 {
         1 << self as u8
     }
+
+    /// How grave it is for a log: `debug`, `info`, `warning` or `error`.
+    pub const fn level(self) -> &'static str {
+        match self {
+            Self::Accepted | Self::Delivered => "debug",
+            Self::Retried => "info",
+            Self::Discarded => "warning",
+            Self::DeadLettered => "error",
+        }
+    }
 }
 
 /// Something happened to an update of the outbox. Holds no customer data.
@@ -69,6 +80,27 @@ pub struct Event {
     /// Why: the code of the error that is retried, or `rejected`, `interrupted` or `expired` of a
     /// dead letter.
     pub code: Option<&'static str>,
+}
+
+/// A line for a log.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (id, attempts) = (self.id, self.attempts);
+        match self.kind {
+            EventKind::Accepted => write!(f, "update {id} was accepted")?,
+            EventKind::Delivered => write!(f, "update {id} was delivered, attempt {attempts}")?,
+            EventKind::Retried => write!(f, "update {id} failed, attempt {attempts}")?,
+            EventKind::DeadLettered => write!(f, "update {id} is now a dead letter")?,
+            EventKind::Discarded => write!(f, "dead letter {id} was discarded")?,
+        }
+        if let Some(code) = self.code {
+            write!(f, ": {code}")?;
+        }
+        match self.status {
+            Some(status) => write!(f, " ({status})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Takes events, in the order in which they happened in this process.

@@ -241,7 +241,10 @@ impl Sender {
 
     /// Stops claiming; what is under way comes to its end.
     pub(super) fn stop(&self) {
-        self.lock().is_closing = true;
+        let mut state = self.lock();
+        state.is_closing = true;
+        state.has_news = true; // Or the thread that claims might sleep on.
+        drop(state);
         self.news.notify_one();
         self.work.notify_all();
     }
