@@ -31,6 +31,10 @@ final class Shop
         $this->fpmPort = Program::freePort();
         mkdir("$this->folder/site");
         copy(__DIR__ . '/site/index.php', "$this->folder/site/index.php");
+        mkdir("$this->folder/outbox", 0700);
+        if ($this->isRoot()) {
+            chown("$this->folder/outbox", 'www-data');
+        }
         $this->write('php.ini', $this->ini($settings));
         $this->write('fpm.conf', $this->fpm($workers, $requestsPerWorker));
         $this->write('nginx.conf', $this->nginx());
@@ -82,6 +86,50 @@ final class Shop
      */
     public function requestAtOnce(array $queries): array
     {
+        return array_map($this->answer(...), $this->send($queries, static fn() => null));
+    }
+
+    /**
+     * As requestAtOnce(), while something else happens; null for a request that got no answer.
+     *
+     * @param list<array<string, string>> $queries
+     *
+     * @return list<array<string, mixed>|null>
+     */
+    public function tryAtOnce(array $queries, callable $meanwhile): array
+    {
+        return array_map(
+            static fn(\CurlHandle $handle) => json_decode((string) curl_multi_getcontent($handle), true),
+            $this->send($queries, $meanwhile),
+        );
+    }
+
+    /** Ends a worker as the kernel does when memory runs out; another one takes its place. */
+    public function killWorker(): void
+    {
+        $master = proc_get_status($this->processes[0])['pid'];
+        $workers = array_filter(explode(' ', trim((string) file_get_contents("/proc/$master/task/$master/children"))));
+        if ($workers !== []) {
+            posix_kill((int) $workers[array_rand($workers)], SIGKILL);
+        }
+    }
+
+    /** Those who may read the outbox's folder and file. */
+    public function outboxRights(): string
+    {
+        $owner = static fn(string $file) => posix_getpwuid(fileowner($file))['name'];
+        $file = "$this->folder/outbox/katalys.db";
+
+        return sprintf('%s %o', $owner($file), fileperms($file) & 0777);
+    }
+
+    /**
+     * @param list<array<string, string>> $queries
+     *
+     * @return list<\CurlHandle>
+     */
+    private function send(array $queries, callable $meanwhile): array
+    {
         $all = curl_multi_init();
         $handles = [];
         foreach ($queries as $query) {
@@ -92,10 +140,11 @@ final class Shop
         }
         do {
             curl_multi_exec($all, $running);
-            curl_multi_select($all);
+            curl_multi_select($all, 0.05);
+            $meanwhile();
         } while ($running > 0);
 
-        return array_map($this->answer(...), $handles);
+        return $handles;
     }
 
     /** @return array<string, mixed> */
@@ -104,7 +153,8 @@ final class Shop
         $text = (string) curl_multi_getcontent($handle);
         $answer = json_decode($text, true);
         if (!is_array($answer)) {
-            throw new \RuntimeException("the page said: $text\nphp-fpm said: {$this->log()}");
+            $said = curl_getinfo($handle, CURLINFO_RESPONSE_CODE) . " $text";
+            throw new \RuntimeException("the page said: $said\nphp-fpm said: {$this->log()}");
         }
 
         return $answer;
@@ -147,6 +197,7 @@ final class Shop
     private function ini(array $settings): string
     {
         $settings += [
+            'log_errors' => '1',
             'ffi.enable' => 'preload',
             'opcache.enable' => '1',
             'opcache.preload' => "$this->package/preload.php",

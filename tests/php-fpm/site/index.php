@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The page of the shop: sends one update and says what came of it.
+ * The page of the shop: sends one update, or puts it into the outbox, and says what came of it.
  */
 
 declare(strict_types=1);
@@ -11,8 +11,16 @@ require __DIR__ . '/../package/autoload.php';
 $answer = ['worker' => getmypid()];
 if (!isset($_GET['who'])) {
     try {
-        $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint']);
-        $answer['attempts'] = $client->updateOrder($_GET['order'], ['order_status' => 'paid'])->attempts;
+        $outbox = isset($_GET['outbox']) ? __DIR__ . '/../outbox/katalys.db' : null;
+        $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint'], outbox: $outbox, timeout: 5);
+        if (isset($_GET['flush'])) {
+            $answer['left'] = $client->flush((float) $_GET['flush']);
+            $answer['stats'] = $client->stats();
+        } elseif ($outbox !== null) {
+            $answer['ticket'] = $client->enqueueUpdate($_GET['order'], ['number' => $_GET['number']])->id;
+        } else {
+            $answer['attempts'] = $client->updateOrder($_GET['order'], ['order_status' => 'paid'])->attempts;
+        }
     } catch (Katalys\KatalysException $exception) {
         $answer['class'] = $exception::class;
         $answer['message'] = $exception->getMessage();

@@ -1,0 +1,331 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Katalys\Tests;
+
+use Katalys\Client;
+use Katalys\ConfigException;
+use Katalys\Event;
+use Katalys\OutboxException;
+use Katalys\OutboxFullException;
+use Katalys\RejectedException;
+use Katalys\Tests\Support\Endpoint;
+use Katalys\Tests\Support\Log;
+use Katalys\Tests\Support\Program;
+use Katalys\Tests\Support\Receiver;
+use Katalys\ValidationException;
+use PHPUnit\Framework\TestCase;
+
+/**
+ * The outbox within one process.
+ */
+final class OutboxTest extends TestCase
+{
+    private string $file;
+    private Endpoint $endpoint;
+    /** @var list<Client> */
+    private array $clients = [];
+
+    protected function setUp(): void
+    {
+        $this->file = Program::folder() . '/katalys.db';
+    }
+
+    protected function tearDown(): void
+    {
+        foreach ($this->clients as $client) {
+            $client->close(5);
+        }
+        $this->clients = [];
+    }
+
+    public function testWhatIsEnqueuedIsDeliveredInOrder(): void
+    {
+        $client = $this->client(['503', 'reset-after', '204']);
+        $tickets = [];
+        foreach (['pending', 'paid', 'refunded'] as $status) {
+            $tickets[] = $client->enqueueUpdate('1001', ['order_status' => $status]);
+        }
+        $report = ['order_status' => 'paid', 'sale_amount' => '2', 'subtotal_amount' => '1', 'currency' => 'EUR'];
+        $tickets[] = $client->enqueueReport('1002', $report + ['email_address' => 'a@example.com']);
+        self::assertSame([1, 2, 3, 4], array_column($tickets, 'id'));
+        self::assertSame([], array_merge(...array_column($tickets, 'warnings')));
+        self::assertSame(0, $client->flush(20));
+        $statuses = ['1001' => [], '1002' => []];
+        foreach ($this->endpoint->records(6) as $record) {
+            $fields = json_decode($record['body'], true);
+            $statuses[$fields['order_id']][] = $fields['order_status'];
+        }
+        $distinct = array_map(static fn(array $statuses) => array_values(array_unique($statuses)), $statuses);
+        self::assertSame(['1001' => ['pending', 'paid', 'refunded'], '1002' => ['paid']], $distinct);
+        $stats = $client->stats();
+        self::assertSame([4, 4, 0, 0, 0, 0, 0.0], array_values((array) $stats));
+        self::assertSame(0600, fileperms($this->file) & 0777);
+    }
+
+    public function testAWaitingCallGoesThroughTheSameLane(): void
+    {
+        $client = $this->client(['slow=300', '204']);
+        $client->enqueueUpdate('1', ['order_status' => 'pending']);
+        self::assertSame(1, $client->updateOrder('1', ['order_status' => 'paid'])->attempts);
+        $bodies = array_column($this->endpoint->records(2), 'body');
+        self::assertSame(['pending', 'paid'], array_map(static fn($body) => json_decode($body)->order_status, $bodies));
+        $refused = $this->client(['404']);
+        $this->expectException(RejectedException::class);
+        $refused->updateOrder('2', []);
+    }
+
+    public function testAClientWithoutAnOutboxSaysWhatToSet(): void
+    {
+        $client = new Client('abcd.com');
+        $calls = [
+            static fn() => $client->enqueueUpdate('1', []),
+            static fn() => $client->stats(),
+            static fn() => $client->flush(0),
+            static fn() => $client->close(0),
+            static fn() => $client->deadLetters(),
+            static fn() => $client->replay(1),
+            static fn() => $client->discard(1),
+            static fn() => $client->edit(1, []),
+        ];
+        foreach ($calls as $call) {
+            try {
+                $call();
+                self::fail('no exception');
+            } catch (ConfigException $exception) {
+                self::assertSame('config_missing', $exception->errorCode);
+                self::assertStringStartsWith('outbox is not set; give the client the path', $exception->getMessage());
+            }
+        }
+    }
+
+    public function testWhatIsWrongIsNotAccepted(): void
+    {
+        $client = $this->client(['204'], deliver: false);
+        try {
+            $client->enqueueUpdate('1', ['sale_amount' => '$1']);
+            self::fail('no exception');
+        } catch (ValidationException $exception) {
+            self::assertSame(['amount_format'], array_column($exception->problems, 'code'));
+        }
+        self::assertSame(0, $client->stats()->accepted);
+    }
+
+    public function testAFullOutboxRefuses(): void
+    {
+        foreach (['capacityRows' => 1, 'capacityBytes' => 80] as $setting => $most) {
+            $client = $this->client(['204'], ...['outbox' => "$this->file-$setting", 'deliver' => false, $setting => $most]);
+            $client->enqueueUpdate('1', ['order_status' => 'paid']);
+            try {
+                $client->enqueueUpdate('2', ['order_status' => 'paid']);
+                self::fail('no exception');
+            } catch (OutboxFullException $exception) {
+                self::assertSame('outbox_full', $exception->errorCode);
+                self::assertTrue($exception->retryable);
+            }
+            self::assertSame(1, $client->stats()->accepted, $setting);
+        }
+    }
+
+    public function testAFileThatCannotBeIsRefusedAtOnce(): void
+    {
+        $this->expectException(OutboxException::class);
+        $this->expectExceptionMessage('the outbox\'s file cannot be opened');
+        $this->client(['204'], outbox: dirname($this->file));
+    }
+
+    public function testDeadLettersAreListedEditedReplayedAndDiscarded(): void
+    {
+        $client = $this->client(['404', '404', '404', '204'], workers: 1);
+        foreach (['a', 'b', 'c'] as $order) {
+            $client->enqueueUpdate($order, ['order_status' => 'paid', 'note' => 'secret']);
+        }
+        self::assertSame(0, $client->flush(10));
+        $letters = $client->deadLetters();
+        self::assertSame([1, 2, 3], array_column($letters, 'id'));
+        self::assertSame([2], array_column($client->deadLetters(after: 1, limit: 1), 'id'));
+        self::assertSame([], $client->deadLetters(after: 3));
+        $first = $letters[0];
+        self::assertSame(['a', 'abcd.com', 404, 'rejected'], [$first->orderId, $first->siteId, $first->status, $first->code]);
+        $payload = '{"site_id":"abcd.com","order_id":"a","order_status":"paid","note":"secret"}';
+        self::assertSame($payload, $first->payload);
+        self::assertLessThan(60, abs(time() - $first->diedAt->getTimestamp()));
+        self::assertStringNotContainsString('secret', print_r($first, true));
+
+        self::assertTrue($client->edit(1, ['order_status' => 'refunded', 'note' => null]));
+        self::assertTrue($client->replay(1));
+        self::assertTrue($client->discard(2));
+        self::assertSame([false, false, false], [$client->replay(2), $client->discard(2), $client->edit(9, [])]);
+        self::assertSame(0, $client->flush(10));
+        $sent = '{"site_id":"abcd.com","order_id":"a","order_status":"refunded"}';
+        self::assertSame($sent, array_column($this->endpoint->records(4), 'body')[3]);
+        $stats = $client->stats();
+        self::assertSame([3, 1, 0, 1, 1], [
+            $stats->accepted, $stats->delivered, $stats->pending, $stats->dead, $stats->discarded,
+        ]);
+        foreach ([['sale_amount' => '$1', ValidationException::class], ['order_id' => 'x', OutboxException::class]] as $edit) {
+            $expected = array_pop($edit);
+            try {
+                $client->edit(3, $edit);
+                self::fail('no exception');
+            } catch (ValidationException | OutboxException $exception) {
+                self::assertInstanceOf($expected, $exception);
+            }
+        }
+    }
+
+    public function testEachSettingHasItsEffect(): void
+    {
+        $held = $this->client(['404', '204'], onRejected: 'hold');
+        $held->enqueueUpdate('1', ['order_status' => 'pending']);
+        $held->enqueueUpdate('1', ['order_status' => 'paid']);
+        Program::waitFor('the refusal', static fn() => $held->stats()->dead === 1);
+        self::assertSame(1, $held->flush(0.3));
+        self::assertGreaterThan(0, $held->stats()->oldestPendingSeconds);
+        $held->discard(1);
+        self::assertSame(0, $held->flush(10));
+
+        $aged = $this->client(['503'], outbox: "$this->file-aged", maxAge: 0.2);
+        $aged->enqueueUpdate('1', []);
+        Program::waitFor('its age', static fn() => $aged->stats()->dead === 1);
+        self::assertSame('expired', $aged->deadLetters()[0]->code);
+
+        $same = $this->client(['204'], outbox: "$this->file-same", collapse: true, deliver: false, durability: 'normal');
+        $enqueue = static fn(string $status) => $same->enqueueUpdate('1', ['order_status' => $status])->id;
+        self::assertSame([1, 1, 2, 3], array_map($enqueue, ['paid', 'paid', 'refunded', 'paid']));
+        self::assertSame(3, $same->flush(0.2), 'it does not deliver');
+        $relay = $this->client(['204'], outbox: "$this->file-same");
+        self::assertSame(0, $relay->flush(10));
+        self::assertCount(3, $this->endpoint->records(3));
+    }
+
+    public function testALateStateIsSentWithAWarning(): void
+    {
+        $log = new Log();
+        $client = $this->client(['204'], deliver: false, logger: $log);
+        $client->enqueueUpdate('1', ['order_status' => 'refunded']);
+        foreach ([2, 3] as $id) {
+            $ticket = $client->enqueueUpdate('1', ['order_status' => 'paid']);
+            self::assertSame([$id, ['status_stale']], [$ticket->id, array_column($ticket->warnings, 'code')]);
+        }
+        $warnings = array_filter($log->lines, static fn(array $line) => $line[0] === 'warning');
+        self::assertCount(1, $warnings, 'each kind is logged once');
+    }
+
+    public function testEventsReachTheLoggerAndTheListener(): void
+    {
+        $log = new Log();
+        $events = [];
+        $listener = static function (Event $event) use (&$events): void {
+            $events[] = $event;
+        };
+        $client = $this->client(['503', '404'], logger: $log, onEvent: $listener);
+        $client->enqueueUpdate('customer-7', ['order_status' => 'paid']);
+        Program::waitFor('the refusal', static fn() => $client->stats()->dead === 1);
+        $client->discard(1);
+        $expected = ['accepted', 'retried', 'dead_lettered', 'discarded'];
+        Program::waitFor('the events', static function () use ($client, &$events): bool {
+            $client->flush(0);
+
+            return count($events) === 4;
+        });
+        self::assertSame($expected, array_column($events, 'kind'));
+        self::assertSame([0, 1, 2, 0], array_column($events, 'attempts'));
+        self::assertSame([null, 503, 404, null], array_map(static fn(Event $event) => $event->status, $events));
+        self::assertSame([null, 'unavailable', 'rejected', null], array_map(static fn($event) => $event->code, $events));
+        self::assertCount(1, array_unique(array_column($events, 'order')));
+        self::assertMatchesRegularExpression('/^[0-9a-f]{16}$/', $events[0]->order);
+        self::assertSame(['debug', 'info', 'error', 'warning'], array_column($log->lines, 0));
+        self::assertSame('update 1 is now a dead letter: rejected (404)', $log->lines[2][1]);
+        self::assertSame($expected, array_column(array_column($log->lines, 2), 'kind'));
+        self::assertStringNotContainsString('customer-7', print_r($log, true));
+    }
+
+    public function testWhatHappensWithoutAListenerIsToldToTheNextAndWhenTheClientIsDestroyed(): void
+    {
+        $told = new \ArrayObject();
+        $settings = ['deliver' => false, 'durability' => 'normal', 'eventOrderIds' => 'plain'];
+        $listening = $this->client(['204'], ...$settings, onEvent: static fn(Event $event) => $told[] = $event->order);
+        $silent = $this->sameClient(...$settings);
+        $silent->enqueueUpdate('first', []);
+        self::assertCount(0, $told);
+        $this->clients = [$silent];
+        Program::waitFor('the event', static function () use ($listening, $told): bool {
+            $listening->flush(0);
+
+            return count($told) === 1;
+        });
+        $silent->enqueueUpdate('second', []);
+        $silent->close(1); // Waits until everything was told.
+        unset($listening);
+        self::assertSame(['first', 'second'], $told->getArrayCopy());
+    }
+
+    public function testEventsThatNobodyTakesAreBoundedAndCounted(): void
+    {
+        $log = new Log();
+        $settings = ['deliver' => false, 'durability' => 'normal'];
+        $listening = $this->client(['204'], ...$settings, logger: $log);
+        $silent = $this->sameClient(...$settings);
+        for ($number = 0; $number < 1100; $number++) {
+            $silent->enqueueUpdate("$number", []);
+        }
+        $silent->close(5);
+        $listening->flush(0);
+        self::assertSame(['warning', ['lost' => 100]], [$log->lines[0][0], $log->lines[0][2]]);
+        self::assertCount(1001, $log->lines);
+        self::assertSame(1100, end($log->lines)[2]['id']);
+    }
+
+    public function testAListenerThatThrowsHidesNoTicket(): void
+    {
+        $calls = 0;
+        $client = $this->client(['204'], deliver: false, onEvent: static function () use (&$calls): void {
+            if (++$calls === 1) {
+                throw new \LogicException('listener');
+            }
+        });
+        self::assertSame(1, $client->enqueueUpdate('1', [])->id);
+        $thrown = null;
+        Program::waitFor('the event', static function () use ($client, &$thrown): bool {
+            try {
+                $client->flush(0);
+            } catch (\LogicException $exception) {
+                $thrown = $exception;
+            }
+
+            return $thrown !== null;
+        });
+        self::assertSame(2, $client->enqueueUpdate('1', [])->id);
+    }
+
+    public function testAClosedClientAcceptsAndANewOneDelivers(): void
+    {
+        $client = $this->client(['204']);
+        $client->enqueueUpdate('1', []);
+        $client->flush(10);
+        self::assertSame(0, $client->close(5));
+        $client->enqueueUpdate('2', []);
+        self::assertSame(1, $client->flush(0.3));
+        self::assertSame(0, $this->sameClient()->flush(10));
+        self::assertCount(2, $this->endpoint->records(2));
+    }
+
+    /** @param list<string> $steps */
+    private function client(array $steps, mixed ...$settings): Client
+    {
+        $this->endpoint = Receiver::get()->endpoint(...$steps);
+
+        return $this->sameClient(...$settings);
+    }
+
+    private function sameClient(mixed ...$settings): Client
+    {
+        $settings += ['endpoint' => $this->endpoint->url, 'outbox' => $this->file];
+        $client = new Client('abcd.com', ...$settings);
+        $this->clients[] = $client;
+
+        return $client;
+    }
+}

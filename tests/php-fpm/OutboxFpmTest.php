@@ -1,0 +1,136 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Katalys\Tests\Fpm;
+
+use Katalys\Tests\Support\Endpoint;
+use Katalys\Tests\Support\Program;
+use Katalys\Tests\Support\Receiver;
+use PHPUnit\Framework\TestCase;
+
+require_once __DIR__ . '/Shop.php';
+
+/**
+ * A shop whose workers share one outbox.
+ */
+final class OutboxFpmTest extends TestCase
+{
+    private const ORDERS = 12;
+
+    private ?Shop $shop = null;
+
+    protected function tearDown(): void
+    {
+        $this->shop?->close();
+    }
+
+    public function testDeliveryGoesOnBetweenRequests(): void
+    {
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
+        $endpoint = Receiver::get()->endpoint('503', '204');
+        $answer = $this->shop->request($this->query($endpoint, 1));
+        self::assertSame(1, $answer['ticket'] ?? null, json_encode($answer));
+        self::assertCount(2, $endpoint->records(2), 'it was retried while nobody asked the shop for anything');
+        $user = posix_getuid() === 0 ? 'www-data' : posix_getpwuid(posix_getuid())['name'];
+        self::assertSame("$user 600", $this->shop->outboxRights());
+    }
+
+    public function testWorkersThatAreReplacedLoseNothing(): void
+    {
+        $this->shop = new Shop(workers: 6, requestsPerWorker: 3);
+        $endpoint = $this->faulty();
+        $numbers = range(1, 200);
+        $answers = $this->shop->requestAtOnce(array_map(fn(int $number) => $this->query($endpoint, $number), $numbers));
+        $tickets = array_combine($numbers, array_map(static fn(array $answer) => $answer['ticket'] ?? null, $answers));
+        self::assertNotContains(null, $tickets, json_encode($answers));
+        self::assertGreaterThanOrEqual(66, count(array_unique(array_column($answers, 'worker'))));
+        $this->assertDelivered($endpoint, $tickets);
+    }
+
+    public function testWorkersThatAreKilledLoseNothing(): void
+    {
+        $this->shop = new Shop(workers: 6, requestsPerWorker: 0);
+        $endpoint = $this->faulty();
+        $tickets = [];
+        foreach (array_chunk(range(1, 320), 40) as $numbers) {
+            $hasKilled = false;
+            $answers = $this->shop->tryAtOnce(
+                array_map(fn(int $number) => $this->query($endpoint, $number), $numbers),
+                function () use (&$hasKilled): void {
+                    if (!$hasKilled) {
+                        $this->shop->killWorker();
+                        $hasKilled = true;
+                    }
+                },
+            );
+            foreach ($answers as $index => $answer) {
+                if (isset($answer['ticket'])) {
+                    $tickets[$numbers[$index]] = $answer['ticket'];
+                }
+            }
+        }
+        self::assertGreaterThanOrEqual(250, count($tickets));
+        $this->assertDelivered($endpoint, $tickets);
+    }
+
+    /**
+     * Everything that got a ticket was received, in the tickets' order for each order.
+     *
+     * @param array<int, int> $tickets by the update's number
+     */
+    private function assertDelivered(Endpoint $endpoint, array $tickets): void
+    {
+        $answer = [];
+        // Each request may reach a worker that has not delivered anything yet.
+        Program::waitFor('all updates to be delivered', function () use ($endpoint, &$answer): bool {
+            $answer = $this->shop->request($this->query($endpoint, 0) + ['flush' => '2']);
+
+            return ($answer['left'] ?? null) === 0;
+        });
+        $stats = $answer['stats'];
+        $books = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
+        self::assertSame([$stats['accepted'], 0, 0, 0], $books);
+        self::assertGreaterThanOrEqual(count($tickets), $stats['accepted']);
+        asort($tickets);
+        $expected = [];
+        foreach (array_keys($tickets) as $number) {
+            $expected[$number % self::ORDERS][] = $number;
+        }
+        $received = [];
+        foreach ($endpoint->records() as $record) {
+            $number = (int) (json_decode((string) $record['body'], true)['number'] ?? 0);
+            $order = $number % self::ORDERS;
+            $received[$order] ??= [];
+            if (isset($tickets[$number]) && end($received[$order]) !== $number) {
+                $received[$order][] = $number;
+            }
+        }
+        ksort($expected);
+        ksort($received);
+        self::assertSame($expected, $received);
+    }
+
+    /** Every third request fails, in one way or another, until all have failed that shall. */
+    private function faulty(): Endpoint
+    {
+        $faults = ['503', 'reset-before', 'reset-after', 'close', '200', 'garbage'];
+        $steps = [];
+        for ($fault = 0; $fault < 30; $fault++) {
+            array_push($steps, '204', 'slow=20', $faults[$fault % count($faults)]);
+        }
+
+        return Receiver::get()->endpoint(...$steps, ...['204']);
+    }
+
+    /** @return array<string, string> */
+    private function query(Endpoint $endpoint, int $number): array
+    {
+        return [
+            'endpoint' => $endpoint->url,
+            'outbox' => '1',
+            'order' => 'order-' . $number % self::ORDERS,
+            'number' => (string) $number,
+        ];
+    }
+}
