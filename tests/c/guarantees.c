@@ -10,17 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TEXT(text) text, strlen(text)
-#define HOLDS(condition) holds((condition), #condition, __LINE__)
-
-static const char *endpoint;
-
-static void holds(bool condition, const char *text, int line) {
-    if (!condition) {
-        fprintf(stderr, "line %d does not hold: %s\n", line, text);
-        exit(1);
-    }
-}
+#include "support.h"
 
 static katalys_fields *options(void) {
     katalys_fields *fields = katalys_fields_new();
@@ -381,10 +371,7 @@ static void memory_stays_flat(void) {
     katalys_client_free(&client);
 }
 
-static const struct {
-    const char *name;
-    void (*show)(void);
-} guarantees[] = {
+static const guarantee guarantees[] = {
     {"null_is_answered_with_misuse", null_is_answered_with_misuse},
     {"freeing_twice_does_nothing", freeing_twice_does_nothing},
     {"mistakes_in_fields_are_remembered", mistakes_in_fields_are_remembered},
@@ -400,20 +387,5 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-    size_t i;
-    if (argc != 3) {
-        for (i = 0; i < sizeof guarantees / sizeof guarantees[0]; i++) {
-            puts(guarantees[i].name);
-        }
-        return 0;
-    }
-    endpoint = argv[2];
-    for (i = 0; i < sizeof guarantees / sizeof guarantees[0]; i++) {
-        if (strcmp(guarantees[i].name, argv[1]) == 0) {
-            guarantees[i].show();
-            return 0;
-        }
-    }
-    fprintf(stderr, "there is no guarantee %s\n", argv[1]);
-    return 2;
+    return show(guarantees, sizeof guarantees / sizeof guarantees[0], argc, argv);
 }

@@ -1,0 +1,352 @@
+/* What the C interface promises of the outbox: `outbox NAME URL FILE`. */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "support.h"
+
+/* Enough for a slow machine under valgrind; nothing waits for it when all is well. */
+#define LONG_ENOUGH 60.0
+
+static katalys_fields *options(void) {
+    katalys_fields *fields = katalys_fields_new();
+    katalys_fields_set_text(fields, TEXT("site_id"), TEXT("abcd.com"));
+    katalys_fields_set_text(fields, TEXT("endpoint"), TEXT(endpoint));
+    katalys_fields_set_text(fields, TEXT("outbox"), TEXT(argument));
+    katalys_fields_set_int(fields, TEXT("timeout"), 8);
+    katalys_fields_set_int(fields, TEXT("workers"), 1);
+    return fields;
+}
+
+static katalys_client *client_of(katalys_fields *fields) {
+    katalys_client *client = NULL;
+    HOLDS(katalys_client_new(fields, &client, NULL) == KATALYS_OK);
+    katalys_fields_free(&fields);
+    return client;
+}
+
+static katalys_fields *with_status(const char *status) {
+    katalys_fields *fields = katalys_fields_new();
+    katalys_fields_set_text(fields, TEXT("order_status"), TEXT(status));
+    return fields;
+}
+
+static int64_t enqueue(katalys_client *client, const char *order_id, const char *status) {
+    katalys_fields *fields = with_status(status);
+    katalys_result *result = NULL;
+    int64_t ticket = 0;
+    HOLDS(katalys_enqueue_update(client, TEXT(order_id), fields, &result) == KATALYS_OK);
+    ticket = katalys_result_ticket(result);
+    HOLDS(ticket > 0);
+    katalys_result_free(&result);
+    katalys_fields_free(&fields);
+    return ticket;
+}
+
+static katalys_stats stats_of(katalys_client *client) {
+    katalys_stats stats;
+    HOLDS(katalys_client_stats(client, &stats, NULL) == KATALYS_OK);
+    HOLDS(stats.accepted == stats.delivered + stats.pending + stats.dead + stats.discarded);
+    return stats;
+}
+
+static void expect_flushed(katalys_client *client) {
+    uint64_t left = 1;
+    HOLDS(katalys_client_flush(client, LONG_ENOUGH, &left, NULL) == KATALYS_OK);
+    HOLDS(left == 0);
+}
+
+static void pause_shortly(void) {
+    struct timespec wait = {0, 5000000};
+    nanosleep(&wait, NULL);
+}
+
+/* run.py looks at what arrived. */
+static void updates_are_delivered_in_order(void) {
+    katalys_client *client = client_of(options());
+    katalys_fields *paid = with_status("paid");
+    katalys_result *result = NULL;
+    HOLDS(enqueue(client, "1", "pending") == 1);
+    HOLDS(katalys_update_order(client, TEXT("1"), paid, &result) == KATALYS_OK);
+    HOLDS(katalys_result_ticket(result) == 0);
+    katalys_result_free(&result);
+    HOLDS(enqueue(client, "1", "refunded") == 3);
+    HOLDS(katalys_enqueue_report(client, TEXT("1"), paid, NULL) == KATALYS_VALIDATION);
+    expect_flushed(client);
+    HOLDS(stats_of(client).delivered == 3);
+    katalys_fields_free(&paid);
+    katalys_client_free(&client);
+}
+
+static void mistakes_are_answered(void) {
+    katalys_fields *fields = katalys_fields_new();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    katalys_dead_letters *letters = NULL;
+    katalys_stats stats = {7, 7, 7, 7, 7, 7, 7};
+    uint64_t left = 7;
+    bool found = true;
+    size_t len = 7;
+    HOLDS(katalys_enqueue_update(NULL, TEXT("1"), NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_stats(NULL, &stats, NULL) == KATALYS_MISUSE);
+    HOLDS(stats.accepted == 0);
+    HOLDS(katalys_client_flush(NULL, 1, &left, NULL) == KATALYS_MISUSE);
+    HOLDS(left == 0);
+    HOLDS(katalys_client_close(NULL, 1, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_replay(NULL, 1, &found, NULL) == KATALYS_MISUSE);
+    HOLDS(!found);
+    HOLDS(katalys_client_discard(NULL, 1, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_edit(NULL, 1, NULL, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_dead_letters(NULL, 0, 1, &letters, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_observe(NULL, NULL, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_result_ticket(NULL) == 0);
+    HOLDS(katalys_dead_letters_count(NULL) == 0);
+    HOLDS(*katalys_dead_letters_payload(NULL, 0, &len) == '\0' && len == 0);
+    HOLDS(*katalys_dead_letters_order_id(NULL, 3) == '\0');
+    katalys_dead_letters_free(NULL);
+    katalys_dead_letters_free(&letters);
+
+    katalys_fields_set_text(fields, TEXT("site_id"), TEXT("abcd.com"));
+    client = client_of(fields);
+    HOLDS(katalys_enqueue_update(client, TEXT("1"), NULL, &result) == KATALYS_CONFIG_MISSING);
+    HOLDS(strncmp(katalys_result_message(result), "outbox is not set", 17) == 0);
+    katalys_result_free(&result);
+    HOLDS(katalys_client_stats(client, &stats, NULL) == KATALYS_CONFIG_MISSING);
+    katalys_client_free(&client);
+
+    client = client_of(options());
+    HOLDS(katalys_client_stats(client, NULL, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_dead_letters(client, 0, 1, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_observe(client, NULL, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_flush(client, -1, NULL, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_flush(client, 1e300, NULL, NULL) == KATALYS_OK);
+    katalys_client_free(&client);
+}
+
+static void a_full_outbox_refuses(void) {
+    katalys_fields *fields = options();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    katalys_fields_set_int(fields, TEXT("capacity_rows"), 1);
+    katalys_fields_set_bool(fields, TEXT("deliver"), false);
+    client = client_of(fields);
+    enqueue(client, "1", "refunded");
+    HOLDS(katalys_enqueue_update(client, TEXT("2"), NULL, &result) == KATALYS_OUTBOX_FULL);
+    HOLDS(strcmp(katalys_result_class_name(result), "OutboxFullError") == 0);
+    HOLDS(katalys_result_is_retryable(result) && katalys_result_ticket(result) == 0);
+    katalys_result_free(&result);
+    HOLDS(stats_of(client).accepted == 1);
+    katalys_client_free(&client);
+}
+
+static void a_late_state_is_a_warning(void) {
+    katalys_fields *fields = options();
+    katalys_fields *paid = with_status("paid");
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    katalys_fields_set_bool(fields, TEXT("deliver"), false);
+    client = client_of(fields);
+    enqueue(client, "1", "refunded");
+    HOLDS(katalys_enqueue_update(client, TEXT("1"), paid, &result) == KATALYS_OK);
+    HOLDS(katalys_result_problem_count(result) == 1);
+    HOLDS(strcmp(katalys_result_problem_code(result, 0), "status_stale") == 0);
+    HOLDS(katalys_result_problem_is_first(result, 0));
+    HOLDS(strstr(katalys_result_json(result, NULL), "\"ticket\":2") != NULL);
+    katalys_result_free(&result);
+    katalys_fields_free(&paid);
+    katalys_client_free(&client);
+}
+
+/* The endpoint refuses three, then takes all. */
+static void dead_letters_can_be_mended(void) {
+    katalys_client *client = client_of(options());
+    katalys_fields *changes = with_status("refunded");
+    katalys_dead_letters *letters = NULL;
+    katalys_stats stats;
+    bool found = false;
+    size_t len = 0;
+    enqueue(client, "a", "paid");
+    enqueue(client, "b", "paid");
+    enqueue(client, "c", "paid");
+    expect_flushed(client);
+    HOLDS(katalys_client_dead_letters(client, 0, 1000, &letters, NULL) == KATALYS_OK);
+    HOLDS(katalys_dead_letters_count(letters) == 3);
+    HOLDS(katalys_dead_letters_id(letters, 1) == 2);
+    HOLDS(strcmp(katalys_dead_letters_order_id(letters, 1), "b") == 0);
+    HOLDS(strcmp(katalys_dead_letters_site_id(letters, 1), "abcd.com") == 0);
+    HOLDS(strstr(katalys_dead_letters_payload(letters, 1, &len), "\"paid\"") != NULL);
+    HOLDS(len == strlen(katalys_dead_letters_payload(letters, 1, NULL)));
+    HOLDS(katalys_dead_letters_status(letters, 1) == 404);
+    HOLDS(strcmp(katalys_dead_letters_code(letters, 1), "rejected") == 0);
+    HOLDS(strstr(katalys_dead_letters_reason(letters, 1), "404") != NULL);
+    HOLDS(katalys_dead_letters_died_at(letters, 1) > 1e9);
+    HOLDS(katalys_dead_letters_id(letters, 3) == 0);
+    katalys_dead_letters_free(&letters);
+    HOLDS(letters == NULL);
+    HOLDS(katalys_client_dead_letters(client, 1, 1, &letters, NULL) == KATALYS_OK);
+    HOLDS(katalys_dead_letters_count(letters) == 1 && katalys_dead_letters_id(letters, 0) == 2);
+    katalys_dead_letters_free(&letters);
+
+    HOLDS(katalys_client_edit(client, 1, changes, &found, NULL) == KATALYS_OK && found);
+    HOLDS(katalys_client_replay(client, 1, &found, NULL) == KATALYS_OK && found);
+    HOLDS(katalys_client_discard(client, 2, &found, NULL) == KATALYS_OK && found);
+    HOLDS(katalys_client_discard(client, 2, &found, NULL) == KATALYS_OK && !found);
+    HOLDS(katalys_client_edit(client, 9, changes, &found, NULL) == KATALYS_OK && !found);
+    katalys_fields_set_text(changes, TEXT("sale_amount"), TEXT("$1"));
+    HOLDS(katalys_client_edit(client, 3, changes, &found, NULL) == KATALYS_VALIDATION && !found);
+    expect_flushed(client);
+    stats = stats_of(client);
+    HOLDS(stats.accepted == 3 && stats.delivered == 1 && stats.dead == 1 && stats.discarded == 1);
+    katalys_fields_free(&changes);
+    katalys_client_free(&client);
+}
+
+typedef struct {
+    pthread_mutex_t lock;
+    char kinds[256];
+    int count;
+    bool may_be_called;
+} heard;
+
+static void hear(const katalys_event *event, void *user_data) {
+    heard *all = (heard *)user_data;
+    pthread_mutex_lock(&all->lock);
+    HOLDS(all->may_be_called);
+    HOLDS(event->id == 1 && strlen(event->order) == 16 && *event->message != '\0');
+    if (strcmp(event->kind, "retried") == 0) {
+        HOLDS(event->status == 503 && event->attempts == 1);
+        HOLDS(strcmp(event->code, "unavailable") == 0);
+    }
+    strcat(strcat(all->kinds, event->kind), " ");
+    all->count++;
+    pthread_mutex_unlock(&all->lock);
+}
+
+/* The endpoint fails once. */
+static void events_reach_the_observer(void) {
+    heard all;
+    katalys_client *client = client_of(options());
+    memset(&all, 0, sizeof all);
+    all.may_be_called = true;
+    HOLDS(pthread_mutex_init(&all.lock, NULL) == 0);
+    HOLDS(katalys_client_observe(client, hear, &all, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_observe(client, hear, &all, NULL) == KATALYS_MISUSE);
+    enqueue(client, "1", "paid");
+    expect_flushed(client);
+    HOLDS(katalys_client_close(client, LONG_ENOUGH, NULL, NULL) == KATALYS_OK);
+    /* Closing waits for the observer. */
+    HOLDS(all.count == 3);
+    HOLDS(strcmp(all.kinds, "accepted retried delivered ") == 0);
+    katalys_client_free(&client);
+}
+
+static void hear_slowly(const katalys_event *event, void *user_data) {
+    struct timespec wait = {0, 300000000};
+    volatile int *running = (volatile int *)user_data;
+    (void)event;
+    *running = 1;
+    nanosleep(&wait, NULL);
+    *running = 2;
+}
+
+static void no_event_comes_after_the_client_is_freed(void) {
+    volatile int running = 0;
+    katalys_client *client = client_of(options());
+    int i;
+    HOLDS(katalys_client_observe(client, hear_slowly, (void *)&running, NULL) == KATALYS_OK);
+    for (i = 0; i < 20; i++) {
+        enqueue(client, "1", "paid");
+    }
+    while (running == 0) {
+        pause_shortly();
+    }
+    katalys_client_free(&client);
+    HOLDS(running == 2);
+    running = 3;
+    for (i = 0; i < 100; i++) {
+        pause_shortly();
+    }
+    HOLDS(running == 3);
+}
+
+/* The endpoint is slow, and main() returns: run.py looks at what arrived, and what is left. */
+static void the_end_finishes_what_is_on_its_way(void) {
+    katalys_client *client = client_of(options());
+    enqueue(client, "1", "pending");
+    enqueue(client, "1", "paid");
+    while (stats_of(client).in_flight == 0) {
+        pause_shortly();
+    }
+    /* Not freed: the end of the process has to see to it. */
+}
+
+static void the_next_process_delivers_the_rest(void) {
+    katalys_client *client = client_of(options());
+    expect_flushed(client);
+    HOLDS(stats_of(client).delivered == 2);
+    katalys_client_free(&client);
+}
+
+static void both_sides_of_a_fork_deliver(void) {
+    katalys_client *client = client_of(options());
+    int child;
+    enqueue(client, "1", "pending");
+    for (child = 0; child < 3; child++) {
+        pid_t pid = fork();
+        int status = 0;
+        HOLDS(pid >= 0);
+        if (pid == 0) {
+            if (child == 0) {
+                enqueue(client, "1", "paid");
+            }
+            if (child < 2) {
+                katalys_client_free(&client);
+            }
+            exit(0);
+        }
+        HOLDS(waitpid(pid, &status, 0) == pid);
+        HOLDS(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    enqueue(client, "1", "refunded");
+    expect_flushed(client);
+    HOLDS(stats_of(client).delivered == 3);
+    katalys_client_free(&client);
+}
+
+static void a_closed_shared_client_makes_room_for_a_new_one(void) {
+    katalys_fields *fields = options();
+    katalys_client *first = NULL;
+    katalys_client *second = NULL;
+    uint64_t left = 0;
+    HOLDS(katalys_client_shared(fields, &first, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_close(first, LONG_ENOUGH, &left, NULL) == KATALYS_OK && left == 0);
+    enqueue(first, "1", "paid");
+    HOLDS(katalys_client_flush(first, 0.2, &left, NULL) == KATALYS_OK && left == 1);
+    HOLDS(katalys_client_shared(fields, &second, NULL) == KATALYS_OK);
+    HOLDS(first != second);
+    expect_flushed(second);
+    katalys_client_free(&first);
+    katalys_client_free(&second);
+    katalys_fields_free(&fields);
+}
+
+static const guarantee guarantees[] = {
+    {"updates_are_delivered_in_order", updates_are_delivered_in_order},
+    {"mistakes_are_answered", mistakes_are_answered},
+    {"a_full_outbox_refuses", a_full_outbox_refuses},
+    {"a_late_state_is_a_warning", a_late_state_is_a_warning},
+    {"dead_letters_can_be_mended", dead_letters_can_be_mended},
+    {"events_reach_the_observer", events_reach_the_observer},
+    {"no_event_comes_after_the_client_is_freed", no_event_comes_after_the_client_is_freed},
+    {"the_end_finishes_what_is_on_its_way", the_end_finishes_what_is_on_its_way},
+    {"the_next_process_delivers_the_rest", the_next_process_delivers_the_rest},
+    {"both_sides_of_a_fork_deliver", both_sides_of_a_fork_deliver},
+    {"a_closed_shared_client_makes_room_for_a_new_one",
+     a_closed_shared_client_makes_room_for_a_new_one},
+};
+
+int main(int argc, char **argv) {
+    return show(guarantees, sizeof guarantees / sizeof guarantees[0], argc, argv);
+}
