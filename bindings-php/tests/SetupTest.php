@@ -138,6 +138,20 @@ final class SetupTest extends TestCase
         self::assertCount(1, $endpoint->records(1));
     }
 
+    public function testTheOutboxsExampleOfTheReadmeWorks(): void
+    {
+        $endpoint = Receiver::get()->endpoint('204');
+        $readme = (string) file_get_contents(KATALYS_PACKAGE . '/README.md');
+        preg_match_all('/^```php\n<\?php\n(.+?)^```/ms', $readme, $examples);
+        $code = str_replace(
+            ["require 'vendor/autoload.php';", '/var/lib/shop'],
+            ["putenv('KATALYS_ENDPOINT=$endpoint->url');", Program::folder()],
+            $examples[1][1],
+        );
+        self::assertSame("update 1 is safe on disk\n0 left, 1 delivered\n", Program::output($code));
+        self::assertCount(1, $endpoint->records(1));
+    }
+
     public function testComposersAutoloaderFindsThePackage(): void
     {
         $package = Program::copyOfPackage();

@@ -435,6 +435,19 @@ def run_example(receiver, program):
     assert json.loads(record["body"])["line_item_1_sku"] == "WLNS_BUNDLE_4"
 
 
+def run_outbox_example(receiver, program):
+    run = uuid.uuid4().hex
+    environment = {**os.environ, "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204"}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*program, "abcd.com", "1001", Path(folder, "katalys.db")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = ["ticket 1", "update 1 was accepted", "update 1 was delivered, attempt 1"]
+    assert sorted(done.stdout.splitlines()) == said, done.stdout
+    [record] = receiver.get(f"/_recorded/{run}")
+    assert json.loads(record["body"])["order_status"] == "paid"
+
+
 def only_our_symbols_are_exported():
     listing = subprocess.check_output(
         ["nm", "-D", "--defined-only", DIST / "c/lib/libkatalys.so.0"], text=True
@@ -464,6 +477,8 @@ def main():
         run_outbox(tally, receiver)
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
+        for program in ("outbox-example", "outbox-example-cxx"):
+            tally.run(f"{program} delivers an update", run_outbox_example, receiver, [BUILD / program])
         tally.run("the example is clean under valgrind", run_example, receiver, [*MEMCHECK, BUILD / "example"])
     for skipped in sorted(set(tally.skipped)):
         print(f"skipped {skipped}")

@@ -1,0 +1,59 @@
+/* Puts an update into an outbox, and shows what becomes of it.
+ *
+ *   cc enqueue_update.c $(pkg-config --cflags --libs katalys) && ./a.out abcd.com 1001 katalys.db
+ */
+#include <katalys.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT(text) text, strlen(text)
+
+/* Called on a thread of the library's own, one event at a time. */
+static void tell(const katalys_event *event, void *user_data) {
+    fprintf((FILE *)user_data, "%s\n", event->message);
+}
+
+static int fail(katalys_result **result) {
+    fprintf(stderr, "%s (%s): %s\n", katalys_result_class_name(*result),
+            katalys_result_code_name(*result), katalys_result_message(*result));
+    katalys_result_free(result);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    katalys_fields *options = katalys_fields_new();
+    katalys_fields *fields = katalys_fields_new();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    uint64_t left = 0;
+    int failed = 0;
+
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s SITE_ID ORDER_ID FILE\n", argv[0]);
+        failed = 2;
+    } else {
+        katalys_fields_set_text(options, TEXT("site_id"), TEXT(argv[1]));
+        katalys_fields_set_text(options, TEXT("outbox"), TEXT(argv[3]));
+        katalys_fields_set_text(fields, TEXT("order_status"), TEXT("paid"));
+        if (katalys_client_new(options, &client, &result) != KATALYS_OK) {
+            failed = fail(&result);
+        }
+        katalys_result_free(&result);
+    }
+    if (client != NULL) {
+        katalys_client_observe(client, tell, stdout, NULL);
+        if (katalys_enqueue_update(client, TEXT(argv[2]), fields, &result) == KATALYS_OK) {
+            /* From here on it is safe, whatever becomes of this process. */
+            printf("ticket %ld\n", (long)katalys_result_ticket(result));
+            katalys_client_flush(client, 10, &left, NULL);
+        } else {
+            failed = fail(&result);
+        }
+        katalys_result_free(&result);
+    }
+    /* Finishes what is on its way; what is left stays in the file for the next process. */
+    katalys_client_free(&client);
+    katalys_fields_free(&fields);
+    katalys_fields_free(&options);
+    return failed;
+}
