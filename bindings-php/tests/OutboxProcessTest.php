@@ -126,7 +126,9 @@ final class OutboxProcessTest extends TestCase
 
     private function client(Endpoint $endpoint, string $settings = ''): string
     {
-        return "\$client = new Katalys\\Client('abcd.com', endpoint: '$endpoint->url', outbox: '$this->file', $settings);";
+        $given = "endpoint: '$endpoint->url', outbox: '$this->file', $settings";
+
+        return "\$client = new Katalys\\Client('abcd.com', $given);";
     }
 
     /** @return list<string> */

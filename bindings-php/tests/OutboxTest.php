@@ -115,7 +115,8 @@ final class OutboxTest extends TestCase
     public function testAFullOutboxRefuses(): void
     {
         foreach (['capacityRows' => 1, 'capacityBytes' => 80] as $setting => $most) {
-            $client = $this->client(['204'], ...['outbox' => "$this->file-$setting", 'deliver' => false, $setting => $most]);
+            $settings = ['outbox' => "$this->file-$setting", 'deliver' => false, $setting => $most];
+            $client = $this->client(['204'], ...$settings);
             $client->enqueueUpdate('1', ['order_status' => 'paid']);
             try {
                 $client->enqueueUpdate('2', ['order_status' => 'paid']);
@@ -147,7 +148,8 @@ final class OutboxTest extends TestCase
         self::assertSame([2], array_column($client->deadLetters(after: 1, limit: 1), 'id'));
         self::assertSame([], $client->deadLetters(after: 3));
         $first = $letters[0];
-        self::assertSame(['a', 'abcd.com', 404, 'rejected'], [$first->orderId, $first->siteId, $first->status, $first->code]);
+        self::assertSame(['a', 'abcd.com'], [$first->orderId, $first->siteId]);
+        self::assertSame([404, 'rejected'], [$first->status, $first->code]);
         $payload = '{"site_id":"abcd.com","order_id":"a","order_status":"paid","note":"secret"}';
         self::assertSame($payload, $first->payload);
         self::assertLessThan(60, abs(time() - $first->diedAt->getTimestamp()));
@@ -164,10 +166,13 @@ final class OutboxTest extends TestCase
         self::assertSame([3, 1, 0, 1, 1], [
             $stats->accepted, $stats->delivered, $stats->pending, $stats->dead, $stats->discarded,
         ]);
-        foreach ([['sale_amount' => '$1', ValidationException::class], ['order_id' => 'x', OutboxException::class]] as $edit) {
-            $expected = array_pop($edit);
+        $wrong = [
+            ValidationException::class => ['sale_amount' => '$1'],
+            OutboxException::class => ['order_id' => 'x'],
+        ];
+        foreach ($wrong as $expected => $changes) {
             try {
-                $client->edit(3, $edit);
+                $client->edit(3, $changes);
                 self::fail('no exception');
             } catch (ValidationException | OutboxException $exception) {
                 self::assertInstanceOf($expected, $exception);
@@ -191,7 +196,8 @@ final class OutboxTest extends TestCase
         Program::waitFor('its age', static fn() => $aged->stats()->dead === 1);
         self::assertSame('expired', $aged->deadLetters()[0]->code);
 
-        $same = $this->client(['204'], outbox: "$this->file-same", collapse: true, deliver: false, durability: 'normal');
+        $settings = ['outbox' => "$this->file-same", 'deliver' => false, 'durability' => 'normal'];
+        $same = $this->client(['204'], ...$settings, collapse: true);
         $enqueue = static fn(string $status) => $same->enqueueUpdate('1', ['order_status' => $status])->id;
         self::assertSame([1, 1, 2, 3], array_map($enqueue, ['paid', 'paid', 'refunded', 'paid']));
         self::assertSame(3, $same->flush(0.2), 'it does not deliver');
@@ -233,7 +239,8 @@ final class OutboxTest extends TestCase
         self::assertSame($expected, array_column($events, 'kind'));
         self::assertSame([0, 1, 2, 0], array_column($events, 'attempts'));
         self::assertSame([null, 503, 404, null], array_map(static fn(Event $event) => $event->status, $events));
-        self::assertSame([null, 'unavailable', 'rejected', null], array_map(static fn($event) => $event->code, $events));
+        $codes = array_map(static fn(Event $event) => $event->code, $events);
+        self::assertSame([null, 'unavailable', 'rejected', null], $codes);
         self::assertCount(1, array_unique(array_column($events, 'order')));
         self::assertMatchesRegularExpression('/^[0-9a-f]{16}$/', $events[0]->order);
         self::assertSame(['debug', 'info', 'error', 'warning'], array_column($log->lines, 0));
