@@ -2,9 +2,9 @@
  * Order status reporting for Katalys, from C99 and C++.
  *
  * Rules that hold for every function:
- * - Handles are opaque. Who gets one from a function whose name ends in _new, _shared or
- *   _from_json, or as a result, owns it and frees it with the _free function of its type. That
- *   sets the owner's pointer to NULL, so that freeing it again does nothing.
+ * - Handles are opaque. Who gets one from a function whose name ends in _new, _shared,
+ *   _from_json or _dead_letters, or as a result, owns it and frees it with the _free function
+ *   of its type. That sets the owner's pointer to NULL, so that freeing it again does nothing.
  * - Inputs come first, outputs last. Inputs stay the caller's, and are not needed after the
  *   call. Outputs are always written, on failure too; an output that is not wanted may be NULL
  *   where its function says so.
@@ -821,8 +821,8 @@ double katalys_dead_letters_died_at(const katalys_dead_letters *letters, size_t 
  * Calls `observer` with what happens in this process to the updates of this client's outbox, in
  * order, each on a thread of the library's own and never two at once. A slow observer holds up
  * neither callers nor the delivery; one that is 10,000 events behind misses the oldest. It may
- * call every function of this header but katalys_client_flush() and katalys_client_close(),
- * which would wait for it.
+ * call every function of this header but katalys_client_close() and katalys_client_free(), which
+ * wait for it.
  *
  * It is called for the last time before katalys_client_free() returns for a client of
  * katalys_client_new(); a client of katalys_client_shared() keeps it for the life of the process.

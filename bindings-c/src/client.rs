@@ -69,7 +69,8 @@ impl katalys_client {
         self.client.prepare(call, order_id, fields)
     }
 
-    /// One call from its values to its outcome.
+    /// One call from its values to its outcome. Not repeated for each function of the interface.
+    #[inline(never)]
     pub(crate) fn call(
         &self,
         call: Call,
@@ -165,7 +166,7 @@ unsafe fn make_client(
     options: *const katalys_fields,
     client: *mut *mut katalys_client,
     result: *mut *mut katalys_result,
-    make: impl FnOnce(&Fields<'static>) -> Result<Arc<katalys_client>, Error>,
+    make: fn(&Fields<'static>) -> Result<Arc<katalys_client>, Error>,
 ) -> katalys_code {
     let make_and_write = || {
         if client.is_null() {
@@ -391,6 +392,7 @@ pub unsafe extern "C" fn katalys_validate_report(
 
 /// # Safety
 /// As for [`katalys_update_order`].
+#[inline(never)]
 unsafe fn call(
     client: *const katalys_client,
     (order_id, order_id_len): (*const c_char, usize),

@@ -53,8 +53,8 @@ unsafe impl Sync for UserData {}
 /// Calls `observer` with what happens in this process to the updates of this client's outbox, in
 /// order, each on a thread of the library's own and never two at once. A slow observer holds up
 /// neither callers nor the delivery; one that is 10,000 events behind misses the oldest. It may
-/// call every function of this header but katalys_client_flush() and katalys_client_close(),
-/// which would wait for it.
+/// call every function of this header but katalys_client_close() and katalys_client_free(), which
+/// wait for it.
 ///
 /// It is called for the last time before katalys_client_free() returns for a client of
 /// katalys_client_new(); a client of katalys_client_shared() keeps it for the life of the process.

@@ -38,8 +38,8 @@ impl From<DeadLetter> for Letter {
     fn from(letter: DeadLetter) -> Self {
         Self {
             id: letter.id,
-            order_id: c_string(&field(&letter, "order_id")),
-            site_id: c_string(&field(&letter, "site_id")),
+            order_id: c_string(&letter.order_id()),
+            site_id: c_string(&letter.site_id()),
             status: letter.status.unwrap_or(0),
             code: c_string(&letter.code),
             reason: c_string(&letter.reason),
@@ -48,12 +48,6 @@ impl From<DeadLetter> for Letter {
             payload: CString::new(letter.payload).unwrap_or_default(),
         }
     }
-}
-
-/// A field of the payload that is text.
-pub(crate) fn field(letter: &DeadLetter, name: &str) -> String {
-    let fields = serde_json::from_slice::<serde_json::Value>(&letter.payload).unwrap_or_default();
-    fields[name].as_str().unwrap_or_default().to_owned()
 }
 
 /// Frees a list and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.

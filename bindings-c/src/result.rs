@@ -137,6 +137,7 @@ impl Outcome {
     }
 
     /// Writes all of it as one JSON object.
+    #[inline(never)]
     pub fn write_json(&self, payload: Option<&[u8]>, json: &mut Vec<u8>) {
         let problems = self.problems.iter().map(|found| ProblemJson {
             problem: &found.problem,
@@ -331,21 +332,26 @@ pub(crate) unsafe fn deliver(
     );
     let (code, made) = guarded(panicked, || {
         let outcome = call().unwrap_or_else(Outcome::from);
-        let code = outcome
-            .code
-            .map_or(katalys_code::KATALYS_OK, katalys_code::from);
-        let made = if result.is_null() {
-            ptr::null_mut()
-        } else {
-            Box::into_raw(Box::new(katalys_result::from(outcome)))
-        };
-        (code, made)
+        made_of(outcome, !result.is_null())
     });
     if !result.is_null() {
         // SAFETY: not null, and may be written to as this function demands.
         unsafe { result.write(made) };
     }
     code
+}
+
+/// Apart from `deliver`, which the compiler repeats for each function of the interface.
+#[inline(never)]
+fn made_of(outcome: Outcome, is_wanted: bool) -> (katalys_code, *mut katalys_result) {
+    let code = outcome
+        .code
+        .map_or(katalys_code::KATALYS_OK, katalys_code::from);
+    if !is_wanted {
+        return (code, ptr::null_mut());
+    }
+    let made = Box::new(katalys_result::from(outcome));
+    (code, Box::into_raw(made))
 }
 
 /// Frees a result and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.

@@ -110,6 +110,16 @@ final class SetupTest extends TestCase
         self::assertCount(1, array_unique(array_column($endpoint->records(3), 'connection')));
     }
 
+    public function testTheBuiltInServerDeliversBetweenRequests(): void
+    {
+        $endpoint = Receiver::get()->endpoint('503', '204');
+        $file = Program::folder() . '/katalys.db';
+        $code = "echo (new Katalys\\Client('abcd.com', endpoint: '$endpoint->url', outbox: '$file'))"
+            . '->enqueueUpdate("1", [])->id;';
+        self::assertSame('12', $this->serve(['-d', 'ffi.enable=1'], $code, 2));
+        self::assertCount(3, $endpoint->records(3));
+    }
+
     public function testPhpsParserTakesTheWholeHeader(): void
     {
         $names = Program::output('

@@ -8,8 +8,8 @@ const RULES: &str = "\
 Order status reporting for Katalys, from C99 and C++.
 
 Rules that hold for every function:
-- Handles are opaque. Who gets one from a function whose name ends in _new, _shared or \
-_from_json, or as a result, owns it and frees it with the _free function of its type. That sets \
+- Handles are opaque. Who gets one from a function whose name ends in _new, _shared, _from_json \
+or _dead_letters, or as a result, owns it and frees it with the _free function of its type. That sets \
 the owner's pointer to NULL, so that freeing it again does nothing.
 - Inputs come first, outputs last. Inputs stay the caller's, and are not needed after the call. \
 Outputs are always written, on failure too; an output that is not wanted may be NULL where its \

@@ -187,6 +187,7 @@ fn send(client: &katalys_client, call: u32, order_id: &Value<'_>, fields: &Field
     });
 }
 
+#[inline(never)]
 fn write_all(outcome: &Outcome, text: &mut Vec<u8>) {
     text.push(b'!');
     outcome.write_json(outcome.payload(), text);

@@ -5,7 +5,6 @@ use crate::client::katalys_client;
 use crate::events::Gathered;
 use crate::guard::guarded;
 use crate::input;
-use crate::letters::field;
 use crate::outbox::{close, seconds};
 use crate::result::Outcome;
 use katalys_core::{DeadLetter, Error, Event};
@@ -198,8 +197,8 @@ impl From<DeadLetter> for LetterJson {
     fn from(letter: DeadLetter) -> Self {
         Self {
             id: letter.id,
-            order_id: field(&letter, "order_id"),
-            site_id: field(&letter, "site_id"),
+            order_id: letter.order_id(),
+            site_id: letter.site_id(),
             payload: String::from_utf8_lossy(&letter.payload).into_owned(),
             status: letter.status,
             code: letter.code,
