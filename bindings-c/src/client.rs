@@ -80,6 +80,11 @@ impl katalys_client {
         fields: &Fields<'_>,
     ) -> Outcome {
         let began = Instant::now();
+        if doing == Doing::Enqueueing
+            && let Err(error) = self.client.require_outbox()
+        {
+            return Outcome::from(error).within(began.elapsed());
+        }
         let checked = match self.check(call, order_id, fields) {
             Ok(checked) => checked,
             Err(error) => return Outcome::from(error).within(began.elapsed()),
