@@ -169,7 +169,7 @@ final class OutboxTest extends TestCase
         ]);
         $wrong = [
             ValidationException::class => ['sale_amount' => '$1'],
-            OutboxException::class => ['order_id' => 'x'],
+            KatalysException::class => ['order_id' => 'x'],
         ];
         foreach ($wrong as $expected => $changes) {
             try {
