@@ -185,7 +185,7 @@ def node_folder() -> Path:
 
 
 def install_for_node(folder: Path):
-    """Scripts of packages are run by none but better-sqlite3's, which is compiled from its source."""
+    """No package may run scripts but better-sqlite3, which is compiled from its source."""
     quiet = ["--silent", "--no-audit", "--no-fund"]
     subprocess.run(["npm", "ci", "--ignore-scripts", *quiet], cwd=folder, check=True)
     modules = Path(output("npm", "root", "-g").strip())
