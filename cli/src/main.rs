@@ -1,26 +1,79 @@
 //! The `katalys` command: everything that is done at a terminal with order updates.
 
 mod commands;
+mod exit;
+mod failure;
+mod input;
+mod output;
 mod sandbox;
+mod settings;
+mod signals;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use commands::{backfill, doctor, generated, outbox, relay, send, validate};
+use failure::Failure;
+use output::{Colors, Output};
 use std::process::ExitCode;
 
 /// Reports to Katalys what became of an order, and proves an integration without an account.
 #[derive(Parser)]
-#[command(name = "katalys", version, about, arg_required_else_help = true)]
+#[command(name = "katalys", version, arg_required_else_help = true)]
 struct Arguments {
+    #[command(flatten)]
+    global: Global,
     #[command(subcommand)]
     command: Command,
 }
 
+/// What every command understands.
+#[derive(Args)]
+struct Global {
+    /// Write JSON, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    /// When to use colours; otherwise on a terminal only, and not with `NO_COLOR`.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colors,
+}
+
 #[derive(Subcommand)]
 enum Command {
+    Send(send::Arguments),
+    Report(send::Arguments),
+    Validate(validate::Arguments),
+    Backfill(backfill::Arguments),
+    Outbox(outbox::Arguments),
+    Relay(relay::Arguments),
+    Doctor(doctor::Arguments),
     Sandbox(sandbox::Arguments),
+    Completions(generated::Completions),
+    Man(generated::Man),
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Sandbox(arguments) => sandbox::run(&arguments),
-    }
+    let matches = command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let output = Output::new(arguments.global.json, arguments.global.color);
+    output::log_to_stderr();
+    let result = match arguments.command {
+        Command::Send(arguments) => send::run(arguments, send::UPDATE, &output),
+        Command::Report(arguments) => send::run(arguments, send::REPORT, &output),
+        Command::Validate(arguments) => validate::run(&arguments, &output),
+        Command::Backfill(arguments) => backfill::run(&arguments, &output),
+        Command::Outbox(arguments) => outbox::run(&arguments, &output),
+        Command::Relay(arguments) => relay::run(&arguments, &output),
+        Command::Doctor(arguments) => doctor::run(&arguments, &output),
+        Command::Sandbox(arguments) => return sandbox::run(&arguments),
+        Command::Completions(arguments) => generated::completions(&arguments, command(), &output),
+        Command::Man(arguments) => generated::man(&arguments, command(), &output),
+    };
+    let exit = result.unwrap_or_else(|failure: Failure| failure.tell(&output));
+    exit.into()
+}
+
+/// The whole command line, with what only the program knows at run time.
+fn command() -> clap::Command {
+    Arguments::command()
+        .after_help(exit::table())
+        .mut_subcommand("report", |report| report.about(send::REPORT.about))
 }

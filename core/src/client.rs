@@ -1,7 +1,10 @@
 //! The client: the one door that every language's own door leads to.
 
 use crate::config::{Config, Language};
-use crate::delivery::{Attempts, Engine, Jitter, Job, Pool, Route, RouteError, Step, Transport};
+use crate::delivery::{
+    Answer, Attempts, Engine, Jitter, Job, Pool, Route, RouteChoice, RouteError, Step, Transport,
+    code_of_failure,
+};
 use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::Lanes;
@@ -11,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The endpoint has the update.
 #[derive(Clone, Debug)]
@@ -271,6 +274,25 @@ impl Client {
             let bit = 1_u64 << (warning.code as u8);
             self.logged.fetch_or(bit, Ordering::Relaxed) & bit == 0
         })
+    }
+
+    /// The way that updates take: endpoint, proxy, trust.
+    ///
+    /// # Errors
+    /// `ConfigError` if after a fork a file of the settings can no longer be read.
+    pub fn route(&self) -> Result<RouteChoice, Error> {
+        Ok(self.process()?.engine.transport.route())
+    }
+
+    /// Asks the endpoint whether it is there, over a connection made as for an update. Sends no
+    /// order, and tries once, for as long as the client's `timeout` at most.
+    ///
+    /// # Errors
+    /// `TransportError` or `TimeoutError`, as a call would have it.
+    pub fn probe(&self) -> Result<Answer, Error> {
+        let deadline = Instant::now() + self.config.timeout;
+        let answer = self.process()?.engine.transport.probe(deadline);
+        answer.map_err(|failure| Error::new(code_of_failure(failure.kind), failure.reason))
     }
 
     fn call(

@@ -22,6 +22,8 @@ pub enum Language {
     Php,
     /// The C library.
     C,
+    /// The command.
+    Cli,
 }
 
 impl Language {
@@ -33,16 +35,23 @@ impl Language {
             Self::Node => "node",
             Self::Php => "php",
             Self::C => "c",
+            Self::Cli => "cli",
         }
     }
 
     /// A setting's name as it is written in this language.
     pub fn spell(self, setting: &str) -> String {
-        if matches!(self, Self::Node | Self::Php) {
-            camel_case(setting)
-        } else {
-            setting.into()
+        match self {
+            Self::Node | Self::Php => camel_case(setting),
+            Self::Cli => format!("--{}", setting.replace('_', "-")),
+            Self::Rust | Self::Python | Self::C => setting.into(),
         }
+    }
+
+    /// Whether a client has no use without a site: the command also reads files whose rows name
+    /// theirs, and looks after outboxes.
+    const fn needs_site(self) -> bool {
+        !matches!(self, Self::Cli)
     }
 }
 
@@ -185,6 +194,7 @@ pub const ROUTE_VARIABLES: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Config {
     pub language: Language,
+    /// Empty where each update has to name its own.
     pub site_id: String,
     pub endpoint: Uri,
     pub timeout: Duration,
@@ -334,6 +344,9 @@ impl Given<'_> {
 
     fn site_id(&self) -> Result<String, Error> {
         let Some(site_id) = self.text("site_id")? else {
+            if !self.language.needs_site() {
+                return Ok(String::new());
+            }
             let name = self.language.spell("site_id");
             return Err(Error::new(
                 ErrorCode::ConfigMissing,

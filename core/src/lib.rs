@@ -16,9 +16,12 @@ mod queue;
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};
 pub use config::Language;
+pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
-pub use queue::outbox::{DeadLetter, Event, EventKind, Stats};
+pub use queue::outbox::{
+    DeadLetter, Event, EventKind, OutboxReport, PendingUpdate, Stats, inspect as inspect_outbox,
+};
 
 /// The version of this library, as in the User-Agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

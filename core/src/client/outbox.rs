@@ -3,7 +3,9 @@
 use super::Client;
 use crate::error::{Error, ErrorCode};
 use crate::order::{Call, Checked, Fields, Problem, Value};
-use crate::queue::outbox::{Arrival, DeadLetter, Event, EventKind, Outbox, Stats, Then};
+use crate::queue::outbox::{
+    Arrival, DeadLetter, Event, EventKind, Outbox, PendingUpdate, Stats, Then,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -170,6 +172,14 @@ impl Client {
     /// `OutboxError`, or `ConfigError` without an outbox.
     pub fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
         self.with_outbox(|outbox| outbox.dead_letters(from, most))
+    }
+
+    /// Pending updates from this number on, in order, at most so many.
+    ///
+    /// # Errors
+    /// `OutboxError`, or `ConfigError` without an outbox.
+    pub fn pending_updates(&self, from: i64, most: usize) -> Result<Vec<PendingUpdate>, Error> {
+        self.with_outbox(|outbox| outbox.pending(from, most))
     }
 
     /// Puts a dead letter back into its order's lane, at its old place. False if there is none.

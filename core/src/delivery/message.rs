@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use httparse::{Header, ParserConfig, Response, Status};
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use ureq::http::Uri;
 
 use super::answer::retry_after;
@@ -32,6 +33,17 @@ impl RequestHead {
     ) -> [&'a [u8]; 4] {
         [&self.0, digits.write(body.len()), b"\r\n\r\n", body]
     }
+}
+
+/// A whole request that carries nothing, for looking whether somebody answers.
+pub(crate) fn question(endpoint: &Uri, user_agent: &str) -> Vec<u8> {
+    let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
+    let host = host_header(endpoint);
+    format!(
+        "HEAD {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {user_agent}\r\n\
+         Connection: close\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// The endpoint's host, and its port unless that is the scheme's own.
@@ -156,6 +168,18 @@ impl AnswerHead {
             self.body_end = BodyEnd::Unknown;
         }
     }
+}
+
+/// The `Date` header of a head, in Unix seconds.
+pub(crate) fn date_of(head: &[u8]) -> Option<i64> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = Response::new(&mut headers);
+    response.parse(head).ok()?;
+    let mut named = response.headers.iter();
+    let date = named.find(|header| header.name.eq_ignore_ascii_case("date"))?;
+    let text = std::str::from_utf8(date.value).ok()?;
+    let parser = DateTimeParser::new().relaxed_weekday(true);
+    Some(parser.parse_timestamp(text.trim()).ok()?.as_second())
 }
 
 fn has_token(value: &[u8], token: &str) -> bool {

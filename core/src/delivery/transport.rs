@@ -5,7 +5,7 @@
 //! fixed request has no use for; here it takes some 3,000.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use ureq::{Error, Proxy, Timeout};
 use super::answer::{Class, Failure, Peer, Stage};
 use super::idle::IdleConnections;
 use super::message::{
-    AnswerHead, BodyEnd, Extent, LengthDigits, RequestHead, measure_body, read_head,
+    self, AnswerHead, BodyEnd, Extent, LengthDigits, RequestHead, measure_body, read_head,
 };
 use super::opener::{Connection, Opener};
 use super::proxy;
@@ -127,6 +127,33 @@ impl Transport {
         Ok(judge(&head))
     }
 
+    /// The status and the date of the answer to a request that carries nothing.
+    pub(super) fn ask(&self, deadline: Instant) -> Result<(u16, Option<i64>), Failure> {
+        let opener = self.opener();
+        let mut connection = opener.open(deadline)?;
+        let question = message::question(&self.endpoint, &self.user_agent);
+        send(&mut connection, &[&question], deadline)
+            .map_err(Trouble::Connection)
+            .and_then(|()| receive_date(&mut connection, deadline))
+            .map_err(|trouble| trouble.into_failure(opener))
+    }
+
+    pub(super) fn endpoint(&self) -> &Uri {
+        &self.endpoint
+    }
+
+    pub(super) fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
+    }
+
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    pub(super) fn trusted_file(&self) -> Option<&Path> {
+        self.trust.file()
+    }
+
     fn opener(&self) -> &Opener {
         self.opener.get_or_init(|| {
             Opener::new(
@@ -209,6 +236,22 @@ fn receive_head(connection: &mut Connection, deadline: Instant) -> Result<Answer
         }
         if connection.buffers().input().len() > LARGEST_HEAD {
             return Err(Trouble::NotHttp);
+        }
+    }
+}
+
+fn receive_date(
+    connection: &mut Connection,
+    deadline: Instant,
+) -> Result<(u16, Option<i64>), Trouble> {
+    loop {
+        let has_more = await_input(connection, deadline).map_err(Trouble::Connection)?;
+        let input = connection.buffers().input();
+        match read_head(input).map_err(|_| Trouble::NotHttp)? {
+            Some(head) => return Ok((head.status, message::date_of(&input[..head.size]))),
+            None if !has_more => return Err(Trouble::Closed),
+            None if input.len() > LARGEST_HEAD => return Err(Trouble::NotHttp),
+            None => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which certificate authorities a route trusts.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -14,7 +14,7 @@ use super::transport::RouteError;
 /// certificates, so most of the reading is left to the first connection.
 pub(crate) enum Trust {
     Mozilla,
-    Pem(Vec<u8>),
+    Pem { file: PathBuf, pem: Vec<u8> },
 }
 
 impl Trust {
@@ -32,11 +32,19 @@ impl Trust {
         }
     }
 
+    /// The file that takes the place of Mozilla's authorities.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Mozilla => None,
+            Self::Pem { file, .. } => Some(file),
+        }
+    }
+
     /// In the form ureq takes. It leaves out what it cannot use.
     pub(crate) fn roots(&self) -> RootCerts {
         match self {
             Self::Mozilla => RootCerts::WebPki,
-            Self::Pem(pem) => RootCerts::from(certificates(pem)),
+            Self::Pem { pem, .. } => RootCerts::from(certificates(pem)),
         }
     }
 }
@@ -47,7 +55,8 @@ fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
     let pem = fs::read(path)
         .map_err(|cause| error(format!("cannot be read: {} ({cause})", path.display())))?;
     if certificates(&pem).any(|certificate| is_usable(&certificate)) {
-        return Ok(Trust::Pem(pem));
+        let file = path.to_owned();
+        return Ok(Trust::Pem { file, pem });
     }
     Err(error(format!(
         "holds no certificate of an authority in PEM form: {}",

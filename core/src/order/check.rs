@@ -37,6 +37,13 @@ pub struct Checked {
     pub(crate) lane: u64,
 }
 
+impl Checked {
+    /// The same number for every update of one order of one site.
+    pub fn lane(&self) -> u64 {
+        self.lane
+    }
+}
+
 /// Shows sizes only: the payload is customer data.
 impl fmt::Debug for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,7 +91,7 @@ pub(crate) fn check(
 ) -> Result<Checked, Vec<Problem>> {
     let site_id = Value::Text(Cow::Borrowed(context.site_id));
     let mut walk = Walk::new(context);
-    walk.slots[SITE_ID] = Some(&site_id);
+    walk.slots[SITE_ID] = Some(&site_id).filter(|_| !context.site_id.is_empty());
     walk.slots[ORDER_ID] = Some(order_id).filter(|value| !matches!(value, Value::Null));
     walk.sort(fields);
     for index in 0..ORDER_FIELDS.len() {
@@ -170,7 +177,7 @@ impl<'w, 'v> Walk<'w, 'v> {
             Some(_) if index == SITE_ID && !self.site_overridden => self.site_overridden = true,
             Some(earlier) if index == ORDER_ID && as_text(earlier) == as_text(value) => return,
             Some(_) => return self.refuse(ORDER_FIELDS[index].name, Code::DuplicateField),
-            None => {}
+            None => self.site_overridden |= index == SITE_ID,
         }
         self.slots[index] = Some(value);
     }

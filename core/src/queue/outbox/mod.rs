@@ -17,7 +17,8 @@ pub(crate) use events::ObserverPlace;
 pub use events::{Event, EventKind};
 use intake::Coming;
 pub(crate) use intake::{Arrival, Then};
-pub use store::{DeadLetter, Stats};
+pub use sqlite::{OutboxReport, inspect};
+pub use store::{DeadLetter, PendingUpdate, Stats};
 
 use crate::client::{Receipt, Ticket};
 use crate::config::{Config, OutboxSettings};
@@ -182,6 +183,10 @@ impl Outbox {
     pub(crate) fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
         let sender = self.sender()?;
         sender.group.ask(|store| store.dead_letters(from, most))
+    }
+
+    pub(crate) fn pending(&self, from: i64, most: usize) -> Result<Vec<PendingUpdate>, Error> {
+        self.sender()?.group.ask(|store| store.pending(from, most))
     }
 
     pub(crate) fn replay(&self, id: UpdateId) -> Result<bool, Error> {

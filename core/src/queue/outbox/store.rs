@@ -30,6 +30,9 @@ pub(crate) trait Store: Send {
     /// Dead letters from this number on, in order, at most so many.
     fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error>;
 
+    /// Pending updates from this number on, in order, at most so many.
+    fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error>;
+
     /// Everything counted row by row, for tests of the books.
     #[cfg(test)]
     fn audit(&mut self) -> Result<Stats, Error>;
@@ -54,6 +57,10 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
     fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error> {
         (**self).dead_letters(from, most)
+    }
+
+    fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error> {
+        (**self).pending(from, most)
     }
 
     #[cfg(test)]
@@ -245,6 +252,26 @@ pub struct Stats {
     pub discarded: u64,
     /// The age of the oldest pending update; 0 if there is none.
     pub oldest_pending_seconds: f64,
+}
+
+/// An update that waits in an outbox, or is on its way.
+#[derive(Clone)]
+pub struct PendingUpdate {
+    /// Its number, as on its ticket.
+    pub id: i64,
+    /// What will be sent. Customer data.
+    pub payload: Vec<u8>,
+    /// How long ago it was accepted, or replayed.
+    pub age_seconds: f64,
+    /// How many attempts have failed so far.
+    pub failures: u32,
+}
+
+/// Leaves out the payload: it is customer data.
+impl std::fmt::Debug for PendingUpdate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PendingUpdate({}, {} failures)", self.id, self.failures)
+    }
 }
 
 /// An update that will not be sent unless somebody looks into it.

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::schema::HELD;
 use crate::queue::outbox::clock::{Millis, millis};
 use crate::queue::outbox::store::{
-    Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, UpdateId, count,
+    Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, PendingUpdate, UpdateId, count,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction};
 use std::time::Duration;
@@ -169,4 +169,30 @@ pub(super) fn outlook(connection: &Connection, now: Millis) -> Result<Outlook, F
     let due: Option<Millis> = statement.query_row([HELD], |row| row.get(0)).optional()?;
     let next_due = due.map(|due| Duration::from_millis(count(due - now)));
     Ok(Outlook { pending, next_due })
+}
+
+/// What waits, without taking any of it.
+pub(super) fn pending(
+    connection: &Connection,
+    now: Millis,
+    from: UpdateId,
+    most: usize,
+) -> Result<Vec<PendingUpdate>, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT updates.id, payload, accepted_at, ifnull(failures, 0) FROM updates
+         LEFT JOIN lanes ON lanes.lane = updates.lane AND head = updates.id
+         WHERE updates.id >= ?1 ORDER BY updates.id LIMIT ?2",
+    )?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = statement.query_map((from, most), |row| {
+        #[allow(clippy::cast_precision_loss, reason = "good for a million years")]
+        let age_seconds = (now - row.get::<_, Millis>(2)?).max(0) as f64 / 1000.0;
+        Ok(PendingUpdate {
+            id: row.get(0)?,
+            payload: row.get(1)?,
+            age_seconds,
+            failures: row.get(3)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }

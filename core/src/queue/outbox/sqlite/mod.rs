@@ -6,6 +6,7 @@ mod claim;
 mod dead;
 mod fault;
 mod fork;
+mod inspect;
 mod open;
 mod schema;
 mod settle;
@@ -14,11 +15,13 @@ mod tests;
 
 use super::clock::{Clock, Millis, millis, wall};
 use super::store::{
-    DeadLetter, Effect, Outlook, Stats, Store, UpdateId, Upkeep, Whereabouts, Work, count,
+    DeadLetter, Effect, Outlook, PendingUpdate, Stats, Store, UpdateId, Upkeep, Whereabouts, Work,
+    count,
 };
 use crate::error::Error;
 use books::Books;
 use fault::Fault;
+pub use inspect::{OutboxReport, inspect};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use schema::HELD;
 use std::path::{Path, PathBuf};
@@ -147,6 +150,11 @@ impl Store for SqliteStore {
 
     fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error> {
         dead::list(&self.connection, from, most).map_err(|Fault(error)| error)
+    }
+
+    fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error> {
+        let listed = claim::pending(&self.connection, self.clock.now(), from, most);
+        listed.map_err(|Fault(error)| error)
     }
 
     #[cfg(test)]

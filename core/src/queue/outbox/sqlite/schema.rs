@@ -89,15 +89,27 @@ fn migrate(connection: &mut Connection, known: i64) -> Result<(), Fault> {
     Ok(transaction.commit()?)
 }
 
-fn check_version(connection: &Connection, known: i64) -> Result<i64, Fault> {
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let (application, version) = (number("application_id")?, number("user_version")?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if application != APPLICATION && tables > 0 {
-        let text = "the file is a database of something else; give the outbox a file of its own";
-        return Err(Error::new(ErrorCode::OutboxFailed, text).into());
+/// The version of the file's tables, and the newest one known here.
+pub(super) fn version(connection: &Connection) -> Result<(i64, i64), Fault> {
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let is_empty = connection.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
+    let application: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application != APPLICATION && !is_empty {
+        return Err(foreign().into());
     }
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok((version, known))
+}
+
+fn foreign() -> Error {
+    let text = "the file is a database of something else; give the outbox a file of its own";
+    Error::new(ErrorCode::OutboxFailed, text)
+}
+
+fn check_version(connection: &Connection, known: i64) -> Result<i64, Fault> {
+    let (version, _) = version(connection)?;
     if version > known {
         return Err(fault::newer(version, known).into());
     }

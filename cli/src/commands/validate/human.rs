@@ -1,0 +1,63 @@
+//! Problems for people: one line each, as compilers write them.
+
+use super::{Finding, Out, Report, Summary};
+use crate::output::{Output, Style};
+use katalys_core::Severity;
+use std::io::{self, Write};
+
+pub struct Human<'o> {
+    out: Out<'o>,
+    error: String,
+    warning: String,
+    output: &'o Output,
+}
+
+impl<'o> Human<'o> {
+    pub fn new(out: Out<'o>, output: &'o Output) -> Self {
+        Self {
+            out,
+            error: output.paint(Style::Bad, "error:"),
+            warning: output.paint(Style::Warning, "warning:"),
+            output,
+        }
+    }
+}
+
+impl Report for Human<'_> {
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()> {
+        let label = match finding.severity {
+            Severity::Error => &self.error,
+            Severity::Warning => &self.warning,
+        };
+        let (file, line) = (finding.file.display(), finding.line);
+        writeln!(
+            self.out,
+            "{file}:{line}: {label} {} [{}]",
+            finding.message, finding.code
+        )
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let Summary {
+            rows,
+            refused,
+            errors,
+            warnings,
+            ..
+        } = summary;
+        let verdict = if *errors > 0 {
+            self.output.paint(Style::Bad, "not fit to be sent")
+        } else {
+            self.output.paint(Style::Good, "fit to be sent")
+        };
+        writeln!(
+            self.out,
+            "{verdict}: {rows} rows, {refused} of them refused, {errors} errors, {warnings} warnings"
+        )?;
+        self.out.flush()
+    }
+}

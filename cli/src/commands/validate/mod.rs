@@ -1,0 +1,250 @@
+//! Checks files of updates without sending any: every problem, with file, line, field and code.
+
+mod human;
+mod json;
+mod sarif;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::input::{Fault, Reading, Row, Source};
+use crate::output::Output;
+use crate::settings::Settings;
+use clap::{Args, ValueEnum};
+use katalys_core::{Call, Client, Problem, Severity};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Checks files of updates, and sends nothing: every problem with file, line, field and code.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  katalys validate orders.csv --map 'Order no=order_id'\n  \
+    katalys validate --report --format sarif *.ndjson > problems.sarif"
+)]
+pub struct Arguments {
+    /// The files; - is stdin.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How problems are written.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Check each row as an order as a whole, with the fields required of one.
+    #[arg(long)]
+    report: bool,
+    /// Leave out warnings.
+    #[arg(long)]
+    errors_only: bool,
+    /// Let warnings count as errors do in the exit code.
+    #[arg(long)]
+    deny_warnings: bool,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// How problems are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: one line each.
+    Human,
+    /// One JSON document.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+/// One problem, with its place.
+pub struct Finding<'f> {
+    pub file: &'f Path,
+    pub line: u64,
+    /// The field; empty if it is about the row.
+    pub path: &'f str,
+    pub code: &'f str,
+    pub message: &'f str,
+    pub severity: Severity,
+}
+
+/// What was found in all.
+#[derive(Default)]
+pub struct Summary {
+    pub files: u64,
+    pub rows: u64,
+    pub refused: u64,
+    pub errors: u64,
+    pub warnings: u64,
+}
+
+/// Writes findings as they come.
+trait Report {
+    fn begin(&mut self) -> io::Result<()>;
+    fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()>;
+    fn end(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+    let client = arguments.settings.client(&[])?;
+    let usual = if output.json {
+        Format::Json
+    } else {
+        Format::Human
+    };
+    let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let report: Box<dyn Report + '_> = match arguments.format.unwrap_or(usual) {
+        Format::Human => Box::new(human::Human::new(out, output)),
+        Format::Json => Box::new(json::Json::new(out)),
+        Format::Sarif => Box::new(sarif::Sarif::new(out)),
+    };
+    let call = if arguments.report {
+        Call::Report
+    } else {
+        Call::Update
+    };
+    let mut check = Check {
+        client,
+        call,
+        errors_only: arguments.errors_only,
+        report,
+        summary: Summary::default(),
+    };
+    check.all(&arguments.files, &arguments.reading)?;
+    let Summary {
+        errors, warnings, ..
+    } = check.summary;
+    if errors > 0 || (arguments.deny_warnings && warnings > 0) {
+        Ok(Exit::Problems)
+    } else {
+        Ok(Exit::Done)
+    }
+}
+
+struct Check<'c> {
+    client: Client,
+    call: Call,
+    errors_only: bool,
+    report: Box<dyn Report + 'c>,
+    summary: Summary,
+}
+
+impl Check<'_> {
+    fn all(&mut self, files: &[PathBuf], reading: &Reading) -> Result<(), Failure> {
+        // A file that is not there should show before others were read for minutes.
+        for path in files.iter().filter(|path| *path != Path::new("-")) {
+            std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
+        }
+        written(self.report.begin())?;
+        for path in files {
+            self.file(path, reading)?;
+        }
+        written(self.report.end(&self.summary))
+    }
+
+    fn file(&mut self, path: &Path, reading: &Reading) -> Result<(), Failure> {
+        let mut source = Source::open(path, reading)?;
+        self.summary.files += 1;
+        while let Some(row) = source
+            .next_row()
+            .map_err(|error| Failure::file(path, &error))?
+        {
+            self.summary.rows += 1;
+            self.row(path, &row)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, path: &Path, row: &Row<'_>) -> Result<(), Failure> {
+        let update = match &row.content {
+            Ok(update) => update,
+            Err(fault) => return self.fault(path, row.line, *fault),
+        };
+        match self
+            .client
+            .prepare(self.call, &update.order_id, &update.fields)
+        {
+            Ok(checked) if checked.warnings.is_empty() => Ok(()),
+            Ok(checked) => self.problems(path, row.line, &checked.warnings),
+            Err(error) => {
+                self.summary.refused += 1;
+                self.problems(path, row.line, error.problems())
+            }
+        }
+    }
+
+    fn fault(&mut self, file: &Path, line: u64, fault: Fault) -> Result<(), Failure> {
+        self.summary.refused += 1;
+        let finding = Finding {
+            file,
+            line: line + fault.lines_behind(),
+            path: "",
+            code: fault.code(),
+            message: &fault.to_string(),
+            severity: Severity::Error,
+        };
+        self.finding(&finding)
+    }
+
+    fn problems(&mut self, file: &Path, line: u64, problems: &[Problem]) -> Result<(), Failure> {
+        for problem in problems {
+            self.finding(&Finding {
+                file,
+                line,
+                path: &problem.path,
+                code: problem.code.as_str(),
+                message: &problem.message,
+                severity: problem.severity,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn finding(&mut self, finding: &Finding<'_>) -> Result<(), Failure> {
+        match finding.severity {
+            Severity::Error => self.summary.errors += 1,
+            Severity::Warning => self.summary.warnings += 1,
+        }
+        if self.errors_only && finding.severity == Severity::Warning {
+            return Ok(());
+        }
+        written(self.report.finding(finding))
+    }
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    if let Err(error) = &result
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(Failure::usage(format!(
+            "the report cannot be written: {error}"
+        )));
+    }
+    crate::output::unless_gone(result);
+    Ok(())
+}
+
+/// The file's name as a URI reference: what is special there is escaped.
+fn uri(path: &Path) -> String {
+    let mut uri = String::new();
+    for byte in path.to_string_lossy().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
+}
+
+type Out<'o> = BufWriter<io::StdoutLock<'o>>;
+
+/// Writes one JSON value after another, with commas between them.
+fn write_item(
+    out: &mut impl Write,
+    is_first: &mut bool,
+    item: &serde_json::Value,
+) -> io::Result<()> {
+    out.write_all(if std::mem::take(is_first) {
+        b"\n    "
+    } else {
+        b",\n    "
+    })?;
+    serde_json::to_writer(out, item).map_err(io::Error::other)
+}

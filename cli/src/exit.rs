@@ -1,0 +1,56 @@
+//! The exit codes: one table, shown by `--help`, the man page and the documentation.
+
+use katalys_core::{Error, ErrorKind};
+use std::fmt::Write;
+use std::process::ExitCode;
+
+macro_rules! exits {
+    ($($variant:ident = $number:literal, $text:literal;)*) => {
+        /// How a command ends.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Exit {
+            $(#[doc = $text] $variant = $number,)*
+        }
+
+        const TABLE: &[(Exit, &str)] = &[$((Exit::$variant, $text),)*];
+    };
+}
+
+exits! {
+    Done = 0, "done, nothing wrong";
+    Problems = 1, "problems were found, or updates were refused";
+    Usage = 2, "the command cannot be run like this: an argument, a setting or a file";
+    Undelivered = 3, "not delivered, though the same may succeed later";
+    Outbox = 4, "the outbox cannot be used, or is full";
+    Internal = 70, "a mistake in this program";
+    Interrupted = 130, "interrupted; what was done is kept";
+}
+
+impl Exit {
+    /// How a command ends that failed with this error.
+    pub fn after(error: &Error) -> Self {
+        match error.kind() {
+            ErrorKind::Validation => Self::Problems,
+            ErrorKind::Rejected if !error.is_retryable() => Self::Problems,
+            ErrorKind::Rejected | ErrorKind::Transport | ErrorKind::Timeout => Self::Undelivered,
+            ErrorKind::Config => Self::Usage,
+            ErrorKind::Outbox | ErrorKind::OutboxFull => Self::Outbox,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The table as text.
+pub fn table() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for (exit, meaning) in TABLE {
+        let _ = writeln!(text, "{:>5}  {meaning}", *exit as u8);
+    }
+    text
+}

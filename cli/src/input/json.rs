@@ -1,0 +1,328 @@
+//! JSON: one object per line, or objects alone or in an array, each over any number of lines.
+
+use super::fault::Fault;
+use super::window::{LONGEST_ROW, Window};
+use super::{COMMENT, PROBLEM_KEY, Row, Update};
+use katalys_core::{Fields, Value};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, Read};
+
+/// Reads JSON object by object.
+pub struct JsonReader<R> {
+    pub(super) window: Window<R>,
+    is_by_line: bool,
+    /// The column at which the array's first object begins: where the next one probably does
+    /// behind one that is broken.
+    indentation: Option<usize>,
+}
+
+impl<R: Read> JsonReader<R> {
+    pub(super) fn new(window: Window<R>, is_by_line: bool) -> io::Result<Self> {
+        Ok(Self {
+            window,
+            is_by_line,
+            indentation: None,
+        })
+    }
+
+    pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
+        if self.is_by_line {
+            self.next_line()
+        } else {
+            self.next_object()
+        }
+    }
+
+    fn next_line(&mut self) -> io::Result<Option<Row<'_>>> {
+        loop {
+            let (line, offset) = (self.window.line(), self.window.position());
+            let Some(length) = self.window.line_length()? else {
+                self.window.skip_line()?;
+                let content = Err(Fault::TooLong);
+                return Ok(Some(Row {
+                    line,
+                    offset,
+                    raw: &[],
+                    content,
+                }));
+            };
+            if self.window.bytes().is_empty() {
+                return Ok(None);
+            }
+            let start = self.window.start();
+            self.window.take(length + 1, 1);
+            let text = self.window.slice((start, start + length)).trim_ascii();
+            if !text.is_empty() && !text.starts_with(COMMENT) {
+                let raw = self.window.slice((start, start + length)).trim_ascii();
+                let content = update(raw);
+                return Ok(Some(Row {
+                    line,
+                    offset,
+                    raw,
+                    content,
+                }));
+            }
+        }
+    }
+
+    fn next_object(&mut self) -> io::Result<Option<Row<'_>>> {
+        if !self.skip_between()? {
+            return Ok(None);
+        }
+        let (line, offset) = (self.window.line(), self.window.position());
+        let (size, is_whole) = self.measure()?;
+        let start = self.window.start();
+        self.window.take_counting(size);
+        let fault = if is_whole {
+            None
+        } else {
+            Some(self.recover()?)
+        };
+        // Recovering may have moved the buffer on.
+        let raw: &[u8] = if is_whole {
+            self.window.slice((start, start + size)).trim_ascii_end()
+        } else {
+            &[]
+        };
+        let content = fault.map_or_else(|| update(raw), Err);
+        Ok(Some(Row {
+            line,
+            offset,
+            raw,
+            content,
+        }))
+    }
+
+    /// Skips blanks and what separates objects; false at the end.
+    fn skip_between(&mut self) -> io::Result<bool> {
+        let mut column = 0;
+        loop {
+            while self.window.bytes().len() < COMMENT.len() && self.window.fill()? {}
+            match self.window.bytes() {
+                [] => return Ok(false),
+                [b'\n', ..] => {
+                    self.window.take(1, 1);
+                    column = 0;
+                }
+                [b' ' | b'\t' | b'\r' | b',' | b'[' | b']', ..] => {
+                    self.window.take(1, 0);
+                    column += 1;
+                }
+                bytes if bytes.starts_with(COMMENT) => self.window.skip_line()?,
+                _ => {
+                    self.indentation.get_or_insert(column);
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// The size of what stands here, and whether it has an end.
+    fn measure(&mut self) -> io::Result<(usize, bool)> {
+        let mut scan = Scan::default();
+        loop {
+            if let Some(result) = scan.go_on(self.window.bytes()) {
+                return Ok(result);
+            }
+            if scan.at > LONGEST_ROW || !self.window.fill()? {
+                return Ok((scan.at.min(self.window.bytes().len()), scan.is_bare()));
+            }
+        }
+    }
+
+    /// Goes to where the next object probably begins.
+    fn recover(&mut self) -> io::Result<Fault> {
+        let indentation = self.indentation.unwrap_or(0);
+        loop {
+            self.window.skip_line()?;
+            while self.window.bytes().len() <= indentation && self.window.fill()? {}
+            let bytes = self.window.bytes();
+            let is_next = bytes.get(indentation) == Some(&b'{')
+                && bytes[..indentation]
+                    .iter()
+                    .all(|byte| matches!(byte, b' ' | b'\t' | b','));
+            if is_next || bytes.is_empty() {
+                return Ok(Fault::Json { line: 0, column: 1 });
+            }
+        }
+    }
+}
+
+/// Looks for the end of an object, byte by byte.
+#[derive(Default)]
+struct Scan {
+    at: usize,
+    depth: usize,
+    is_in_text: bool,
+    is_escaped: bool,
+}
+
+impl Scan {
+    /// Where it ends and whether it does; `None` if more is needed.
+    fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+        while let Some(byte) = bytes.get(self.at) {
+            self.at += 1;
+            match byte {
+                _ if self.is_escaped => self.is_escaped = false,
+                b'\\' if self.is_in_text => self.is_escaped = true,
+                b'"' => self.is_in_text = !self.is_in_text,
+                // No text goes over a line's end in JSON.
+                b'\n' if self.is_in_text => return Some((self.at - 1, false)),
+                _ if self.is_in_text => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' if self.depth > 1 => self.depth -= 1,
+                b'}' | b']' if self.depth == 1 => return Some((self.at, true)),
+                b',' | b'\n' | b'}' | b']' if self.depth == 0 => return Some((self.at - 1, true)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Whether it may end with the file.
+    fn is_bare(&self) -> bool {
+        self.depth == 0 && !self.is_in_text
+    }
+}
+
+/// Reads one object.
+fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
+    let Pairs(pairs) = serde_json::from_slice(raw).map_err(|error| fault(&error))?;
+    let mut update = Update {
+        order_id: Value::Null,
+        fields: Fields::with_capacity(pairs.len()),
+    };
+    for (key, raw) in pairs {
+        if key == PROBLEM_KEY {
+            continue;
+        }
+        let value = value(raw)?;
+        if key == "order_id" && update.order_id == Value::Null {
+            update.order_id = value;
+        } else {
+            update.fields.push(key, value);
+        }
+    }
+    Ok(update)
+}
+
+fn fault(error: &serde_json::Error) -> Fault {
+    if error.is_data() {
+        return Fault::NotAnObject;
+    }
+    Fault::Json {
+        line: (error.line() as u64).saturating_sub(1),
+        column: error.column() as u64,
+    }
+}
+
+/// A value with its digits as they stand in the file.
+fn value(raw: &RawValue) -> Result<Value<'_>, Fault> {
+    let text = raw.get();
+    let parse_error = |error: serde_json::Error| fault(&error);
+    Ok(match text.as_bytes().first() {
+        Some(b'"') => {
+            let Text(text) = serde_json::from_str(text).map_err(parse_error)?;
+            Value::Text(text)
+        }
+        Some(b'n') => Value::Null,
+        Some(b't' | b'f') => Value::Bool(text == "true"),
+        Some(b'[') => {
+            let items: Items<'_> = serde_json::from_str(text).map_err(parse_error)?;
+            Value::List(items.0.into_iter().map(value).collect::<Result<_, _>>()?)
+        }
+        Some(b'{') => {
+            let Pairs(pairs) = serde_json::from_str(text).map_err(parse_error)?;
+            let mut fields = Fields::with_capacity(pairs.len());
+            for (key, raw) in pairs {
+                fields.push(key, value(raw)?);
+            }
+            Value::Map(fields)
+        }
+        _ => text
+            .parse::<i64>()
+            .map_or_else(|_| Value::Decimal(Cow::Borrowed(text)), Value::Int),
+    })
+}
+
+/// Keys and values in the order given; a key that comes twice is there twice.
+struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+struct Items<'a>(Vec<&'a RawValue>);
+
+/// Text, borrowed where nothing in it is escaped.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Pairs<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    pairs.push((key, value));
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Visit)
+    }
+}
+
+impl<'de> Deserialize<'de> for Items<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Items<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(Items(items))
+            }
+        }
+        deserializer.deserialize_seq(Visit)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E: serde::de::Error>(
+                self,
+                text: &'de str,
+            ) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer
+            .deserialize_str(Visit)
+            .map_err(D::Error::custom)
+    }
+}

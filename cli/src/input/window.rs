@@ -1,0 +1,163 @@
+//! The piece of a file that is being looked at: grows as far as one row needs, and moves on.
+
+use memchr::{memchr, memchr_iter};
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// No row is longer; the core takes no update beyond 256 KiB.
+pub const LONGEST_ROW: usize = 1 << 20;
+const STEP: usize = 256 * 1024;
+
+/// A sliding window over a file.
+pub struct Window<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// What has not been taken yet.
+    start: usize,
+    end: usize,
+    /// Where in the file the buffer begins.
+    base: u64,
+    /// The line at `start`, counted from 1.
+    line: u64,
+    is_at_end: bool,
+}
+
+impl<R: Read> Window<R> {
+    pub fn new(input: R) -> Self {
+        Self {
+            input,
+            buffer: vec![0; STEP],
+            start: 0,
+            end: 0,
+            base: 0,
+            line: 1,
+            is_at_end: false,
+        }
+    }
+
+    /// What has been read and not taken.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// A part of what has been read, by its place in the buffer.
+    pub fn slice(&self, place: (usize, usize)) -> &[u8] {
+        &self.buffer[place.0..place.1]
+    }
+
+    /// Where `bytes` begins in the buffer.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Where `bytes` begins in the file.
+    pub fn position(&self) -> u64 {
+        self.base + self.start as u64
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// Reads more; false at the end of the file.
+    pub fn fill(&mut self) -> io::Result<bool> {
+        if self.is_at_end {
+            return Ok(false);
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.base += self.start as u64;
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() + STEP, 0);
+        }
+        loop {
+            match self.input.read(&mut self.buffer[self.end..]) {
+                Ok(0) => {
+                    self.is_at_end = true;
+                    return Ok(false);
+                }
+                Ok(size) => {
+                    self.end += size;
+                    return Ok(true);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The length of the current line without its newline, once it is there in full; `None` if
+    /// it is too long.
+    pub fn line_length(&mut self) -> io::Result<Option<usize>> {
+        let mut seen = 0;
+        loop {
+            if let Some(at) = memchr(b'\n', &self.bytes()[seen..]) {
+                return Ok(Some(seen + at));
+            }
+            seen = self.bytes().len();
+            if seen > LONGEST_ROW {
+                return Ok(None);
+            }
+            if !self.fill()? {
+                return Ok(Some(seen));
+            }
+        }
+    }
+
+    /// Takes so many bytes, which hold so many newlines.
+    pub fn take(&mut self, size: usize, lines: u64) {
+        self.start = (self.start + size).min(self.end);
+        self.line += lines;
+    }
+
+    /// Takes so many bytes, and counts the lines.
+    pub fn take_counting(&mut self, size: usize) {
+        let lines = memchr_iter(b'\n', &self.bytes()[..size]).count();
+        self.take(size, lines as u64);
+    }
+
+    /// Takes everything up to the next line, however long that is.
+    pub fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            if let Some(at) = memchr(b'\n', self.bytes()) {
+                self.take(at + 1, 1);
+                return Ok(());
+            }
+            self.take(self.bytes().len(), 0);
+            if !self.fill()? {
+                return Ok(());
+            }
+        }
+    }
+
+    pub fn skip_byte_order_mark(&mut self) -> io::Result<()> {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        while self.bytes().len() < MARK.len() && self.fill()? {}
+        if self.bytes().starts_with(MARK) {
+            self.take(MARK.len(), 0);
+        }
+        Ok(())
+    }
+}
+
+impl<R: Seek> Window<R> {
+    /// Goes on at another place.
+    pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
+        let behind = self.base + self.end as u64;
+        if offset >= self.base && offset <= behind {
+            self.start = usize::try_from(offset - self.base).unwrap_or(self.end);
+        } else {
+            self.input.seek(SeekFrom::Start(offset))?;
+            (self.start, self.end, self.base) = (0, 0, offset);
+            self.is_at_end = false;
+        }
+        self.line = line;
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The settings of a client as options: made from the core's table when the program starts.
+
+use crate::failure::Failure;
+use clap::builder::PossibleValuesParser;
+use clap::error::Error as ClapError;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use katalys_core::config::{SETTINGS, Setting, SettingKind};
+use katalys_core::{Client, Fields, Language, Value};
+
+/// The settings that were given as options.
+#[derive(Clone, Default)]
+pub struct Settings(Vec<(&'static str, Value<'static>)>);
+
+impl Settings {
+    /// A client of these settings, with others that the command decides.
+    pub fn client(&self, decided: &[(&'static str, Value<'static>)]) -> Result<Client, Failure> {
+        let pairs = self.0.iter().chain(decided).cloned();
+        let fields: Fields<'static> = pairs.collect();
+        Ok(Client::with_options(Language::Cli, &fields)?)
+    }
+
+    /// Whether the option was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| *given == name)
+    }
+
+    /// What was given as text, or stands in the environment.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let given = self.0.iter().find(|(given, _)| *given == name);
+        match given {
+            Some((_, Value::Text(text))) => Some(text.to_string()),
+            _ => from_environment(SETTINGS.iter().find(|row| row.name == name)?),
+        }
+    }
+}
+
+/// The environment's value of a setting; an empty variable counts as unset.
+pub fn from_environment(row: &Setting) -> Option<String> {
+    let value = std::env::var(row.env?).ok();
+    value.filter(|value| !value.is_empty())
+}
+
+/// The option of a setting.
+fn option(row: &'static Setting) -> Arg {
+    let spelled = Language::Cli.spell(row.name);
+    let name = spelled.trim_start_matches("--").to_owned();
+    let option = Arg::new(row.name)
+        .long(name)
+        .help(help(row))
+        .help_heading("Settings of the client");
+    match row.kind {
+        SettingKind::Number => option.value_name("NUMBER").value_parser(value_parser!(i64)),
+        SettingKind::Flag => option
+            .value_name("BOOL")
+            .value_parser(value_parser!(bool))
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
+        SettingKind::Choice(words) => option
+            .value_name("CHOICE")
+            .value_parser(PossibleValuesParser::new(words.iter().copied())),
+        SettingKind::Seconds => option.value_name("SECONDS"),
+        SettingKind::Path => option
+            .value_name("FILE")
+            .value_hint(clap::ValueHint::FilePath),
+        SettingKind::Url | SettingKind::SecretUrl => option.value_name("URL"),
+        SettingKind::Text => option.value_name("TEXT"),
+    }
+}
+
+fn help(row: &Setting) -> String {
+    let mut help = row.doc.to_owned();
+    if let Some(variable) = row.env {
+        help.push_str(&format!(" [env: {variable}]"));
+    }
+    if !row.default.is_empty() {
+        help.push_str(&format!(" [default: {}]", row.default));
+    }
+    help
+}
+
+impl Args for Settings {
+    fn augment_args(command: Command) -> Command {
+        command.args(SETTINGS.iter().map(option))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Settings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, ClapError> {
+        let given = SETTINGS.iter().filter_map(|row| {
+            let value = match row.kind {
+                SettingKind::Number => (*matches.get_one::<i64>(row.name)?).into(),
+                SettingKind::Flag => (*matches.get_one::<bool>(row.name)?).into(),
+                _ => matches.get_one::<String>(row.name)?.clone().into(),
+            };
+            Some((row.name, value))
+        });
+        Ok(Self(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), ClapError> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
