@@ -1,10 +1,11 @@
 //! The settings of a client as options: made from the core's table when the program starts.
 
 use crate::failure::Failure;
+use crate::input::Source;
 use clap::builder::PossibleValuesParser;
 use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use katalys_core::config::{SETTINGS, Setting, SettingKind};
+use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
 
 /// The settings that were given as options.
@@ -19,18 +20,40 @@ impl Settings {
         Ok(Client::with_options(Language::Cli, &fields)?)
     }
 
-    /// Whether the option was given.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(given, _)| *given == name)
+    /// A client that opens no outbox, whatever was given: for those who only look.
+    pub fn client_without_outbox(&self) -> Result<Client, Failure> {
+        let rest = self
+            .0
+            .iter()
+            .filter(|(name, _)| !OUTBOX_ONLY.contains(name));
+        Self(rest.cloned().collect()).client(&[("outbox", "".into())])
+    }
+
+    /// A file whose rows name no site needs one from the settings.
+    pub fn demand_site(&self, source: &Source) -> Result<(), Failure> {
+        if source.may_have("site_id") || self.text("site_id").is_some() {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            "there is no site id: give --site-id, set KATALYS_SITE_ID, or have a column site_id",
+        ))
+    }
+
+    /// What an option was given, as text.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        let (_, value) = self.0.iter().find(|(given, _)| *given == name)?;
+        Some(match value {
+            Value::Text(text) => text.to_string(),
+            Value::Int(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            _ => return None,
+        })
     }
 
     /// What was given as text, or stands in the environment.
     pub fn text(&self, name: &str) -> Option<String> {
-        let given = self.0.iter().find(|(given, _)| *given == name);
-        match given {
-            Some((_, Value::Text(text))) => Some(text.to_string()),
-            _ => from_environment(SETTINGS.iter().find(|row| row.name == name)?),
-        }
+        let row = SETTINGS.iter().find(|row| row.name == name)?;
+        self.shown(name).or_else(|| from_environment(row))
     }
 }
 

@@ -160,7 +160,7 @@ pub static SETTINGS: &[Setting] = &[
 ];
 
 /// Settings that say something of the outbox.
-const OUTBOX_ONLY: &[&str] = &[
+pub const OUTBOX_ONLY: &[&str] = &[
     "durability",
     "on_rejected",
     "max_age",
@@ -443,6 +443,10 @@ impl Given<'_> {
     }
 
     fn outbox(&self) -> Result<Option<OutboxSettings>, Error> {
+        // As with the proxy: none, whatever the environment says.
+        if matches!(self.value("outbox"), Some(Value::Text(text)) if text.is_empty()) {
+            return Ok(None);
+        }
         let Some(path) = self.text("outbox")? else {
             let alone = OUTBOX_ONLY.iter().find(|name| self.value(name).is_some());
             return alone.map_or(Ok(None), |name| {

@@ -64,7 +64,11 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
 pub fn run(arguments: Arguments, way: Way, output: &Output) -> Result<Exit, Failure> {
-    let client = arguments.settings.client(&[])?;
+    let client = if arguments.dry_run {
+        arguments.settings.client_without_outbox()?
+    } else {
+        arguments.settings.client(&[])?
+    };
     let checked = prepare(&arguments, way.call, &client)?;
     warn(&checked.warnings, output);
     if arguments.dry_run {

@@ -111,6 +111,11 @@ impl<R: Read> CsvReader<R> {
         Ok((start, start + content))
     }
 
+    pub(super) fn has_column(&self, field: &str) -> bool {
+        let is_it = |column: &Column| matches!(column, Column::Field(name) if name == field);
+        self.columns.iter().any(is_it)
+    }
+
     fn miscount(&self) -> Option<Fault> {
         let (found, header) = (self.cells.len(), self.columns.len());
         (found != header).then_some(Fault::Columns { found, header })

@@ -80,7 +80,6 @@ pub const COMMENT: &[u8] = b"#katalys:";
 
 /// A file that is being read.
 pub struct Source {
-    pub form: Form,
     reader: Reader,
 }
 
@@ -136,7 +135,7 @@ impl Source {
                 Reader::Json(JsonReader::new(window, is_by_line).map_err(failed)?)
             }
         };
-        Ok(Self { form, reader })
+        Ok(Self { reader })
     }
 
     /// The next row, if there is one.
@@ -160,6 +159,22 @@ impl Source {
         match &self.reader {
             Reader::Csv(csv) => csv.window.position(),
             Reader::Json(json) => json.window.position(),
+        }
+    }
+
+    /// The line at which the next row is looked for.
+    pub fn line(&self) -> u64 {
+        match &self.reader {
+            Reader::Csv(csv) => csv.window.line(),
+            Reader::Json(json) => json.window.line(),
+        }
+    }
+
+    /// Whether each row can name a field: what a header lacks, no row has.
+    pub fn may_have(&self, field: &str) -> bool {
+        match &self.reader {
+            Reader::Csv(csv) => csv.has_column(field),
+            Reader::Json(_) => true,
         }
     }
 

@@ -82,7 +82,7 @@ trait Report {
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let client = arguments.settings.client(&[])?;
+    let client = arguments.settings.client_without_outbox()?;
     let usual = if output.json {
         Format::Json
     } else {
@@ -101,6 +101,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     };
     let mut check = Check {
         client,
+        settings: &arguments.settings,
         call,
         errors_only: arguments.errors_only,
         report,
@@ -119,6 +120,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 
 struct Check<'c> {
     client: Client,
+    settings: &'c Settings,
     call: Call,
     errors_only: bool,
     report: Box<dyn Report + 'c>,
@@ -140,6 +142,7 @@ impl Check<'_> {
 
     fn file(&mut self, path: &Path, reading: &Reading) -> Result<(), Failure> {
         let mut source = Source::open(path, reading)?;
+        self.settings.demand_site(&source)?;
         self.summary.files += 1;
         while let Some(row) = source
             .next_row()

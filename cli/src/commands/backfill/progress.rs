@@ -1,0 +1,58 @@
+//! The bar: on a terminal, and nowhere else.
+
+use crate::output::Output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::path::Path;
+use std::time::Duration;
+
+pub struct Progress(ProgressBar);
+
+const CHECKING: &str = "checking {wide_bar} {percent}%  {eta} left";
+const SENDING: &str = "sending {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}";
+
+impl Progress {
+    /// By bytes.
+    pub fn checking(path: &Path, output: &Output) -> Self {
+        let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        Self::new(size, CHECKING, output)
+    }
+
+    /// By rows.
+    pub fn sending(rows: u64, settled: u64, output: &Output) -> Self {
+        let progress = Self::new(rows, SENDING, output);
+        progress.0.set_position(settled);
+        progress.0.reset_eta();
+        progress
+    }
+
+    fn new(length: u64, template: &str, output: &Output) -> Self {
+        if output.json || !std::io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    pub fn at(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// What there is to say beside the bar.
+    pub fn note(&self, text: String) {
+        self.0.set_message(text);
+    }
+
+    /// A line on stderr that leaves the bar whole.
+    pub fn say(&self, text: &str) {
+        self.0.suspend(|| eprintln!("{text}"));
+    }
+
+    pub fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

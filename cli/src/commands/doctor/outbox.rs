@@ -1,0 +1,106 @@
+//! The outbox's file: rights, version, soundness and books. Changes nothing.
+
+use super::{Finding, Verdict};
+use katalys_core::{ErrorCode, inspect_outbox};
+use std::fs;
+use std::path::Path;
+
+pub fn look(path: Option<&str>) -> Vec<Finding> {
+    let Some(path) = path.map(Path::new) else {
+        let found = "none is set; updates that cannot be sent at once are lost";
+        return vec![Finding::new("outbox", Verdict::Skipped, found)];
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    if !path.exists() {
+        return vec![missing(path, folder)];
+    }
+    let mut findings = Vec::from_iter(rights(path));
+    findings.extend(writable(path, folder));
+    findings.push(content(path));
+    findings
+}
+
+fn missing(path: &Path, folder: &Path) -> Finding {
+    let found = format!("{} is not there yet", path.display());
+    if folder.exists() && !is_writable(folder) {
+        let advice = "the folder is not writable for this user: the first update could not be kept";
+        return Finding::bad("outbox", found, advice);
+    }
+    Finding::good("outbox", format!("{found}; the first update makes it"))
+}
+
+#[cfg(unix)]
+fn rights(path: &Path) -> Option<Finding> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = fs::metadata(path).ok()?.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Some(Finding::good(
+            "outbox",
+            format!("its rights are {mode:03o}"),
+        ));
+    }
+    let found = format!("its rights are {mode:03o}: others than its owner may read customer data");
+    let advice = format!("chmod 600 {}", path.display());
+    Some(Finding::new("outbox", Verdict::Warning, found).advise(&advice))
+}
+
+#[cfg(not(unix))]
+fn rights(_path: &Path) -> Option<Finding> {
+    None
+}
+
+fn writable(path: &Path, folder: &Path) -> Option<Finding> {
+    let is_file_writable = fs::OpenOptions::new().write(true).open(path).is_ok();
+    if is_file_writable && is_writable(folder) {
+        return None;
+    }
+    let what = if is_file_writable { folder } else { path };
+    let found = format!("{} is not writable for this user", what.display());
+    let advice = "run as the user the file belongs to; the folder has to be writable too, for the \
+                  log beside the file";
+    Some(Finding::bad("outbox", found, advice))
+}
+
+#[cfg(unix)]
+fn is_writable(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn is_writable(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
+fn content(path: &Path) -> Finding {
+    let report = match inspect_outbox(path) {
+        Ok(report) => report,
+        Err(error) => return Finding::bad("outbox", error.message(), advice(error.code())),
+    };
+    let found = format!(
+        "version {}, {} updates wait, {} dead letters",
+        report.version, report.pending, report.dead
+    );
+    if !report.is_balanced {
+        let advice = "the books do not say what is in the file; keep a copy of it and report this";
+        return Finding::bad("outbox", found, advice);
+    }
+    if report.dead > 0 {
+        let advice = format!("katalys outbox {} list dead", path.display());
+        return Finding::new("outbox", Verdict::Warning, found).advise(&advice);
+    }
+    Finding::good("outbox", found)
+}
+
+const fn advice(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::OutboxCorrupt => {
+            "the next process that opens it sets it aside and begins a new one; keep the damaged \
+             file, and report the orders of that time anew"
+        }
+        ErrorCode::OutboxNewer => "use the newer version of this program that wrote it",
+        _ => "check the path and the rights of the file",
+    }
+}

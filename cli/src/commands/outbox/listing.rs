@@ -1,0 +1,167 @@
+//! What is in an outbox, as a list, one by one, or as NDJSON.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Output, Style};
+use clap::ValueEnum;
+use katalys_core::{Client, DeadLetter, PendingUpdate};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+/// So many are read at a time.
+pub const PAGE: usize = 500;
+
+/// What to list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// Both.
+    #[default]
+    All,
+    /// What waits to be delivered.
+    Pending,
+    /// What was refused for good.
+    Dead,
+}
+
+/// What is wanted of a list.
+pub struct Wish {
+    pub which: Which,
+    pub show_orders: bool,
+    pub limit: usize,
+}
+
+/// Either kind of update.
+enum Item {
+    Dead(DeadLetter),
+    Pending(PendingUpdate),
+}
+
+impl Item {
+    fn payload(&self) -> &[u8] {
+        match self {
+            Self::Dead(letter) => &letter.payload,
+            Self::Pending(update) => &update.payload,
+        }
+    }
+
+    /// Everything but what the customer's is.
+    fn facts(&self) -> Value {
+        match self {
+            Self::Dead(letter) => json!({
+                "id": letter.id, "state": "dead", "status": letter.status, "code": letter.code,
+                "reason": letter.reason, "died_at": letter.died_at,
+            }),
+            Self::Pending(update) => json!({
+                "id": update.id, "state": "pending", "age_seconds": update.age_seconds,
+                "failures": update.failures,
+            }),
+        }
+    }
+
+    fn order_id(&self) -> Value {
+        let payload: Value = serde_json::from_slice(self.payload()).unwrap_or_default();
+        payload["order_id"].clone()
+    }
+
+    fn line(&self, output: &Output) -> String {
+        match self {
+            Self::Dead(letter) => {
+                let state = output.paint(Style::Bad, "dead   ");
+                format!("{:>10}  {state}  {}", letter.id, letter.reason)
+            }
+            Self::Pending(update) => {
+                let (age, failures) = (update.age_seconds, update.failures);
+                let noun = if failures == 1 { "failure" } else { "failures" };
+                format!("{:>10}  pending  {age:.0} s, {failures} {noun}", update.id)
+            }
+        }
+    }
+}
+
+/// Goes through them: dead letters first, then what waits, until told to stop.
+fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Result<(), Failure> {
+    let mut from = 0;
+    while which != Which::Pending {
+        let letters = client.dead_letters(from, PAGE)?;
+        let Some(last) = letters.last() else { break };
+        from = last.id + 1;
+        if !letters.into_iter().map(Item::Dead).all(&mut see) {
+            return Ok(());
+        }
+    }
+    let mut from = 0;
+    while which != Which::Dead {
+        let updates = client.pending_updates(from, PAGE)?;
+        let Some(last) = updates.last() else { break };
+        from = last.id + 1;
+        if !updates.into_iter().map(Item::Pending).all(&mut see) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+pub fn list(client: &Client, wish: &Wish, output: &Output) -> Result<(), Failure> {
+    let mut left = wish.limit;
+    each(client, wish.which, |item| {
+        if left == 0 {
+            return false;
+        }
+        left -= 1;
+        if output.json {
+            let mut facts = item.facts();
+            if wish.show_orders {
+                facts["order_id"] = item.order_id();
+            }
+            output.line(&facts.to_string());
+        } else if wish.show_orders {
+            let order = item.order_id();
+            let order = order.as_str().unwrap_or_default();
+            output.line(&format!("{}  {order}", item.line(output)));
+        } else {
+            output.line(&item.line(output));
+        }
+        true
+    })
+}
+
+pub fn show(client: &Client, id: i64, output: &Output) -> Result<Exit, Failure> {
+    let dead = client.dead_letters(id, 1)?.into_iter().map(Item::Dead);
+    let pending = client
+        .pending_updates(id, 1)?
+        .into_iter()
+        .map(Item::Pending);
+    let found = dead.chain(pending).find(|item| item.facts()["id"] == id);
+    let Some(item) = found else {
+        return Err(Failure::new(
+            Exit::Problems,
+            format!("there is no update {id} in the outbox"),
+        ));
+    };
+    if output.json {
+        output.line(&whole(&item));
+    } else {
+        output.line(item.line(output).trim_start());
+        let payload: Value = serde_json::from_slice(item.payload()).unwrap_or_default();
+        output.line(&serde_json::to_string_pretty(&payload).unwrap_or_default());
+    }
+    Ok(Exit::Done)
+}
+
+pub fn export(client: &Client, which: Which, output: &Output) -> Result<(), Failure> {
+    each(client, which, |item| {
+        output.line(&whole(&item));
+        true
+    })
+}
+
+/// The facts with the payload as it is, digit for digit.
+fn whole(item: &Item) -> String {
+    let mut text = item.facts().to_string();
+    text.pop();
+    let payload = serde_json::from_slice::<&RawValue>(item.payload());
+    format!(
+        "{text},\"payload\":{}}}",
+        payload.map_or("null", RawValue::get)
+    )
+}

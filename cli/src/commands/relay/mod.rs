@@ -1,0 +1,145 @@
+//! Delivers an outbox as a service: until it is told to stop, and then not in the middle of an
+//! update.
+
+mod metrics;
+mod notify;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::settings::Settings;
+use crate::signals::Interrupt;
+use clap::Args;
+use katalys_core::{Client, Event, EventKind};
+use metrics::{Counters, Metrics};
+use notify::Manager;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Delivers an outbox as a service, until SIGTERM or Ctrl-C.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  katalys relay --outbox /var/lib/shop/katalys.db --metrics 127.0.0.1:9185\n\n\
+    docs/relay.md has a systemd unit and a container."
+)]
+pub struct Arguments {
+    /// The outbox's file, if not given as --outbox.
+    file: Option<PathBuf>,
+    /// Answer /health and Prometheus' /metrics at this address; on loopback, for nobody else.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Let others than this machine ask for metrics.
+    #[arg(long)]
+    metrics_public: bool,
+    /// /health fails when the oldest update has waited for longer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    max_wait: f64,
+    /// How long updates on their way may take when it stops, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
+    grace: f64,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// How often it is looked whether to stop, and whether the outbox can be used.
+const TICK: Duration = Duration::from_millis(100);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+    let client = Arc::new(client(arguments)?);
+    client.stats()?; // There has to be an outbox.
+    let interrupt = Interrupt::listen()?;
+    let counters = Arc::new(Counters::default());
+    observe(&client, &counters, output.json);
+    let metrics = match arguments.metrics {
+        None => None,
+        Some(address) => {
+            let (client, counters) = (Arc::clone(&client), Arc::clone(&counters));
+            let metrics = Metrics {
+                client,
+                counters,
+                max_wait: arguments.max_wait,
+            };
+            Some(metrics.serve(address, arguments.metrics_public)?)
+        }
+    };
+    let manager = Manager::from_environment();
+    say_started(metrics, output);
+    manager.tell("READY=1");
+    let mut checked = None;
+    while !interrupt.came() {
+        if checked.is_none_or(|at: Instant| at.elapsed() >= CHECK_EVERY) {
+            checked = Some(Instant::now());
+            // This also wakes the delivery.
+            if client.flush(Duration::ZERO).is_ok() {
+                manager.tell("WATCHDOG=1");
+            }
+        }
+        std::thread::sleep(TICK);
+    }
+    manager.tell("STOPPING=1");
+    let grace = Duration::try_from_secs_f64(arguments.grace)
+        .map_err(|_| Failure::usage("--grace must be a number of seconds"))?;
+    let left = client.close(grace)?;
+    log(output.json, &json!({ "event": "stopped", "left": left }));
+    Ok(Exit::Done)
+}
+
+fn client(arguments: &Arguments) -> Result<Client, Failure> {
+    let mut decided = vec![("deliver", true.into())];
+    if let Some(file) = &arguments.file {
+        let path = file
+            .to_str()
+            .ok_or_else(|| Failure::usage("the file's name is not Unicode"))?;
+        decided.push(("outbox", path.to_owned().into()));
+    }
+    arguments.settings.client(&decided)
+}
+
+/// Counts what happens, and says what an operator wants to know. No event holds customer data as
+/// long as `event_order_ids` is `hashed`.
+fn observe(client: &Client, counters: &Arc<Counters>, json: bool) {
+    let counters = Arc::clone(counters);
+    client.observe(move |events| {
+        for event in events {
+            counters.count(event.kind);
+            if matches!(event.kind, EventKind::Retried | EventKind::DeadLettered) {
+                log(json, &described(event));
+            }
+        }
+    });
+}
+
+fn described(event: &Event) -> serde_json::Value {
+    json!({
+        "event": event.kind.as_str(), "id": event.id, "order": event.order,
+        "attempts": event.attempts, "status": event.status, "code": event.code,
+    })
+}
+
+fn say_started(metrics: Option<SocketAddr>, output: &Output) {
+    let metrics = metrics.map(|address| format!("http://{address}"));
+    log(
+        output.json,
+        &json!({ "event": "started", "metrics": metrics }),
+    );
+}
+
+/// One line on stderr, where services write their logs; as JSON, or as `key=value`.
+fn log(json: bool, entry: &serde_json::Value) {
+    if json {
+        eprintln!("{entry}");
+        return;
+    }
+    let pairs = entry.as_object().into_iter().flatten();
+    let words = pairs
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| match value {
+            serde_json::Value::String(text) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        });
+    eprintln!("{}", words.collect::<Vec<_>>().join(" "));
+}
