@@ -56,16 +56,16 @@ fn main() -> ExitCode {
     let output = Output::new(arguments.global.json, arguments.global.color);
     output::log_to_stderr();
     let result = match arguments.command {
-        Command::Send(arguments) => send::run(arguments, send::UPDATE, &output),
-        Command::Report(arguments) => send::run(arguments, send::REPORT, &output),
+        Command::Send(arguments) => send::run(&arguments, send::UPDATE, &output),
+        Command::Report(arguments) => send::run(&arguments, send::REPORT, &output),
         Command::Validate(arguments) => validate::run(&arguments, &output),
         Command::Backfill(arguments) => backfill::run(&arguments, &output),
         Command::Outbox(arguments) => outbox::run(&arguments, &output),
         Command::Relay(arguments) => relay::run(&arguments, &output),
         Command::Doctor(arguments) => doctor::run(&arguments, &output),
         Command::Sandbox(arguments) => return sandbox::run(&arguments),
-        Command::Completions(arguments) => generated::completions(&arguments, command(), &output),
-        Command::Man(arguments) => generated::man(&arguments, command(), &output),
+        Command::Completions(arguments) => Ok(generated::completions(&arguments, command())),
+        Command::Man(arguments) => generated::man(&arguments, command()),
     };
     let exit = result.unwrap_or_else(|failure: Failure| failure.tell(&output));
     exit.into()

@@ -92,14 +92,13 @@ fn option(row: &'static Setting) -> Arg {
 }
 
 fn help(row: &Setting) -> String {
-    let mut help = row.doc.to_owned();
-    if let Some(variable) = row.env {
-        help.push_str(&format!(" [env: {variable}]"));
-    }
-    if !row.default.is_empty() {
-        help.push_str(&format!(" [default: {}]", row.default));
-    }
-    help
+    let env = row.env.map(|variable| format!(" [env: {variable}]"));
+    let default = Some(row.default).filter(|default| !default.is_empty());
+    let default = default.map(|default| format!(" [default: {default}]"));
+    [Some(row.doc.to_owned()), env, default]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 impl Args for Settings {

@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, unless_gone};
+use crate::output::unless_gone;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::io::{self, Write};
@@ -21,17 +21,14 @@ pub struct Man {
     command: Option<String>,
 }
 
-pub fn completions(
-    arguments: &Completions,
-    mut command: Command,
-    _output: &Output,
-) -> Result<Exit, Failure> {
+pub fn completions(arguments: &Completions, mut command: Command) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "katalys", &mut script);
-    write(&script)
+    write(&script);
+    Exit::Done
 }
 
-pub fn man(arguments: &Man, mut command: Command, _output: &Output) -> Result<Exit, Failure> {
+pub fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {
     command.build();
     let command = match &arguments.command {
         None => command,
@@ -45,10 +42,10 @@ pub fn man(arguments: &Man, mut command: Command, _output: &Output) -> Result<Ex
     clap_mangen::Man::new(command)
         .render(&mut page)
         .map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-    write(&page)
+    write(&page);
+    Ok(Exit::Done)
 }
 
-fn write(bytes: &[u8]) -> Result<Exit, Failure> {
+fn write(bytes: &[u8]) {
     unless_gone(io::stdout().write_all(bytes));
-    Ok(Exit::Done)
 }

@@ -63,13 +63,13 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
 /// How long an outbox may take to come to rest when the command ends.
 const LAST_WAIT: Duration = Duration::from_secs(3);
 
-pub fn run(arguments: Arguments, way: Way, output: &Output) -> Result<Exit, Failure> {
+pub fn run(arguments: &Arguments, way: Way, output: &Output) -> Result<Exit, Failure> {
     let client = if arguments.dry_run {
         arguments.settings.client_without_outbox()?
     } else {
         arguments.settings.client(&[])?
     };
-    let checked = prepare(&arguments, way.call, &client)?;
+    let checked = prepare(arguments, way.call, &client)?;
     warn(&checked.warnings, output);
     if arguments.dry_run {
         show(&checked, output);

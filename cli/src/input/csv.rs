@@ -57,11 +57,10 @@ impl<R: Read> CsvReader<R> {
             columns: Vec::new(),
             cells: Vec::new(),
         };
-        let cut = match reader.cut().map_err(trouble)? {
-            Ok(cut) => cut,
-            Err(_) => return Err("the header, its first line, has an unclosed quote".to_owned()),
+        let Ok(cut) = reader.cut().map_err(trouble)? else {
+            return Err("the header, its first line, has an unclosed quote".to_owned());
         };
-        reader.header = reader.window.bytes()[..cut.length].to_owned();
+        reader.header = reader.window.bytes()[..cut.length].to_vec();
         let cells = reader.cells.iter();
         let names = cells.map(|cell| text(reader.window.slice((cell.start, cell.end)), *cell));
         let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
@@ -232,9 +231,8 @@ fn skip_comments<R: Read>(window: &mut Window<R>) -> io::Result<()> {
         while window.bytes().len() < COMMENT.len() + 1 && window.fill()? {}
         let bytes = window.bytes();
         let size = match bytes {
-            [b'\n', ..] => 1,
+            [b'\n', ..] | [b'\r'] => 1,
             [b'\r', b'\n', ..] => 2,
-            [b'\r'] => 1,
             [b'"', rest @ ..] if rest.starts_with(COMMENT) => 0,
             _ if bytes.starts_with(COMMENT) => 0,
             _ => return Ok(()),

@@ -20,12 +20,12 @@ pub struct JsonReader<R> {
 }
 
 impl<R: Read> JsonReader<R> {
-    pub(super) fn new(window: Window<R>, is_by_line: bool) -> io::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(window: Window<R>, is_by_line: bool) -> Self {
+        Self {
             window,
             is_by_line,
             indentation: None,
-        })
+        }
     }
 
     pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
@@ -79,7 +79,7 @@ impl<R: Read> JsonReader<R> {
         let fault = if is_whole {
             None
         } else {
-            Some(self.recover()?)
+            Some(self.recover(size)?)
         };
         // Recovering may have moved the buffer on.
         let raw: &[u8] = if is_whole {
@@ -133,8 +133,8 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Goes to where the next object probably begins.
-    fn recover(&mut self) -> io::Result<Fault> {
+    /// Goes to where the next object probably begins; the broken one was read for so many bytes.
+    fn recover(&mut self, size: usize) -> io::Result<Fault> {
         let indentation = self.indentation.unwrap_or(0);
         loop {
             self.window.skip_line()?;
@@ -145,7 +145,8 @@ impl<R: Read> JsonReader<R> {
                     .iter()
                     .all(|byte| matches!(byte, b' ' | b'\t' | b','));
             if is_next || bytes.is_empty() {
-                return Ok(Fault::Json { line: 0, column: 1 });
+                let column = size as u64;
+                return Ok(Fault::Json { line: 0, column });
             }
         }
     }

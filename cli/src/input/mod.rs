@@ -132,7 +132,7 @@ impl Source {
                 .map_err(|trouble| Failure::usage(format!("{}: {trouble}", path.display())))?,
             Form::Json | Form::Ndjson => {
                 let is_by_line = form == Form::Ndjson;
-                Reader::Json(JsonReader::new(window, is_by_line).map_err(failed)?)
+                Reader::Json(JsonReader::new(window, is_by_line))
             }
         };
         Ok(Self { reader })
@@ -204,9 +204,8 @@ fn by_content(window: &mut Window<Input>) -> io::Result<Form> {
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_whole = || serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_ok();
     Ok(match text.first() {
-        Some(b'[') => Form::Json,
         Some(b'{') if is_whole() => Form::Ndjson,
-        Some(b'{') => Form::Json,
+        Some(b'[' | b'{') => Form::Json,
         _ => Form::Csv,
     })
 }

@@ -145,9 +145,10 @@ impl<'f> Feed<'f> {
         self.state.finished = self.stop.is_none();
         self.save(&saver).map_err(|error| unsaved(states, &error))?;
         saver.finish().map_err(|error| unsaved(states, &error))?;
-        let in_outbox = match self.has_outbox {
-            true => Some(self.client.close(LAST_WAIT)?),
-            false => None,
+        let in_outbox = if self.has_outbox {
+            Some(self.client.close(LAST_WAIT)?)
+        } else {
+            None
         };
         Ok(Ended {
             outcome: self.stop.unwrap_or(Outcome::Complete),
@@ -223,16 +224,13 @@ impl<'f> Feed<'f> {
         let path = &self.arguments.file;
         let failed = |error: io::Error| Failure::file(path, &error);
         if let Order::Sorted(sorted) = &mut self.rest {
-            match sorted.next().map_err(failed)? {
-                Some(entry) => self
-                    .source
-                    .go_to(entry.offset, entry.line)
-                    .map_err(failed)?,
-                None => {
-                    self.is_read = true;
-                    return Ok(None);
-                }
-            }
+            let Some(entry) = sorted.next().map_err(failed)? else {
+                self.is_read = true;
+                return Ok(None);
+            };
+            self.source
+                .go_to(entry.offset, entry.line)
+                .map_err(failed)?;
         }
         let number = self.next.row;
         let Some(row) = self.source.next_row().map_err(failed)? else {
@@ -247,7 +245,8 @@ impl<'f> Feed<'f> {
         self.next.row += 1;
         if self.settled_before.remove(&number) {
             self.window.push_back((place, true));
-            return self.advance().map(|()| None);
+            self.advance();
+            return Ok(None);
         }
         match check(self.client, self.arguments.call(), &row) {
             Ok(checked) => {
@@ -271,7 +270,8 @@ impl<'f> Feed<'f> {
                 self.refused.add(&row, &refusal)?;
                 self.state.refused += 1;
                 self.window.push_back((place, true));
-                self.advance().map(|()| None)
+                self.advance();
+                Ok(None)
             }
         }
     }
@@ -319,7 +319,8 @@ impl<'f> Feed<'f> {
             Err(error) => return self.try_again(flight, error),
         }
         self.lanes.remove(&flight.checked.lane());
-        self.settle(row)
+        self.settle(row);
+        Ok(())
     }
 
     /// A failure that is not the row's: the same again, unless it has lasted too long.
@@ -350,17 +351,17 @@ impl<'f> Feed<'f> {
         }
     }
 
-    fn settle(&mut self, row: u64) -> Result<(), Failure> {
+    fn settle(&mut self, row: u64) {
         let first = self.window.front().map_or(row, |(place, _)| place.row);
         let index = usize::try_from(row - first).unwrap_or(usize::MAX);
         if let Some((_, is_settled)) = self.window.get_mut(index) {
             *is_settled = true;
         }
-        self.advance()
+        self.advance();
     }
 
     /// Moves on over what is settled.
-    fn advance(&mut self) -> Result<(), Failure> {
+    fn advance(&mut self) {
         while self
             .window
             .front()
@@ -371,7 +372,6 @@ impl<'f> Feed<'f> {
         if self.next.row.is_multiple_of(64) {
             self.progress.at(self.state.sent + self.state.refused);
         }
-        Ok(())
     }
 
     /// The state as it is now: rows that are in flight, or wait, are not settled.

@@ -35,6 +35,10 @@ use survey::Survey;
 #[command(after_help = "Examples:\n  katalys backfill orders.csv --dry-run\n  \
     katalys backfill orders.csv --sort --rate 200\n  \
     katalys backfill orders.refused.csv        # after mending it")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub struct Arguments {
     /// A CSV, JSON or NDJSON file; every row needs an `order_time`.
     file: PathBuf,

@@ -42,12 +42,11 @@ pub fn look(client: &Client) -> Vec<Finding> {
     };
     findings.push(finding);
     if route.is_tls {
-        findings.push(match &route.proxy {
-            None => certificate::look(&route, address),
-            Some(_) => {
-                let found = "not looked at in detail through a proxy";
-                Finding::new("certificate", Verdict::Skipped, found)
-            }
+        findings.push(if route.proxy.is_none() {
+            certificate::look(&route, address)
+        } else {
+            let found = "not looked at in detail through a proxy";
+            Finding::new("certificate", Verdict::Skipped, found)
         });
     }
     findings.extend(answer(client.probe()));
@@ -102,7 +101,8 @@ fn connect(addresses: &[SocketAddr], route: &RouteChoice) -> Option<(Finding, So
                 let mut finding = Finding::good("tcp", format!("{address} connects in {took} ms"));
                 if !refused.is_empty() {
                     finding.verdict = Verdict::Warning;
-                    finding.found += &format!("; no connection to {}", refused.join(", "));
+                    finding.found.push_str("; no connection to ");
+                    finding.found.push_str(&refused.join(", "));
                 }
                 return Some((finding, *address));
             }

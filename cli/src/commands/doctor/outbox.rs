@@ -36,7 +36,7 @@ fn missing(path: &Path, folder: &Path) -> Finding {
 fn rights(path: &Path) -> Option<Finding> {
     use std::os::unix::fs::MetadataExt;
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode.trailing_zeros() >= 6 {
         return Some(Finding::good(
             "outbox",
             format!("its rights are {mode:03o}"),

@@ -80,8 +80,8 @@ impl Item {
 
 /// Goes through them: dead letters first, then what waits, until told to stop.
 fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Result<(), Failure> {
-    let mut from = 0;
-    while which != Which::Pending {
+    let mut from = if which == Which::Pending { i64::MAX } else { 0 };
+    loop {
         let letters = client.dead_letters(from, PAGE)?;
         let Some(last) = letters.last() else { break };
         from = last.id + 1;
@@ -89,8 +89,8 @@ fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Res
             return Ok(());
         }
     }
-    let mut from = 0;
-    while which != Which::Dead {
+    let mut from = if which == Which::Dead { i64::MAX } else { 0 };
+    loop {
         let updates = client.pending_updates(from, PAGE)?;
         let Some(last) = updates.last() else { break };
         from = last.id + 1;

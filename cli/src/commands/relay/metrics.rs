@@ -98,7 +98,7 @@ impl Metrics {
             Ok(stats) => {
                 let age = stats.oldest_pending_seconds;
                 let is_well = age <= self.max_wait;
-                let status = if is_well { "200 OK" } else { ILL };
+                let answer = if is_well { "200 OK" } else { ILL };
                 let reason = if is_well {
                     ""
                 } else {
@@ -109,7 +109,7 @@ impl Metrics {
                      \"pending\":{},\"dead\":{}}}\n",
                     stats.pending, stats.dead
                 );
-                (status, json, body)
+                (answer, json, body)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Tells systemd how the service is (sd_notify), where there is one.
+//! Tells systemd how the service is (`sd_notify`), where there is one.
 
 use std::ffi::OsString;
 

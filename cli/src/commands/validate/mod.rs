@@ -129,20 +129,28 @@ struct Check<'c> {
 
 impl Check<'_> {
     fn all(&mut self, files: &[PathBuf], reading: &Reading) -> Result<(), Failure> {
-        // A file that is not there should show before others were read for minutes.
-        for path in files.iter().filter(|path| *path != Path::new("-")) {
-            std::fs::metadata(path).map_err(|error| Failure::file(path, &error))?;
+        // What cannot be read should show before others were read for minutes, and before a
+        // report is begun.
+        let mut stdin = None;
+        for path in files {
+            let source = Source::open(path, reading)?;
+            self.settings.demand_site(&source)?;
+            if path == Path::new("-") {
+                stdin = Some(source);
+            }
         }
         written(self.report.begin())?;
         for path in files {
-            self.file(path, reading)?;
+            let source = match stdin.take_if(|_| path == Path::new("-")) {
+                Some(stdin) => stdin,
+                None => Source::open(path, reading)?,
+            };
+            self.file(path, source)?;
         }
         written(self.report.end(&self.summary))
     }
 
-    fn file(&mut self, path: &Path, reading: &Reading) -> Result<(), Failure> {
-        let mut source = Source::open(path, reading)?;
-        self.settings.demand_site(&source)?;
+    fn file(&mut self, path: &Path, mut source: Source) -> Result<(), Failure> {
         self.summary.files += 1;
         while let Some(row) = source
             .next_row()
@@ -225,12 +233,13 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
 
 /// The file's name as a URI reference: what is special there is escaped.
 fn uri(path: &Path) -> String {
+    use std::fmt::Write as _;
     let mut uri = String::new();
     for byte in path.to_string_lossy().bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

@@ -1,0 +1,275 @@
+//! `outbox` on a file with dead letters, and `relay` as a service.
+
+mod support;
+
+use katalys_core::{Client, Fields, Language};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use support::{
+    Folder, Ran, endpoint, get, katalys, ready, received, receiver, requests, run, signal, text,
+    until,
+};
+
+/// An outbox with so many updates that wait.
+fn filled(path: &Path, count: u32) -> Client {
+    let options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("outbox", text(path).to_owned())
+        .set("deliver", false);
+    let client = Client::with_options(Language::Rust, &options).expect("a client");
+    for number in 1..=count {
+        let fields = Fields::new()
+            .set("order_count", number)
+            .set("email_address", "a@example.com");
+        client
+            .enqueue_update(format!("order-{number}"), fields)
+            .expect("accepted");
+    }
+    client
+}
+
+fn status(path: &Path) -> Value {
+    run(&["outbox", text(path), "status", "--json"])
+        .expect(0)
+        .json()
+}
+
+fn lines(ran: &Ran) -> Vec<Value> {
+    ran.out
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn dead_letters_are_listed_shown_edited_replayed_and_discarded() {
+    let (folder, receiver) = (Folder::new("outbox"), receiver());
+    let path = folder.path("katalys.db");
+    let file = text(&path);
+    let user = filled(&path, 5); // stays open beside the command
+    let flush = |steps: &str| {
+        let url = endpoint(&receiver, steps);
+        run(&[
+            "outbox",
+            file,
+            "flush",
+            "--endpoint",
+            &url,
+            "--workers",
+            "1",
+        ])
+    };
+    flush("x/422/422/422/204").expect(0);
+    let books = status(&path);
+    assert_eq!(
+        (&books["delivered"], &books["dead"], &books["pending"]),
+        (&2.into(), &3.into(), &0.into())
+    );
+    let mut without_site = katalys(&["outbox", file, "list", "--json"]);
+    let listed = Ran::of(
+        &without_site
+            .env_remove("KATALYS_SITE_ID")
+            .output()
+            .expect("it runs"),
+    );
+    assert_eq!(lines(&listed.expect(0)).len(), 3);
+    let listed = run(&["outbox", file, "list"]).expect(0);
+    assert!(
+        listed.out.contains("422") && !listed.out.contains("order-") && !listed.out.contains('@')
+    );
+    let listed =
+        lines(&run(&["outbox", file, "list", "dead", "--show-orders", "--json"]).expect(0));
+    let ids: Vec<String> = listed.iter().map(|line| line["id"].to_string()).collect();
+    assert!(
+        listed[0]["order_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("order-")
+    );
+    let shown = run(&["outbox", file, "show", &ids[0]]).expect(0);
+    assert!(
+        shown.out.contains("\"email_address\": \"a@example.com\""),
+        "{shown:?}"
+    );
+    let wrong = run(&["outbox", file, "edit", &ids[0], "currency=dollar"]).expect(1);
+    assert!(wrong.err.contains("currency is not"), "{wrong:?}");
+    run(&[
+        "outbox",
+        file,
+        "edit",
+        &ids[0],
+        "currency=EUR",
+        "email_address=",
+        "--replay",
+    ])
+    .expect(0);
+    run(&["outbox", file, "replay", &ids[1]]).expect(0);
+    run(&["outbox", file, "replay", &ids[1], "999999"]).expect(1);
+    let exported = lines(&run(&["outbox", file, "export"]).expect(0));
+    let states: Vec<&str> = exported
+        .iter()
+        .map(|line| line["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["dead", "pending", "pending"]);
+    assert!(
+        exported
+            .iter()
+            .all(|line| line["payload"]["order_id"].is_string())
+    );
+    run(&["outbox", file, "discard", "--all"]).expect(0);
+    flush("y/204").expect(0);
+    let bodies = received(&receiver, "y");
+    let edited = bodies
+        .iter()
+        .find(|body| body["currency"] == "EUR")
+        .expect("the edited one");
+    assert!(edited.get("email_address").is_none() && bodies.len() == 2);
+    let books = status(&path);
+    assert_eq!(
+        (&books["delivered"], &books["dead"], &books["discarded"]),
+        (&4.into(), &0.into(), &1.into())
+    );
+    assert_eq!(user.stats().expect("stats").delivered, 4);
+}
+
+#[test]
+fn what_is_not_there_is_not_made() {
+    let folder = Folder::new("absent");
+    let path = folder.path("katalys.db");
+    run(&["outbox", text(&path), "status"]).expect(4);
+    assert!(!path.exists());
+    let foreign = folder.write(
+        "foreign.db",
+        "this is no database, and it is not to be touched either",
+    );
+    run(&[
+        "doctor",
+        "--endpoint",
+        "http://127.0.0.1:9/",
+        "--outbox",
+        text(&foreign),
+    ])
+    .expect(1);
+    assert!(foreign.exists());
+    run(&["outbox", text(&path), "replay"]).expect(2);
+}
+
+/// A relay that has said that it started, and where its metrics are.
+fn relay(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStderr>, String) {
+    let arguments = [&["relay", "--json", "--metrics", "127.0.0.1:0"], arguments].concat();
+    let mut child = katalys(&arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut log = BufReader::new(child.stderr.take().expect("stderr"));
+    let mut line = String::new();
+    log.read_line(&mut line).expect("a line");
+    let started: Value = serde_json::from_str(&line).expect("JSON");
+    let address = started["metrics"].as_str().expect("an address").to_owned();
+    (child, log, address)
+}
+
+#[test]
+fn a_relay_delivers_tells_how_it_is_and_stops_between_updates() {
+    let (folder, receiver) = (Folder::new("relay"), receiver());
+    let path = folder.path("katalys.db");
+    let user = filled(&path, 3);
+    let url = endpoint(&receiver, "r/204/422/slow=400");
+    let options = [
+        "--outbox",
+        text(&path),
+        "--endpoint",
+        &url,
+        "--workers",
+        "1",
+    ];
+    let (child, log, address) = relay(&options);
+    until("the first are delivered", || {
+        user.stats().is_ok_and(|stats| stats.pending == 0)
+    });
+    let (health, body) = get(&address, "/health");
+    assert_eq!(health, 200, "{body}");
+    let (_, metrics) = get(&address, "/metrics");
+    for line in [
+        "katalys_outbox_up 1",
+        "katalys_outbox_dead 1",
+        "katalys_outbox_delivered_total 2",
+    ] {
+        assert!(
+            metrics.lines().any(|one| one == line),
+            "{line} is not in {metrics}"
+        );
+    }
+    assert_eq!(get(&address, "/elsewhere").0, 404);
+    user.enqueue_update("order-4", Fields::new().set("order_count", 4))
+        .expect("accepted");
+    requests(&receiver, "r", 4);
+    signal(&child, "TERM");
+    let log: Vec<String> = log.lines().map(|line| line.expect("a line")).collect();
+    let ended = Ran::of(&child.wait_with_output().expect("it ends"));
+    ended.expect(0);
+    assert_eq!(
+        user.stats().unwrap().delivered,
+        3,
+        "what was on its way came to its end"
+    );
+    assert!(
+        log.iter()
+            .any(|line| line.contains("dead_lettered") && line.contains("422")),
+        "{log:?}"
+    );
+    assert!(
+        log.iter().any(|line| line.contains("\"stopped\"")),
+        "{log:?}"
+    );
+    assert!(
+        !log.iter()
+            .any(|line| line.contains("order-") || line.contains('@')),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_relay_is_not_healthy_while_updates_wait_for_too_long() {
+    let (folder, receiver) = (Folder::new("unhealthy"), receiver());
+    let path = folder.path("katalys.db");
+    let _user = filled(&path, 2);
+    let down = format!("{}/", ready(&receiver, "refused"));
+    let (mut child, _log, address) =
+        relay(&[text(&path), "--endpoint", &down, "--max-wait", "0.2"]);
+    until("it is not healthy", || get(&address, "/health").0 == 503);
+    let (_, body) = get(&address, "/health");
+    assert!(body.contains("oldest_pending"), "{body}");
+    signal(&child, "INT");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    run(&["relay", text(&path), "--metrics", "0.0.0.0:0"]).expect(2);
+    run(&["relay"]).expect(2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_is_told() {
+    use std::os::unix::net::UnixDatagram;
+    let (folder, receiver) = (Folder::new("systemd"), receiver());
+    let path = folder.path("katalys.db");
+    let _user = filled(&path, 1);
+    let socket = UnixDatagram::bind(folder.path("notify")).expect("a socket");
+    socket.set_read_timeout(Some(support::LONG)).expect("set");
+    let url = endpoint(&receiver, "n/204");
+    let mut child = katalys(&["relay", text(&path), "--endpoint", &url])
+        .env("NOTIFY_SOCKET", folder.path("notify"))
+        .spawn()
+        .expect("it runs");
+    let hear = || {
+        let mut words = [0; 64];
+        let size = socket.recv(&mut words).expect("a word");
+        String::from_utf8_lossy(&words[..size]).into_owned()
+    };
+    assert_eq!(hear(), "READY=1");
+    assert_eq!(hear(), "WATCHDOG=1");
+    signal(&child, "TERM");
+    while hear() != "STOPPING=1" {}
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
