@@ -26,8 +26,8 @@ pub struct CsvReader<R> {
 struct Cell {
     start: usize,
     end: usize,
-    /// Whether doubled quotes in it stand for single ones.
-    is_doubled: bool,
+    /// Whether it holds doubled quotes, which stand for single ones, or line ends of two bytes.
+    is_coded: bool,
 }
 
 /// How a row ends that has been cut into cells.
@@ -194,8 +194,8 @@ impl<R: Read> CsvReader<R> {
             }
             let range = cell.start - start..cell.end - start;
             let value = match whole.and_then(|text| text.get(range.clone())) {
-                Some(text) if !cell.is_doubled => Value::Text(Cow::Borrowed(text)),
-                Some(text) => Value::Text(Cow::Owned(text.replace("\"\"", "\""))),
+                Some(text) if !cell.is_coded => Value::Text(Cow::Borrowed(text)),
+                Some(text) => Value::Text(Cow::Owned(decoded(text))),
                 None => value_of_bytes(&raw[range], *cell),
             };
             match column {
@@ -216,10 +216,14 @@ fn value_of_bytes(bytes: &[u8], cell: Cell) -> Value<'static> {
     }
 }
 
+fn decoded(text: &str) -> String {
+    text.replace("\"\"", "\"").replace("\r\n", "\n")
+}
+
 fn text(bytes: &[u8], cell: Cell) -> String {
     let text = String::from_utf8_lossy(bytes);
-    if cell.is_doubled {
-        text.replace("\"\"", "\"")
+    if cell.is_coded {
+        decoded(&text)
     } else {
         text.into_owned()
     }
@@ -264,14 +268,14 @@ fn cut_plain(line: &[u8], start: usize, delimiter: u8, cells: &mut Vec<Cell>) {
         cells.push(Cell {
             start: begin,
             end: start + at,
-            is_doubled: false,
+            is_coded: false,
         });
         begin = start + at + 1;
     }
     cells.push(Cell {
         start: begin,
         end: start + line.len(),
-        is_doubled: false,
+        is_coded: false,
     });
 }
 
@@ -299,7 +303,7 @@ fn cut_quoted(
                 Cell {
                     start: at,
                     end,
-                    is_doubled: false,
+                    is_coded: false,
                 },
                 end,
             )
@@ -339,22 +343,23 @@ fn cut_quoted(
 
 /// A cell that begins with a quote at `at`; and what comes behind the one that closes it.
 fn quoted_cell(bytes: &[u8], at: usize) -> Result<(Cell, usize), Uncut> {
-    let (start, mut from, mut is_doubled) = (at + 1, at + 1, false);
+    let (start, mut from, mut is_coded) = (at + 1, at + 1, false);
     loop {
         let Some(quote) = memchr(b'"', &bytes[from..]) else {
             return Err(Uncut::Incomplete);
         };
         let end = from + quote;
         if bytes.get(end + 1) == Some(&b'"') {
-            is_doubled = true;
+            is_coded = true;
             from = end + 2;
             continue;
         }
+        is_coded |= memchr(b'\r', &bytes[start..end]).is_some();
         return Ok((
             Cell {
                 start,
                 end,
-                is_doubled,
+                is_coded,
             },
             end + 1,
         ));

@@ -161,11 +161,11 @@ mod tests {
             let line = offset + 1;
             sorter.push(Entry { time, offset, line }).unwrap();
         }
-        let Ok(Order::Sorted(mut sorted)) = sorter.sorted() else {
+        let Ok(Order::Sorted(mut merged)) = sorter.sorted() else {
             panic!("sorted");
         };
         let (mut last, mut seen) = (None, 0);
-        while let Some(entry) = sorted.next().unwrap() {
+        while let Some(entry) = merged.next().unwrap() {
             assert!(Some(entry) > last);
             last = Some(entry);
             seen += 1;
