@@ -6,6 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 /// No row is longer; the core takes no update beyond 256 KiB.
 pub const LONGEST_ROW: usize = 1 << 20;
 const STEP: usize = 256 * 1024;
+const FIRST_READ: usize = 4096;
 
 /// A sliding window over a file.
 pub struct Window<R> {
@@ -18,6 +19,8 @@ pub struct Window<R> {
     base: u64,
     /// The line at `start`, counted from 1.
     line: u64,
+    /// How much is read next: little where the next row may be elsewhere again.
+    next_read: usize,
     is_at_end: bool,
 }
 
@@ -30,6 +33,7 @@ impl<R: Read> Window<R> {
             end: 0,
             base: 0,
             line: 1,
+            next_read: STEP,
             is_at_end: false,
         }
     }
@@ -76,8 +80,10 @@ impl<R: Read> Window<R> {
         if self.end == self.buffer.len() {
             self.buffer.resize(self.buffer.len() + STEP, 0);
         }
+        let room = self.buffer.len().min(self.end + self.next_read);
+        self.next_read = STEP.min(self.next_read * 4);
         loop {
-            match self.input.read(&mut self.buffer[self.end..]) {
+            match self.input.read(&mut self.buffer[self.end..room]) {
                 Ok(0) => {
                     self.is_at_end = true;
                     return Ok(false);
@@ -155,6 +161,7 @@ impl<R: Seek> Window<R> {
         } else {
             self.input.seek(SeekFrom::Start(offset))?;
             (self.start, self.end, self.base) = (0, 0, offset);
+            self.next_read = FIRST_READ;
             self.is_at_end = false;
         }
         self.line = line;

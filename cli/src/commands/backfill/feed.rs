@@ -1,5 +1,6 @@
 //! Sends the rows: so many in flight, never two of one order, and what is settled is remembered.
 
+use super::mailbox::{Completion, Mailbox};
 use super::progress::Progress;
 use super::refused::Refused;
 use super::sort::Order;
@@ -11,7 +12,7 @@ use crate::signals::Interrupt;
 use katalys_core::{Checked, Client, Error, ErrorKind, Submission};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// As many as a client has threads that send.
@@ -22,6 +23,7 @@ const MOST_IN_FLIGHT_TO_OUTBOX: usize = 256;
 const MOST_AHEAD: usize = 4096;
 const SAVE_EVERY: Duration = Duration::from_millis(25);
 const LOOK_UP: Duration = Duration::from_millis(50);
+const SHORT_WAIT: Duration = Duration::from_millis(2);
 /// Before a full outbox is asked again.
 const OUTBOX_PAUSE: Duration = Duration::from_millis(100);
 /// How long an outbox may take to come to rest at the end.
@@ -56,7 +58,7 @@ pub struct Feed<'f> {
     window: VecDeque<(Place, bool)>,
     in_flight: HashMap<u64, Flight>,
     lanes: HashSet<u64>,
-    completions: (Sender<Completion>, Receiver<Completion>),
+    mailbox: Arc<Mailbox>,
     /// The number of the row to take up next, and where that is in the file.
     next: Place,
     rest: Order,
@@ -68,8 +70,6 @@ pub struct Feed<'f> {
     saved: Instant,
     pace: Pace,
 }
-
-type Completion = (u64, Result<(), Error>);
 
 /// A row on its way.
 struct Flight {
@@ -105,7 +105,7 @@ impl<'f> Feed<'f> {
             window: VecDeque::new(),
             in_flight: HashMap::new(),
             lanes: HashSet::new(),
-            completions: channel(),
+            mailbox: Arc::default(),
             rest: Order::OfFile,
             waiting: None,
             is_read: false,
@@ -125,17 +125,10 @@ impl<'f> Feed<'f> {
             }
             if self.may_take() {
                 self.take_up()?;
-                while let Ok(completion) = self.completions.1.try_recv() {
-                    self.complete(completion)?;
-                }
             } else {
-                match self
-                    .completions
-                    .1
-                    .recv_timeout(self.pace.wait().min(LOOK_UP))
-                {
-                    Ok(completion) => self.complete(completion)?,
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+                let (wanted, wait) = self.patience();
+                for completion in self.mailbox.collect(wanted, wait) {
+                    self.complete(completion)?;
                 }
             }
             if self.saved.elapsed() >= SAVE_EVERY {
@@ -182,19 +175,35 @@ impl<'f> Feed<'f> {
         self.in_flight.is_empty() && !has_more
     }
 
-    fn may_take(&self) -> bool {
-        let most = if self.has_outbox {
+    fn most_in_flight(&self) -> usize {
+        if self.has_outbox {
             MOST_IN_FLIGHT_TO_OUTBOX
         } else {
             MOST_IN_FLIGHT
-        };
+        }
+    }
+
+    /// How many completions to wait for, and for how long. Of a full load, half is worth a
+    /// wake-up, unless the endpoint is slow.
+    fn patience(&self) -> (usize, Duration) {
+        let pause = self.pace.wait();
+        if self.in_flight.len() >= self.most_in_flight() {
+            (self.most_in_flight() / 2, SHORT_WAIT)
+        } else if pause.is_zero() {
+            (1, LOOK_UP)
+        } else {
+            (usize::MAX, pause.min(LOOK_UP))
+        }
+    }
+
+    fn may_take(&self) -> bool {
         let has_more = match &self.waiting {
             Some(flight) => !self.lanes.contains(&flight.checked.lane()),
             None => !self.is_read,
         };
         has_more
             && self.stop.is_none()
-            && self.in_flight.len() < most
+            && self.in_flight.len() < self.most_in_flight()
             && self.window.len() < MOST_AHEAD
             && self.pace.wait().is_zero()
     }
@@ -277,15 +286,15 @@ impl<'f> Feed<'f> {
     }
 
     fn submit(&mut self, mut flight: Flight) -> Result<(), Failure> {
-        let (row, done) = (flight.place.row, self.completions.0.clone());
+        let (row, done) = (flight.place.row, Arc::clone(&self.mailbox));
         let update = flight.checked.clone();
         if self.has_outbox {
             self.client.enqueue_soon(update, move |result| {
-                let _ = done.send((row, result.map(drop)));
+                done.put((row, result.map(drop)));
             })?;
         } else {
             flight.submission = Some(self.client.submit(update, move |result| {
-                let _ = done.send((row, result.map(drop)));
+                done.put((row, result.map(drop)));
             })?);
         }
         self.in_flight.insert(row, flight);

@@ -1,11 +1,12 @@
 //! Sends past orders from a file, oldest first, so that it can be stopped at any moment and goes
 //! on where it stopped.
 //!
-//! `survey` reads the file once and says what is in it; `feed` sends it; `state` remembers how far
-//! that got; `refused` keeps the rows that were not taken; `sort` puts them in order; `progress`
-//! shows it all.
+//! `survey` reads the file once and says what is in it; `sort` puts its rows in order; `feed` sends
+//! them, and `mailbox` has what came of each; `state` remembers how far that got; `refused` keeps
+//! the rows that were not taken; `progress` shows it all.
 
 mod feed;
+mod mailbox;
 mod progress;
 mod refused;
 mod sort;

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -60,10 +60,21 @@ fn examine(route: &RouteChoice, address: SocketAddr) -> Result<Finding, String> 
     let _ = session.write_tls(&mut socket).and_then(|_| socket.flush());
     let chain = verifier.seen();
     match (chain.is_empty(), shaken) {
+        (true, Err(error)) if is_timeout(&error) => {
+            let limit = route.connect_timeout.as_secs_f64();
+            Err(format!("no TLS connection: no answer within {limit} s"))
+        }
         (true, Err(error)) => Err(format!("no TLS connection: {error}")),
         (true, Ok(())) => Err("no TLS connection".to_owned()),
         (false, shaken) => Ok(judge(&chain, shaken.err().map(|error| error.to_string()))),
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 /// What there is to say of a chain, and of the check that refused it.
