@@ -522,3 +522,45 @@ fn a_process_that_stood_still_sends_nothing_that_another_took_over() {
     );
     assert_eq!(requests(&receiver, "s").len(), before);
 }
+
+#[test]
+fn what_waits_can_be_looked_at_without_touching_it() {
+    let folder = Folder::new("looked-at");
+    let options = options(&folder.file(), "http://127.0.0.1:9/").set("deliver", false);
+    let client = client(&options);
+    for number in 1..=3 {
+        client.enqueue_update("1001", count(number)).unwrap();
+    }
+    let waiting = client.pending_updates(2, 10).unwrap();
+    assert_eq!(
+        waiting.iter().map(|update| update.id).collect::<Vec<_>>(),
+        [2, 3]
+    );
+    assert!(waiting[0].payload.ends_with(br#""order_count":2}"#));
+    assert!(waiting[0].failures == 0 && waiting[0].age_seconds < 60.0);
+    assert!(!format!("{waiting:?}").contains("1001"), "no customer data");
+    let report = katalys_core::inspect_outbox(folder.file().as_ref()).unwrap();
+    assert_eq!(
+        (report.pending, report.dead, report.is_balanced),
+        (3, 0, true)
+    );
+    assert_eq!(client.pending_updates(0, 1).unwrap().len(), 1);
+}
+
+#[test]
+fn the_command_needs_no_site_of_its_own() {
+    let client = Client::with_options(Language::Cli, &Fields::new().set("outbox", "")).unwrap();
+    let without = client.validate_update("1001", count(1));
+    assert_eq!(without.problems[0].path, "site_id");
+    let own = client.validate_update("1001", count(1).set("site_id", "abcd.com"));
+    assert!(own.payload.is_some());
+    let twice = count(1).set("site_id", "a.com").set("site_id", "b.com");
+    assert!(client.validate_update("1001", twice).payload.is_none());
+    let error = Client::with_options(Language::Cli, &Fields::new().set("connect_timeout", 0));
+    assert!(
+        error
+            .unwrap_err()
+            .message()
+            .starts_with("--connect-timeout must")
+    );
+}

@@ -15,8 +15,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// As many as a client has threads that send.
-const MOST_IN_FLIGHT: usize = 32;
+/// Twice as many as a client has threads that send, so that one that is done finds the next row
+/// ready and need not be woken for it.
+const MOST_IN_FLIGHT: usize = 64;
 /// With an outbox, updates share its transactions.
 const MOST_IN_FLIGHT_TO_OUTBOX: usize = 256;
 /// How far sending may get ahead of a row that is not settled.

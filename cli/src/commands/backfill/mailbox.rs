@@ -40,8 +40,8 @@ impl Mailbox {
             if left.is_zero() {
                 break;
             }
-            let waited = self.news.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.news.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         std::mem::take(&mut state.completions)
     }
