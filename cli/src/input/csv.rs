@@ -365,3 +365,94 @@ fn quoted_cell(bytes: &[u8], at: usize) -> Result<(Cell, usize), Uncut> {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::window::Window;
+
+    /// What a well-known library writes is read back, whatever is in the cells and wherever the
+    /// pieces end in which the file comes.
+    #[test]
+    fn what_is_written_is_read() {
+        const LETTERS: &[char] = &['a', 'é', ',', '"', '"', '\n', '\r', ' ', ';', '#'];
+        for seed in 0..300 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let width = random.usize(2..6);
+            let mut rows = vec![Vec::new(); random.usize(0..8)];
+            for row in &mut rows {
+                for _ in 0..width {
+                    let length = random.usize(0..6);
+                    let letters = (0..length).map(|_| LETTERS[random.usize(0..LETTERS.len())]);
+                    row.push(letters.collect::<String>());
+                }
+                row[0].insert(0, 'x'); // No row is empty, or looks like a comment.
+            }
+            let terminator = if random.bool() {
+                csv::Terminator::CRLF
+            } else {
+                csv::Terminator::Any(b'\n')
+            };
+            let mut writer = csv::WriterBuilder::new()
+                .terminator(terminator)
+                .from_writer(Vec::new());
+            let header = (1..width).map(|number| format!("c{number}"));
+            writer
+                .write_record(std::iter::once("order_id".to_owned()).chain(header))
+                .unwrap();
+            rows.iter()
+                .for_each(|row| writer.write_record(row).unwrap());
+            let text = writer.into_inner().unwrap();
+            assert_eq!(
+                read(&text, random.usize(1..9)),
+                expected(&rows),
+                "seed {seed}"
+            );
+        }
+    }
+
+    /// An empty cell is not given.
+    fn expected(rows: &[Vec<String>]) -> Vec<Vec<String>> {
+        let decoded = |cell: &String| cell.replace("\r\n", "\n");
+        let given = |row: &Vec<String>| {
+            row.iter()
+                .filter(|cell| !cell.is_empty())
+                .map(decoded)
+                .collect()
+        };
+        rows.iter().map(given).collect()
+    }
+
+    fn read(text: &[u8], piece: usize) -> Vec<Vec<String>> {
+        let reading = Reading {
+            input: None,
+            maps: Vec::new(),
+            delimiter: None,
+        };
+        let window = Window::new(Pieces(text, piece));
+        let mut reader = CsvReader::new(window, &reading).unwrap();
+        let mut rows = Vec::new();
+        while let Some(row) = reader.next_row().unwrap() {
+            let update = row.content.map_err(|fault| fault.to_string()).unwrap();
+            let id = std::iter::once(&update.order_id);
+            let cells = id
+                .chain(update.fields.iter().map(|(_, value)| value))
+                .map(|value| match value {
+                    Value::Text(text) => text.to_string(),
+                    other => panic!("{other:?}"),
+                });
+            rows.push(cells.collect());
+        }
+        rows
+    }
+
+    /// A file that comes in small pieces.
+    struct Pieces<'p>(&'p [u8], usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            let size = self.1.min(room.len());
+            self.0.read(&mut room[..size])
+        }
+    }
+}

@@ -127,7 +127,9 @@ fn plan(
         return Ok(Some((Order::OfFile, state)));
     }
     let progress = Progress::checking(&arguments.file, output);
-    let Some(survey) = Survey::of(arguments, client, interrupt, &progress, |_, _| Ok(()))? else {
+    let survey = Survey::of(arguments, client, interrupt, &progress, |_, _| Ok(()))?;
+    progress.end();
+    let Some(survey) = survey else {
         return Ok(None);
     };
     survey.demand_order(&arguments.file)?;
