@@ -400,8 +400,9 @@ mod tests {
             writer
                 .write_record(std::iter::once("order_id".to_owned()).chain(header))
                 .unwrap();
-            rows.iter()
-                .for_each(|row| writer.write_record(row).unwrap());
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
             let text = writer.into_inner().unwrap();
             assert_eq!(
                 read(&text, random.usize(1..9)),
