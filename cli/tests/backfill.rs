@@ -212,6 +212,40 @@ fn refused_rows_of_ndjson_are_ndjson() {
 }
 
 #[test]
+fn what_an_array_does_not_tell_is_mended_as_lines() {
+    let (folder, receiver) = (Folder::new("refused-array"), receiver());
+    let url = endpoint(&receiver, "a/204");
+    let file = folder.write(
+        "orders.json",
+        "[\n  {\"order_id\": \"1\", \"order_time\": \"2020-01-01},\n  {\"order_id\": \"2\",\n   \
+         \"order_time\": \" \"},\n  {\"order_id\": \"3\", \"order_time\": \"then\"}\n]\n",
+    );
+    // Without its time, an old order would be taken for a new one: so dropping does not help here.
+    let options = ["--endpoint", &url, "--invalid", "drop"];
+    for report in [&["--report", "--dry-run"][..], &["--dry-run"], &[]] {
+        let ran = run(&[&["backfill", text(&file), "--json"][..], &options, report].concat());
+        assert_eq!(ran.expect(1).json()["refused"], 3);
+    }
+    let refused = folder.path("orders.refused.json");
+    let content = std::fs::read_to_string(&refused).expect("a file");
+    assert!(
+        content.starts_with("#katalys: line 2: the line is not valid JSON"),
+        "{content}"
+    );
+    let mended = content
+        .replace("\" \"", "\"@0\"")
+        .replace("then", "2020-01-03 00:00:00Z");
+    std::fs::write(&refused, mended).expect("written");
+    run(&["backfill", text(&refused), "--endpoint", &url]).expect(0);
+    let bodies = received(&receiver, "a");
+    let ids: HashSet<&str> = bodies
+        .iter()
+        .filter_map(|body| body["order_id"].as_str())
+        .collect();
+    assert_eq!(ids, HashSet::from(["2", "3"]));
+}
+
+#[test]
 fn oldest_first_or_sorted() {
     let (folder, receiver) = (Folder::new("sort"), receiver());
     let url = endpoint(&receiver, "o/204");

@@ -200,7 +200,11 @@ fn by_name(path: &Path) -> Option<Form> {
 fn by_content(window: &mut Window<Input>) -> io::Result<Form> {
     const ENOUGH: usize = 64 * 1024;
     while window.bytes().len() < ENOUGH && window.fill()? {}
-    let text = window.bytes().trim_ascii_start();
+    let mut text = window.bytes().trim_ascii_start();
+    while text.starts_with(COMMENT) {
+        let end = text.iter().position(|byte| *byte == b'\n');
+        text = text[end.unwrap_or(text.len())..].trim_ascii_start();
+    }
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_whole = || serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_ok();
     Ok(match text.first() {

@@ -21,7 +21,7 @@ use crate::settings::Settings;
 use crate::signals::Interrupt;
 use clap::Args;
 use feed::{Feed, Outcome};
-use katalys_core::{Call, Checked, Client, Code};
+use katalys_core::{Call, Checked, Client, Code, Problem, Severity, Value};
 use progress::Progress;
 use refused::Refused;
 use serde_json::json;
@@ -317,32 +317,38 @@ fn fitting(state: State, mark: &str, states: &StateFile) -> Result<State, Failur
 /// A row that is not sent, and why: code and sentence.
 pub type Refusal = String;
 
-/// Checks a row, and that it says when its order was placed.
+/// Checks a row, and that its time was given and is sent: the endpoint takes an order without one
+/// for an order of now, and so would a report stamp it.
 fn check(client: &Client, call: Call, row: &Row<'_>) -> Result<Checked, Refusal> {
     let update = match &row.content {
         Ok(update) => update,
         Err(fault) => return Err(format!("{fault} [{}]", fault.code())),
     };
-    let has_time = update
-        .fields
-        .iter()
-        .any(|(key, value)| key == "order_time" && *value != katalys_core::Value::Null);
     let checked = client.prepare(call, &update.order_id, &update.fields);
     let checked = checked.map_err(|error| {
         let problems = error.problems().iter();
-        let errors = problems.filter(|problem| problem.severity == katalys_core::Severity::Error);
+        let errors = problems.filter(|problem| problem.severity == Severity::Error);
         let texts: Vec<String> = errors.map(ToString::to_string).collect();
         texts.join("; ")
     })?;
-    if has_time {
-        return Ok(checked);
+    let mut given = update.fields.iter();
+    let is_given = given.any(|(key, value)| key == TIME && *value != Value::Null);
+    let mut warnings = checked.warnings.iter();
+    let left_out = warnings.find(|warning| warning.path == TIME && !is_sent_all_the_same(warning));
+    match left_out {
+        None if is_given => Ok(checked),
+        Some(warning) if is_given => Err(warning.to_string()),
+        _ => {
+            let code = Code::Required;
+            Err(format!("{TIME} {} [{}]", code.explanation(), code.as_str()))
+        }
     }
-    let code = Code::Required;
-    Err(format!(
-        "order_time {} [{}]",
-        code.explanation(),
-        code.as_str()
-    ))
+}
+
+const TIME: &str = "order_time";
+
+fn is_sent_all_the_same(warning: &Problem) -> bool {
+    matches!(warning.code, Code::TimeFuture | Code::TimeBefore2000)
 }
 
 impl Arguments {
