@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::window::{LONGEST_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
 use katalys_core::{Fields, Value};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -20,12 +20,17 @@ pub struct JsonReader<R> {
 }
 
 impl<R: Read> JsonReader<R> {
-    pub(super) fn new(window: Window<R>, is_by_line: bool) -> Self {
-        Self {
+    pub(super) fn new(window: Window<R>, is_by_line: bool) -> io::Result<Self> {
+        let mut reader = Self {
             window,
             is_by_line,
             indentation: None,
+        };
+        if !is_by_line {
+            // Known from the beginning, also to those who go on in the middle.
+            reader.skip_between()?;
         }
+        Ok(reader)
     }
 
     pub(super) fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
@@ -73,21 +78,22 @@ impl<R: Read> JsonReader<R> {
             return Ok(None);
         }
         let (line, offset) = (self.window.line(), self.window.position());
-        let (size, is_whole) = self.measure()?;
+        let (size, has_end) = self.measure()?;
         let start = self.window.start();
+        if !has_end || is_run_together(&self.window.bytes()[..size]) {
+            let content = Err(self.recover()?);
+            return Ok(Some(Row {
+                line,
+                offset,
+                raw: &[],
+                content,
+            }));
+        }
+        // A bracket too many is something, or it would be looked at for ever.
+        let size = size.max(1);
         self.window.take_counting(size);
-        let fault = if is_whole {
-            None
-        } else {
-            Some(self.recover(size)?)
-        };
-        // Recovering may have moved the buffer on.
-        let raw: &[u8] = if is_whole {
-            self.window.slice((start, start + size)).trim_ascii_end()
-        } else {
-            &[]
-        };
-        let content = fault.map_or_else(|| update(raw), Err);
+        let raw = self.window.slice((start, start + size)).trim_ascii_end();
+        let content = update(raw);
         Ok(Some(Row {
             line,
             offset,
@@ -133,9 +139,10 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Goes to where the next object probably begins; the broken one was read for so many bytes.
-    fn recover(&mut self, size: usize) -> io::Result<Fault> {
+    /// Goes to where the next object probably begins behind one that is broken.
+    fn recover(&mut self) -> io::Result<Fault> {
         let indentation = self.indentation.unwrap_or(0);
+        let column = self.window.line_length()?.unwrap_or(LONGEST_ROW) as u64;
         loop {
             self.window.skip_line()?;
             while self.window.bytes().len() <= indentation && self.window.fill()? {}
@@ -145,11 +152,16 @@ impl<R: Read> JsonReader<R> {
                     .iter()
                     .all(|byte| matches!(byte, b' ' | b'\t' | b','));
             if is_next || bytes.is_empty() {
-                let column = size as u64;
                 return Ok(Fault::Json { line: 0, column });
             }
         }
     }
+}
+
+/// Whether brackets that match over several lines are no JSON: then one is missing, and what
+/// seems to be one object may be several.
+fn is_run_together(bytes: &[u8]) -> bool {
+    bytes.contains(&b'\n') && serde_json::from_slice::<IgnoredAny>(bytes).is_err()
 }
 
 /// Looks for the end of an object, byte by byte.
@@ -325,5 +337,41 @@ impl<'de> Deserialize<'de> for Text<'de> {
         deserializer
             .deserialize_str(Visit)
             .map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of the rows, each with whether it can be read.
+    fn rows(text: &str) -> Vec<(u64, bool)> {
+        let mut reader = JsonReader::new(Window::new(text.as_bytes()), false).expect("it reads");
+        let mut rows = Vec::new();
+        while let Some(row) = reader.next_row().expect("it reads") {
+            rows.push((row.line, row.content.is_ok()));
+            assert!(rows.len() < 20, "{rows:?}");
+        }
+        rows
+    }
+
+    #[test]
+    fn a_bracket_too_few_or_too_many_is_one_broken_row() {
+        assert_eq!(
+            rows("[{\"a\": 1}}, {\"a\": 2}]"),
+            [(1, true), (1, false), (1, true)]
+        );
+        let missing = "[\n  {\"a\": 1,\n  {\"a\": [2,\n 3]},\n  {\"a\": 3\n]\n";
+        assert_eq!(rows(missing), [(2, false), (3, true), (5, false)]);
+        assert_eq!(
+            rows("{\n \"a\": {\"b\": [\"}\"]}\n}\n{\"a\": 1}"),
+            [(1, true), (4, true)]
+        );
+        assert_eq!(rows("[{\"a\": \"x}]"), [(1, false)]);
+        assert_eq!(
+            rows("[1, \"two\", null]"),
+            [(1, false), (1, false), (1, false)]
+        );
+        assert_eq!(rows("[]"), []);
     }
 }

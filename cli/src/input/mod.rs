@@ -132,7 +132,7 @@ impl Source {
                 .map_err(|trouble| Failure::usage(format!("{}: {trouble}", path.display())))?,
             Form::Json | Form::Ndjson => {
                 let is_by_line = form == Form::Ndjson;
-                Reader::Json(JsonReader::new(window, is_by_line))
+                Reader::Json(JsonReader::new(window, is_by_line).map_err(failed)?)
             }
         };
         Ok(Self { reader })
@@ -223,4 +223,90 @@ pub fn beside(path: &Path, what: &str, extension: Option<&str>) -> PathBuf {
         name.push(format!(".{extension}"));
     }
     path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    type Seen = (u64, u64, Vec<u8>, bool);
+
+    fn seen(row: &Row<'_>) -> Seen {
+        (row.line, row.offset, row.raw.to_vec(), row.content.is_ok())
+    }
+
+    /// Every row of a text; each is also found when somebody goes to it.
+    fn rows<R>(
+        open: impl Fn() -> R,
+        next: impl Fn(&mut R) -> Option<Seen>,
+        go_to: impl Fn(&mut R, u64, u64),
+        most: usize,
+    ) {
+        let (mut reader, mut again) = (open(), open());
+        let mut last = None;
+        let mut count = 0;
+        while let Some(row) = next(&mut reader) {
+            count += 1;
+            assert!(count <= most && Some(row.1) > last, "it goes on");
+            last = Some(row.1);
+            go_to(&mut again, row.1, row.0);
+            assert_eq!(next(&mut again), Some(row));
+        }
+    }
+
+    #[test]
+    fn whatever_is_in_a_file_comes_to_an_end_and_is_found_again() {
+        const PARTS: &[&str] = &[
+            "{",
+            "}",
+            "[",
+            "]",
+            "\"",
+            "\"",
+            ",",
+            ":",
+            "\n",
+            "\n",
+            "\r",
+            " ",
+            "a",
+            "1",
+            "\\",
+            "é",
+            "{\"order_id\":\"1\"}",
+            "#katalys: x\n",
+            "\n  {\"a\": 1}",
+            "x,y,z\n",
+            "\"p,\nq\"",
+        ];
+        let reading = Reading {
+            input: None,
+            maps: Vec::new(),
+            delimiter: None,
+        };
+        for seed in 0..3_000 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let parts = (0..random.usize(0..40)).map(|_| PARTS[random.usize(0..PARTS.len())]);
+            let mut text: Vec<u8> = parts.flat_map(str::bytes).collect();
+            if let Some(byte) = text.first_mut().filter(|_| random.u8(0..9) == 0) {
+                *byte = 0xff;
+            }
+            for is_by_line in [false, true] {
+                rows(
+                    || JsonReader::new(Window::new(Cursor::new(&text)), is_by_line).unwrap(),
+                    |reader| reader.next_row().unwrap().as_ref().map(seen),
+                    |reader, offset, line| reader.window.go_to(offset, line).unwrap(),
+                    text.len(),
+                );
+            }
+            let csv = [b"order_id,b,c\n", &text[..]].concat();
+            rows(
+                || CsvReader::new(Window::new(Cursor::new(&csv)), &reading).unwrap(),
+                |reader| reader.next_row().unwrap().as_ref().map(seen),
+                |reader, offset, line| reader.window.go_to(offset, line).unwrap(),
+                csv.len(),
+            );
+        }
+    }
 }
