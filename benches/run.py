@@ -53,14 +53,14 @@ wrk.body = string.rep("x", 350)
 
 def main(arguments: list[str]) -> None:
     seconds = arguments.pop(0) if arguments and re.fullmatch(r"[\d.]+", arguments[0]) else "1"
-    wanted = arguments or ["sizes", "rust", "python", "node", "php", "outbox"]
+    wanted = arguments or ["sizes", "rust", "python", "node", "php", "outbox", "command"]
     # Settings of this machine's own would decide what is measured.
     for name in ("SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
     with tempfile.TemporaryDirectory() as folder, server(Path(folder)) as ca_file:
         benches = {"sizes": sizes, "rust": rust, "python": python, "node": node, "php": php,
-                   "outbox": outbox}  # fmt: skip
+                   "outbox": outbox, "command": command}  # fmt: skip
         show_head()
         for name in wanted:
             for row in benches[name](ca_file, seconds):
@@ -153,6 +153,11 @@ def outbox(ca_file: Path, seconds: str):
     install_wheel()
     yield from json_lines(sys.executable, ROOT / "benches/python/outbox.py", seconds)
     yield from json_lines("node", node_folder() / "outbox.js", seconds)
+
+
+def command(_ca_file: Path, _seconds: str):
+    script = ROOT / "benches/command.py"
+    yield from json_lines(sys.executable, script, DIST / "katalys", rust_bench(), PLAIN)
 
 
 def output(*command) -> str:
