@@ -58,9 +58,11 @@ impl Item {
         }
     }
 
-    fn order_id(&self) -> Value {
-        let payload: Value = serde_json::from_slice(self.payload()).unwrap_or_default();
-        payload["order_id"].clone()
+    fn order_id(&self) -> String {
+        match self {
+            Self::Dead(letter) => letter.order_id(),
+            Self::Pending(update) => update.order_id(),
+        }
     }
 
     fn line(&self, output: &Output) -> String {
@@ -111,13 +113,11 @@ pub fn list(client: &Client, wish: &Wish, output: &Output) -> Result<(), Failure
         if output.json {
             let mut facts = item.facts();
             if wish.show_orders {
-                facts["order_id"] = item.order_id();
+                facts["order_id"] = item.order_id().into();
             }
             output.line(&facts.to_string());
         } else if wish.show_orders {
-            let order = item.order_id();
-            let order = order.as_str().unwrap_or_default();
-            output.line(&format!("{}  {order}", item.line(output)));
+            output.line(&format!("{}  {}", item.line(output), item.order_id()));
         } else {
             output.line(&item.line(output));
         }

@@ -267,6 +267,13 @@ pub struct PendingUpdate {
     pub failures: u32,
 }
 
+impl PendingUpdate {
+    /// The order it is about, as the payload has it.
+    pub fn order_id(&self) -> String {
+        field_of(&self.payload, "order_id")
+    }
+}
+
 /// Leaves out the payload: it is customer data.
 impl std::fmt::Debug for PendingUpdate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
