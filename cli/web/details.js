@@ -302,11 +302,11 @@ function records(order) {
           : shown(row[part])
         : '–';
     return section(
-      group.list === 'discounts' ? 'Discounts' : 'Line items',
+      titleOf(group),
       rows.size,
       h(
         'div',
-        { class: 'table-box' },
+        { class: 'table-box', tabindex: '0', role: 'group', 'aria-label': titleOf(group) },
         h(
           'table',
           {},
@@ -355,6 +355,11 @@ function records(order) {
       ),
     );
   });
+}
+
+/** `line_items` as a heading: Line items. */
+function titleOf({ list }) {
+  return list.charAt(0).toUpperCase() + list.slice(1).replace('_', ' ');
 }
 
 function numbered(group, key) {

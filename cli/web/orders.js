@@ -153,7 +153,8 @@ function settle(answer) {
     : plural(state.all, 'order');
   body.style.height = `${Math.max(state.total, 1) * ROW}px`;
   draw();
-  state.seen = Math.max(state.seen, answer.revision);
+  state.seen = answer.cursor;
+  if (!document.documentElement.dataset.drawn) performance.mark('rows');
   document.documentElement.dataset.drawn = String(answer.revision);
 }
 

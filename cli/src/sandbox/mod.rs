@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("katalys sandbox: {message}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Page {
 #[derive(Serialize)]
 struct Counts {
     revision: u64,
+    /// The newest request's number.
+    cursor: i64,
     all_orders: u64,
     all_updates: u64,
 }
@@ -208,6 +210,7 @@ impl Books {
             sites: self.sites.clone(),
             tick: Counts {
                 revision: self.tick.revision,
+                cursor: self.next_seq - 1,
                 all_orders: self.tick.orders,
                 all_updates: self.tick.updates,
             },

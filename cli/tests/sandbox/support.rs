@@ -1,6 +1,7 @@
 //! A sandbox of its own for a test, and the plainest client for it.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -172,10 +173,10 @@ impl Client {
             body.len()
         );
         if !headers.iter().any(|(name, _)| *name == "Host") {
-            head += &format!("Host: {}\r\n", self.address);
+            let _ = write!(head, "Host: {}\r\n", self.address);
         }
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let request = [head.as_bytes(), b"\r\n", body].concat();
         self.stream.get_mut().write_all(&request)?;
