@@ -109,13 +109,11 @@ faults.start();
 addEventListener('hashchange', fromAddress);
 addEventListener('keydown', onKey);
 
-const about = api.about().then((given) => {
+api.about().then((given) => {
   details.setAbout(given);
-  orders.setEndpoint(given.endpoint);
   byId('endpoint-url').textContent = given.endpoint;
   byId('endpoint').addEventListener('click', () => copy(given.endpoint, 'the endpoint'));
 });
-await about;
 fromAddress();
 refresh();
 api.watch((tick) => {

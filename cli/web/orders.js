@@ -26,7 +26,8 @@ const state = {
   total: 0,
   all: 0,
   pages: new Map(),
-  generation: 0,
+  asked: 0,
+  answered: 0,
   active: 0,
   seen: 0,
   opened: null,
@@ -36,7 +37,7 @@ const state = {
 let grid;
 let body;
 let open;
-let endpoint = '';
+const endpoint = `${location.origin}/v2/_tr_offline`;
 
 export function start(options) {
   open = options.open;
@@ -67,10 +68,6 @@ export function start(options) {
   filters.addEventListener('submit', (event) => event.preventDefault());
   filters.addEventListener('reset', () => setTimeout(onFilter));
   byId('clear').addEventListener('click', clearAll);
-}
-
-export function setEndpoint(url) {
-  endpoint = url;
 }
 
 async function clearAll(event) {
@@ -121,20 +118,21 @@ function onFilter() {
 
 /** Asks anew for the rows in sight; what was there stays until the answer comes. */
 export async function refresh() {
-  state.generation += 1;
-  const generation = state.generation;
+  state.asked += 1;
+  const { asked } = state;
+  const wanted = JSON.stringify(query());
   const [first, last] = pagesInSight();
-  const asked = [];
-  for (let page = first; page <= last; page += 1) asked.push(load(page, generation));
-  const loaded = await Promise.all(asked);
-  if (generation !== state.generation) return;
+  const pages = Array.from({ length: last - first + 1 }, (_, index) => load(first + index));
+  const loaded = await Promise.all(pages);
+  // An answer counts unless the filters have changed, or a later one was faster.
+  if (wanted !== JSON.stringify(query()) || asked < state.answered) return;
+  state.answered = asked;
   state.pages = new Map(loaded.map((answer, index) => [first + index, answer.orders]));
   settle(loaded[0]);
 }
 
-async function load(page, generation) {
-  const answer = await api.orders({ ...query(), offset: page * PAGE, limit: PAGE });
-  return { ...answer, generation };
+function load(page) {
+  return api.orders({ ...query(), offset: page * PAGE, limit: PAGE });
 }
 
 function settle(answer) {
@@ -299,10 +297,10 @@ function orderRow(order, now) {
 async function fetchPage(page) {
   if (state.waiting.has(page)) return;
   state.waiting.add(page);
-  const { generation } = state;
+  const { answered } = state;
   try {
-    const answer = await load(page, generation);
-    if (generation !== state.generation) return;
+    const answer = await load(page);
+    if (answered !== state.answered) return;
     state.pages.set(page, answer.orders);
   } finally {
     state.waiting.delete(page);

@@ -1,10 +1,12 @@
 //! What the sandbox has received, in `SQLite`: one thread owns it, records what arrives in groups
 //! and answers questions in between.
 
+mod names;
 mod query;
 mod record;
 mod schema;
 
+use names::Names;
 pub use query::{Filter, Found};
 pub use record::{Arrival, Content};
 
@@ -36,6 +38,8 @@ pub struct Books {
     sites: HashMap<String, u64>,
     /// The orders of the filter that was asked for last, with the revision it holds for.
     listed: Option<(u64, Filter, Vec<i64>)>,
+    /// Every id, for searching; none until it is asked for, and after orders were merged.
+    names: Option<Names>,
 }
 
 type Question = Box<dyn FnOnce(&mut Books) + Send>;
@@ -119,6 +123,7 @@ impl Books {
             statuses: HashMap::new(),
             sites: HashMap::new(),
             listed: None,
+            names: None,
         };
         books.count()?;
         Ok(books)
@@ -188,6 +193,7 @@ impl Books {
         self.statuses.clear();
         self.sites.clear();
         self.listed = None;
+        self.names = None;
         self.tick = Tick {
             revision: self.tick.revision + 1,
             ..Tick::default()

@@ -1,19 +1,20 @@
 //! Answers questions about the records: lists, one order, the stream of updates.
 
 use super::record::{Merged, Outcome, count_up, read_fields};
-use super::{Books, Tick};
+use super::{Books, Names, Tick};
 use crate::sandbox::update::iso_time;
 use katalys_core::{Call, Fields, Problem, Validation, Value};
 use rusqlite::{OptionalExtension, Row, ToSql, params};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Which orders a list is of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// A part of the id, or the whole of one that was merged into it.
+    /// A part of the id, or of one that was merged into it.
     pub order_id: Option<String>,
     pub status: Option<String>,
     pub site_id: Option<String>,
@@ -144,6 +145,8 @@ const SUMMARY: &str = "SELECT order_id, site_id, status, sale, currency, order_t
     last_ms, updates, ignored, warnings, order_count, last_seq, order_no FROM orders";
 const ENTRY: &str = "SELECT seq, received_ms, site_id, order_id, outcome, status, fault, refusal, \
     payload, ignored, warnings FROM updates";
+/// An id that more orders have in theirs is looked for in the list instead.
+const MOST_NAMED: usize = 1000;
 /// So many requests of one order are shown on the page.
 const LONGEST_TIMELINE: u64 = 500;
 
@@ -164,6 +167,7 @@ impl Books {
         };
         let (refused, faulted) = (with(Outcome::Refused)?, with(Outcome::Faulted)?);
         let orders = number("SELECT count(*) FROM orders")?;
+        self.names = None;
         self.tick = Tick {
             revision: self.tick.revision.max(unsigned(last)) + 1,
             orders: unsigned(orders),
@@ -233,7 +237,10 @@ impl Books {
         let holds =
             matches!(&self.listed, Some((of, asked, _)) if *of == revision && asked == filter);
         if !holds {
-            let matching = self.scan(filter)?;
+            let matching = match self.named(filter)? {
+                Some(orders) => self.narrow(filter, &orders)?,
+                None => self.scan(filter)?,
+            };
             self.listed = Some((revision, filter.clone(), matching));
         }
         Ok(self
@@ -242,40 +249,58 @@ impl Books {
             .map_or(&[], |(_, _, matching)| matching))
     }
 
-    fn scan(&self, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
-        let mut sql = "SELECT order_no FROM orders INDEXED BY listed WHERE 1".to_owned();
-        let mut values: Vec<&dyn ToSql> = Vec::new();
-        let mut add = |condition: &str, value| {
-            sql.push_str(condition);
-            values.push(value);
+    /// The few orders that have the wanted part in one of their ids; none if they are many.
+    fn named(&mut self, filter: &Filter) -> rusqlite::Result<Option<Vec<i64>>> {
+        let Some(part) = &filter.order_id else {
+            return Ok(None);
         };
-        if let Some(part) = &filter.order_id {
-            add(" AND (instr(order_id, ?) > 0", part);
-            add(
-                " OR order_no IN (SELECT order_no FROM ids WHERE order_id = ?))",
-                part,
-            );
+        if self.names.is_none() {
+            self.names = Some(self.all_names()?);
         }
-        for (condition, value) in [
-            (" AND status = ?", &filter.status),
-            (" AND site_id = ?", &filter.site_id),
-        ] {
-            if let Some(value) = value {
-                add(condition, value);
-            }
+        let names = self.names.as_ref();
+        Ok(names.and_then(|names| names.find(part, MOST_NAMED)))
+    }
+
+    fn all_names(&self) -> rusqlite::Result<Names> {
+        let mut names = Names::default();
+        let mut rows = self
+            .connection
+            .prepare_cached("SELECT order_id, order_no FROM ids")?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            names.add(row.get_ref(0)?.as_str()?, row.get(1)?);
         }
-        for (condition, value) in [
-            (" AND placed_ms >= ?", &filter.from),
-            (" AND placed_ms < ?", &filter.to),
-        ] {
-            if let Some(value) = value {
-                add(condition, value);
-            }
+        Ok(names)
+    }
+
+    /// Those of some orders that the rest of the filter lets through, newest change first.
+    fn narrow(&self, filter: &Filter, orders: &[i64]) -> rusqlite::Result<Vec<i64>> {
+        let rest = Filter {
+            order_id: None,
+            ..filter.clone()
+        };
+        let (conditions, values) = rest.conditions();
+        let sql = format!("SELECT last_seq FROM orders WHERE order_no = ?{conditions}");
+        let mut row = self.connection.prepare_cached(&sql)?;
+        let mut found = Vec::with_capacity(orders.len());
+        for order_no in orders {
+            let values: Vec<&dyn ToSql> = std::iter::once(order_no as &dyn ToSql)
+                .chain(values.iter().copied())
+                .collect();
+            let last_seq: Option<i64> = row
+                .query_row(values.as_slice(), |row| row.get(0))
+                .optional()?;
+            found.extend(last_seq.map(|last_seq| (Reverse(last_seq), *order_no)));
         }
-        if filter.flagged {
-            sql.push_str(" AND flagged");
-        }
-        sql.push_str(" ORDER BY last_seq DESC");
+        found.sort_unstable();
+        Ok(found.into_iter().map(|(_, order_no)| order_no).collect())
+    }
+
+    fn scan(&self, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
+        let (conditions, values) = filter.conditions();
+        let sql = format!(
+            "SELECT order_no FROM orders INDEXED BY listed WHERE 1{conditions} ORDER BY last_seq DESC"
+        );
         let mut rows = self.connection.prepare_cached(&sql)?;
         rows.query_map(values.as_slice(), |row| row.get(0))?
             .collect()
@@ -420,6 +445,37 @@ impl Books {
 
     pub const fn tick(&self) -> Tick {
         self.tick
+    }
+}
+
+impl Filter {
+    /// What stands after WHERE, and its values.
+    fn conditions(&self) -> (String, Vec<&dyn ToSql>) {
+        let mut sql = String::new();
+        let mut values: Vec<&dyn ToSql> = Vec::new();
+        let mut add = |condition: &str, value| {
+            sql.push_str(condition);
+            values.push(value);
+        };
+        if let Some(part) = &self.order_id {
+            add(" AND instr(order_id, ?) > 0", part);
+        }
+        if let Some(status) = &self.status {
+            add(" AND status = ?", status);
+        }
+        if let Some(site_id) = &self.site_id {
+            add(" AND site_id = ?", site_id);
+        }
+        if let Some(from) = &self.from {
+            add(" AND placed_ms >= ?", from);
+        }
+        if let Some(to) = &self.to {
+            add(" AND placed_ms < ?", to);
+        }
+        if self.flagged {
+            sql.push_str(" AND flagged");
+        }
+        (sql, values)
     }
 }
 

@@ -173,10 +173,13 @@ impl Books {
             .optional()
     }
 
-    fn name(&self, site_id: &str, order_id: &str, order_no: i64) -> rusqlite::Result<()> {
+    fn name(&mut self, site_id: &str, order_id: &str, order_no: i64) -> rusqlite::Result<()> {
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO ids VALUES (?1, ?2, ?3)")?
             .execute(params![order_id, site_id, order_no])?;
+        if let Some(names) = &mut self.names {
+            names.add(order_id, order_no);
+        }
         Ok(())
     }
 
@@ -203,6 +206,7 @@ impl Books {
                 .prepare_cached("DELETE FROM orders WHERE order_no = ?1")?
                 .execute([from])?;
             self.tick.orders -= 1;
+            self.names = None;
             count_down(&mut self.statuses, &newer.status);
             count_down(&mut self.sites, &newer.site_id);
         }
