@@ -62,7 +62,7 @@ export function start(options) {
   grid.addEventListener('keydown', onKey);
   grid.addEventListener('click', onClick);
   new ResizeObserver(draw).observe(grid);
-  setInterval(draw, 10_000);
+  setInterval(draw, 5000);
   const filters = byId('filters');
   filters.addEventListener('input', onFilter);
   filters.addEventListener('submit', (event) => event.preventDefault());

@@ -9,13 +9,14 @@ use super::update::{self, Refusal};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use jiff::Timestamp;
 use std::future;
 use std::sync::Arc;
 
 /// The clients' own limit is 256 KiB; a little over it is still read, so that it can be shown.
 const LARGEST_BODY: usize = 272 * 1024;
+const MOST_READ: usize = 16 * 1024 * 1024;
 
 pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Answer {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
@@ -116,12 +117,23 @@ impl Read {
     }
 }
 
-async fn read_body(body: Body) -> Result<Vec<u8>, StatusCode> {
-    match Limited::new(body, LARGEST_BODY).collect().await {
-        Ok(collected) => Ok(collected.to_bytes().into()),
-        Err(error) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => Err(StatusCode::BAD_REQUEST),
+/// Reads on for a while where the body is too large, so that the client gets to its answer.
+async fn read_body(mut body: Body) -> Result<Vec<u8>, StatusCode> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        let data = frame.into_data().unwrap_or_default();
+        length += data.len();
+        if length <= LARGEST_BODY {
+            bytes.extend_from_slice(&data);
+        } else if length > MOST_READ {
+            break;
+        }
     }
+    if length > LARGEST_BODY {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(bytes)
 }
 
 async fn carry_out(fault: Fault, due: Answer, connection: Option<Arc<Connection>>) -> Answer {

@@ -249,7 +249,7 @@ fn what_cannot_be_recorded_is_refused_with_the_reason_and_shown() {
     let sandbox = Sandbox::start(&[]);
     let large = format!(
         r#"{{"site_id":"a","order_id":"1","note":"{}"}}"#,
-        "x".repeat(300 * 1024)
+        "x".repeat(4 * 1024 * 1024)
     );
     for (body, status, reason) in [
         ("", 400, "empty"),
