@@ -198,6 +198,10 @@ class Client:
     function updateOrder($order, $fields) { echo json_encode(["site_id" => $this->site, "order_id" => $order] + $fields); } }\n`;
   const fromPhp = execFileSync('php', ['-r', shim + php], { encoding: 'utf8' });
   assert.deepEqual(JSON.parse(fromPhp), updates[0].payload);
+  const include = new URL('../../include', import.meta.url).pathname;
+  execFileSync('cc', ['-std=c99', '-Wall', '-Werror', '-fsyntax-only', '-I', include, '-xc', '-'], {
+    input: await take('C'),
+  });
   const rust = await take('Rust');
   assert.ok(rust.includes('"it\'s \\"q\\" \\\\ $HOME `x` \\u{202e} #{1} <?php ?> \\n2nd"'), rust);
   assert.ok(rust.includes('.set("none", Value::Null)'), rust);

@@ -34,10 +34,23 @@ export async function send(update) {
   return answer.status;
 }
 
-/** Calls back with the counts whenever something changed, and says whether it is connected. */
+/**
+ * Calls back with the counts whenever something changed, and says whether it is connected. A tab
+ * that is not looked at gives its connection back, since a browser has few of them per server.
+ */
 export function watch(changed, connected) {
-  const source = new EventSource('/_sandbox/events');
-  source.addEventListener('change', (event) => changed(JSON.parse(event.data)));
-  source.addEventListener('open', () => connected(true));
-  source.addEventListener('error', () => connected(false));
+  let source = null;
+  const look = () => {
+    if (document.hidden) {
+      source?.close();
+      source = null;
+    } else if (!source) {
+      source = new EventSource('/_sandbox/events');
+      source.addEventListener('change', (event) => changed(JSON.parse(event.data)));
+      source.addEventListener('open', () => connected(true));
+      source.addEventListener('error', () => connected(false));
+    }
+  };
+  document.addEventListener('visibilitychange', look);
+  look();
 }

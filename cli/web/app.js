@@ -2,7 +2,7 @@
 
 import * as api from './api.js';
 import * as details from './details.js';
-import { byId, copy, h } from './dom.js';
+import { byId, copy, h, say } from './dom.js';
 import * as faults from './faults.js';
 import { number } from './format.js';
 import * as orders from './orders.js';
@@ -106,6 +106,10 @@ orders.start({ open: openOrder });
 details.start({ close: closeOrder });
 requests.start({ open: openOrder });
 faults.start();
+addEventListener('unhandledrejection', (event) => {
+  say(event.reason?.message ?? 'Something went wrong');
+  event.preventDefault();
+});
 addEventListener('hashchange', fromAddress);
 addEventListener('keydown', onKey);
 

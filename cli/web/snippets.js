@@ -119,10 +119,62 @@ ${lines.join('').replace(/\n$/, '')};
 `;
 }
 
+function c({ endpoint, payload }) {
+  const octal = (char) =>
+    [...new TextEncoder().encode(char)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`);
+  const text = (value) => {
+    const plain = value.replace(/[\\"?]/g, (char) => `\\${char}`);
+    return `TEXT("${plain.replace(HIDDEN, (char) => octal(char).join(''))}")`;
+  };
+  const set = (key, value) => {
+    if (typeof value === 'string') return [`set_text(fields, ${key}, ${text(value)})`];
+    if (value === null) return [`set_null(fields, ${key})`];
+    if (typeof value === 'boolean') return [`set_bool(fields, ${key}, ${value})`];
+    if (Number.isSafeInteger(value)) return [`set_int(fields, ${key}, ${value})`];
+    if (typeof value === 'number') return [`set_float(fields, ${key}, ${value})`];
+    const isList = Array.isArray(value);
+    const inner = isList
+      ? value.flatMap((item) => set('NULL, 0', item))
+      : Object.entries(value).flatMap(([name, item]) => set(text(name), item));
+    return [`open_${isList ? 'list' : 'record'}(fields, ${key})`, ...inner, 'close(fields)'];
+  };
+  const calls = fieldsOf(payload).flatMap(([key, value]) => set(text(key), value));
+  return `#include <katalys.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT(text) text, strlen(text)
+
+int main(void) {
+    katalys_fields *fields = katalys_fields_new();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    katalys_code code;
+
+    katalys_fields_set_text(fields, TEXT("site_id"), ${text(String(payload.site_id))});
+    katalys_fields_set_text(fields, TEXT("endpoint"), ${text(endpoint)});
+    code = katalys_client_new(fields, &client, &result);
+    katalys_fields_free(&fields);
+    if (code == KATALYS_OK) {
+        katalys_result_free(&result);
+        fields = katalys_fields_new();
+${calls.map((call) => `        katalys_fields_${call};\n`).join('')}        code = katalys_update_order(client, ${text(String(payload.order_id))}, fields, &result);
+    }
+    if (code != KATALYS_OK) fprintf(stderr, "%s\\n", katalys_result_message(result));
+    katalys_result_free(&result);
+    katalys_fields_free(&fields);
+    katalys_client_free(&client);
+    return code == KATALYS_OK ? 0 : 1;
+}
+`;
+}
+
 export const LANGUAGES = [
   ['curl', curl],
   ['Python', python],
   ['Node', node],
   ['PHP', php],
+  ['C', c],
   ['Rust', rust],
 ];

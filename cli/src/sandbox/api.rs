@@ -209,7 +209,10 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
             "status and site_id need an order_id",
         );
     }
-    let timeout = Duration::from_secs_f64(query.timeout.unwrap_or(5.0).clamp(0.0, LONGEST_WAIT));
+    let seconds = query.timeout.unwrap_or(5.0).min(LONGEST_WAIT);
+    let Ok(timeout) = Duration::try_from_secs_f64(seconds) else {
+        return answer::error(StatusCode::BAD_REQUEST, "timeout is in seconds, 0 or more");
+    };
     let expected = Expectation {
         order_id: query.order_id.clone(),
         site_id: query.site_id.clone(),

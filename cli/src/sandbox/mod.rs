@@ -23,6 +23,7 @@ use tokio::sync::watch;
 /// It treats updates as the endpoint does, and unlike it shows everything that was ignored or is
 /// suspicious. Point a client at it with `KATALYS_ENDPOINT`, or with its `endpoint` option.
 #[derive(Args)]
+#[command(args_override_self = true)]
 pub struct Arguments {
     /// The port to listen on; 0 takes a free one.
     #[arg(long, default_value_t = 8321)]

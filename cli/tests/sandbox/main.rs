@@ -374,7 +374,10 @@ fn waiting_ends_when_it_holds_or_when_the_time_is_up() {
         sandbox.get("/_sandbox/wait?updates=3&timeout=5").json()["updates"],
         3
     );
-    assert_eq!(sandbox.get("/_sandbox/wait?status=paid").status, 400);
+    for wrong in ["status=paid", "timeout=-1", "timeout=soon", "updates=-1"] {
+        let path = format!("/_sandbox/wait?{wrong}");
+        assert_eq!(sandbox.get(&path).status, 400, "{wrong}");
+    }
 }
 
 #[test]
