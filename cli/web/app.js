@@ -4,7 +4,7 @@ import * as api from './api.js';
 import * as details from './details.js';
 import { byId, copy, h, say } from './dom.js';
 import * as faults from './faults.js';
-import { number } from './format.js';
+import { keepTime, number } from './format.js';
 import * as orders from './orders.js';
 import * as requests from './requests.js';
 
@@ -112,6 +112,7 @@ addEventListener('unhandledrejection', (event) => {
 });
 addEventListener('hashchange', fromAddress);
 addEventListener('keydown', onKey);
+setInterval(keepTime, 5000);
 
 api.about().then((given) => {
   details.setAbout(given);

@@ -2,7 +2,18 @@
 
 import * as api from './api.js';
 import { byId, copy, h, icon } from './dom.js';
-import { ago, badge, keyOf, moment, money, number, placed, plural, shown, time } from './format.js';
+import {
+  badge,
+  keyOf,
+  moment,
+  money,
+  number,
+  placed,
+  plural,
+  shown,
+  since,
+  time,
+} from './format.js';
 import { LANGUAGES } from './snippets.js';
 
 const MOST_REMARKS = 6;
@@ -159,7 +170,7 @@ function facts(order) {
       h(
         'time',
         { datetime: order.last_received_at, title: moment(order.last_received_at) },
-        ago(order.last_received_at),
+        since(order.last_received_at),
       ),
     ),
   );
@@ -525,7 +536,8 @@ function event({ entry, changes, position }, order) {
       h(
         'time',
         { datetime: entry.received_at, title: moment(entry.received_at) },
-        `${time(entry.received_at)}, ${ago(entry.received_at)}`,
+        `${time(entry.received_at)}, `,
+        since(entry.received_at),
       ),
     ),
     changes && changeList(changes),

@@ -35,6 +35,15 @@ export function ago(iso, now = Date.now()) {
   return relative.format(-Math.trunc(seconds / step[2]), step[1]);
 }
 
+/** The same, kept up to date by `keepTime`. */
+export const since = (iso) => h('span', { 'data-ago': iso }, ago(iso));
+
+export function keepTime() {
+  for (const item of document.querySelectorAll('[data-ago]')) {
+    item.textContent = ago(item.dataset.ago);
+  }
+}
+
 export const moment = (iso) => exact.format(Date.parse(iso));
 export const time = (iso) => clock.format(Date.parse(iso));
 

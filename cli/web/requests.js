@@ -3,7 +3,7 @@
 import * as api from './api.js';
 import { describe } from './details.js';
 import { byId, h, icon } from './dom.js';
-import { ago, moment, number, plural, time } from './format.js';
+import { moment, number, plural, since, time } from './format.js';
 
 const NEWEST = 200;
 let place;
@@ -85,7 +85,7 @@ function line(entry) {
         'time',
         { datetime: entry.received_at, title: moment(entry.received_at) },
         time(entry.received_at),
-        h('span', { class: 'faint' }, ` ${ago(entry.received_at)}`),
+        h('span', { class: 'faint' }, ' ', since(entry.received_at)),
       ),
     ),
     h('td', {}, h('span', { class: `answer a${String(entry.status)[0]}` }, answered)),

@@ -2,6 +2,7 @@
 
 mod support;
 
+use katalys_core::{Fields, Language};
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::process::Command;
@@ -558,6 +559,62 @@ fn rates_are_limited_and_chance_is_as_told() {
         .filter(|_| sandbox.send(&update("luck", &json!({}))) == 500)
         .count();
     assert!((120..280).contains(&failed), "{failed} of 400");
+}
+
+#[test]
+fn the_library_gets_through_every_fault_that_passes_and_leaves_nothing_to_remark() {
+    let faults = [
+        "status=503,next=1",
+        "reset=before,next=1",
+        "reset=after,apply,next=1",
+        "redirect=/login,next=1",
+        "status=200,next=1",
+        "rate=1000",
+    ];
+    let arguments: Vec<&str> = faults
+        .iter()
+        .flat_map(|fault| ["--fault", *fault])
+        .collect();
+    let sandbox = Sandbox::start(&arguments);
+    let endpoint = format!("http://{}/v2/_tr_offline", sandbox.address);
+    let options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("endpoint", &endpoint)
+        .set("timeout", 60)
+        .set("proxy", "");
+    let client = katalys_core::Client::with_options(Language::Rust, &options).expect("a client");
+    let item = Fields::from([
+        ("title", "Wellness Bundle #4"),
+        ("sku", "WLNS"),
+        ("price", "19.20"),
+    ]);
+    let order = Fields::new()
+        .set("order_status", "paid")
+        .set("sale_amount", "25.67")
+        .set("shipping_amount", "4.99")
+        .set("tax_amount", "1.48")
+        .set("email_address", "email@example.com")
+        .set("line_items", vec![item]);
+    let receipt = client.report_order("1001", order).expect("a receipt");
+    assert_eq!(receipt.attempts, 6);
+    client
+        .update_order("1001", [("order_status", "refunded")])
+        .expect("a receipt");
+    let order = sandbox.order("1001");
+    assert_eq!(order["fields"]["line_item_1_sku"], "WLNS");
+    assert_eq!(order["fields"]["order_status"], "refunded");
+    let updates = order["updates"].as_array().expect("a list");
+    assert_eq!(
+        updates.len(),
+        3,
+        "the answer that was lost made one of them come twice"
+    );
+    for update in updates {
+        assert_eq!(
+            (&update["ignored"], &update["warnings"]),
+            (&json!([]), &json!([]))
+        );
+    }
 }
 
 #[test]
