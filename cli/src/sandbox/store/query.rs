@@ -357,9 +357,9 @@ impl Books {
     }
 
     fn other_ids(&self, order_no: i64, own: &str) -> rusqlite::Result<Vec<String>> {
-        let mut rows = self
-            .connection
-            .prepare_cached("SELECT order_id FROM ids WHERE order_no = ?1 AND order_id <> ?2")?;
+        let mut rows = self.connection.prepare_cached(
+            "SELECT order_id FROM ids WHERE order_no = ?1 AND order_id <> ?2 ORDER BY order_id",
+        )?;
         rows.query_map(params![order_no, own], |row| row.get(0))?
             .collect()
     }
