@@ -46,6 +46,42 @@ pub struct Validation {
     pub problems: Vec<Problem>,
 }
 
+impl Validation {
+    /// Checks an update of any site without a client, for tools that look at what others sent:
+    /// times need an offset, and an invalid field is an error.
+    ///
+    /// ```
+    /// use katalys_core::{Call, Fields, Validation};
+    /// let fields = Fields::new().set("order_status", "refund");
+    /// let found = Validation::of(Call::Update, "abcd.com", &"1001".into(), &fields).problems;
+    /// assert_eq!(found[0].code.as_str(), "status_misspelled");
+    /// ```
+    pub fn of(call: Call, site_id: &str, order_id: &Value<'_>, fields: &Fields<'_>) -> Self {
+        let context = Context {
+            call,
+            site_id,
+            zone: None,
+            drop_invalid: false,
+        };
+        Self::from(order::check(&context, order_id, fields))
+    }
+}
+
+impl From<Result<Checked, Vec<Problem>>> for Validation {
+    fn from(checked: Result<Checked, Vec<Problem>>) -> Self {
+        match checked {
+            Ok(checked) => Self {
+                payload: Some(checked.payload),
+                problems: checked.warnings,
+            },
+            Err(problems) => Self {
+                payload: None,
+                problems,
+            },
+        }
+    }
+}
+
 /// Shows problems and sizes only: the payload is customer data.
 impl fmt::Debug for Validation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,16 +208,7 @@ impl Client {
 
     /// The same check, for bindings.
     pub fn validate(&self, call: Call, order_id: &Value<'_>, fields: &Fields<'_>) -> Validation {
-        match order::check(&self.context(call), order_id, fields) {
-            Ok(checked) => Validation {
-                payload: Some(checked.payload),
-                problems: checked.warnings,
-            },
-            Err(problems) => Validation {
-                payload: None,
-                problems,
-            },
-        }
+        order::check(&self.context(call), order_id, fields).into()
     }
 
     /// The first half of a call, for bindings: everything that looks at the caller's values.

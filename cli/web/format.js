@@ -1,0 +1,92 @@
+// How values look.
+
+import { h } from './dom.js';
+
+const LANGUAGE = 'en';
+const numbers = new Intl.NumberFormat(LANGUAGE);
+const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: 'always', style: 'narrow' });
+const exact = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium', timeStyle: 'medium' });
+const day = new Intl.DateTimeFormat(LANGUAGE, { dateStyle: 'medium' });
+const clock = new Intl.DateTimeFormat(LANGUAGE, {
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
+export const number = (value) => numbers.format(value);
+export const plural = (count, one, many = `${one}s`) =>
+  `${number(count)} ${count === 1 ? one : many}`;
+
+const STEPS = [
+  [60, 'second', 1],
+  [3600, 'minute', 60],
+  [86400, 'hour', 3600],
+  [86400 * 30, 'day', 86400],
+];
+
+/** `3 min. ago`, and the date where that says more. */
+export function ago(iso, now = Date.now()) {
+  const time = Date.parse(iso);
+  const seconds = Math.round((now - time) / 1000);
+  if (seconds < 3 && seconds > -3) return 'now';
+  const step = STEPS.find(([limit]) => Math.abs(seconds) < limit);
+  if (!step) return day.format(time);
+  return relative.format(-Math.trunc(seconds / step[2]), step[1]);
+}
+
+/** The same, kept up to date by `keepTime`. */
+export const since = (iso) => h('span', { 'data-ago': iso }, ago(iso));
+
+export function keepTime() {
+  for (const item of document.querySelectorAll('[data-ago]')) {
+    item.textContent = ago(item.dataset.ago);
+  }
+}
+
+export const moment = (iso) => exact.format(Date.parse(iso));
+export const time = (iso) => clock.format(Date.parse(iso));
+
+const short = new Intl.DateTimeFormat(LANGUAGE, {
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** An `order_time` in this browser's zone, without what goes without saying; what can't be read
+ * stays as it was sent. */
+export function placed(text) {
+  const time = Date.parse(text?.replace(' ', 'T') ?? '');
+  if (Number.isNaN(time)) return text ?? '–';
+  const isThisYear = new Date(time).getFullYear() === new Date().getFullYear();
+  return isThisYear ? short.format(time) : day.format(time);
+}
+
+/** An amount with its currency; what is no amount is shown as it was sent. */
+export function money(amount, currency) {
+  if (amount === null || amount === undefined || amount === '') return '–';
+  const value = Number(amount);
+  if (!Number.isFinite(value) || !/^[A-Z]{3}$/.test(currency ?? '')) {
+    return `${amount} ${currency ?? ''}`.trim();
+  }
+  return new Intl.NumberFormat(LANGUAGE, {
+    style: 'currency',
+    currency,
+    currencyDisplay: 'narrowSymbol',
+  }).format(value);
+}
+
+const KNOWN = new Set(['pending', 'paid', 'refunded', 'cancelled']);
+
+export function badge(status) {
+  if (!status) return h('span', { class: 'badge none' }, 'no status');
+  const kind = KNOWN.has(status) ? status : 'other';
+  return h('span', { class: `badge ${kind}`, title: status }, status);
+}
+
+export const shown = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** The key for one order in a map: ids may hold anything but this separator's control character. */
+export const keyOf = (order) => `${order.site_id}\u001f${order.order_id}`;

@@ -1,0 +1,437 @@
+// Reports → Conversions: a list that holds only the rows in sight, however many there are.
+
+import * as api from './api.js';
+import { byId, copy, h, icon, say } from './dom.js';
+import { ago, badge, keyOf, moment, money, number, placed, plural } from './format.js';
+
+const ROW = 46;
+const HEAD = 38;
+const PAGE = 100;
+/** Rows kept ready above and below the ones in sight. */
+const SPARE = 8;
+
+const COLUMNS = [
+  ['', 'open'],
+  ['Order ID', 'id'],
+  ['Status', 'status'],
+  ['Amount', 'amount'],
+  ['Site', 'site'],
+  ['Placed', 'placed'],
+  ['Updates', 'updates'],
+  ['Notes', 'notes'],
+  ['Last', 'last'],
+];
+
+const state = {
+  total: 0,
+  all: 0,
+  pages: new Map(),
+  asked: 0,
+  answered: 0,
+  active: 0,
+  seen: 0,
+  opened: null,
+  rows: new Map(),
+  waiting: new Set(),
+};
+let grid;
+let body;
+let open;
+const endpoint = `${location.origin}/v2/_tr_offline`;
+
+export function start(options) {
+  open = options.open;
+  grid = byId('orders');
+  const head = COLUMNS.map(([title, name]) =>
+    h(
+      'div',
+      { role: 'columnheader', class: `cell ${name}` },
+      title || h('span', { class: 'offscreen' }, 'Details'),
+    ),
+  );
+  body = h('div', { role: 'rowgroup', class: 'grid-body' });
+  grid.append(
+    h(
+      'div',
+      { role: 'rowgroup', class: 'grid-head' },
+      h('div', { role: 'row', 'aria-rowindex': '1', class: 'row head' }, head),
+    ),
+    body,
+  );
+  grid.addEventListener('scroll', () => requestAnimationFrame(draw), { passive: true });
+  grid.addEventListener('keydown', onKey);
+  grid.addEventListener('click', onClick);
+  new ResizeObserver(draw).observe(grid);
+  setInterval(draw, 5000);
+  const filters = byId('filters');
+  filters.addEventListener('input', onFilter);
+  filters.addEventListener('submit', (event) => event.preventDefault());
+  filters.addEventListener('reset', () => setTimeout(onFilter));
+  byId('clear').addEventListener('click', clearAll);
+}
+
+async function clearAll(event) {
+  const button = event.currentTarget;
+  if (!button.classList.contains('sure')) {
+    button.classList.add('sure');
+    button.textContent = 'Really clear?';
+    setTimeout(() => {
+      button.classList.remove('sure');
+      button.textContent = 'Clear everything';
+    }, 3000);
+    return;
+  }
+  await api.clear();
+  open(null);
+  say('Cleared orders, requests and faults');
+}
+
+/** The filters as the sandbox reads them; a day is one of this browser's zone. */
+export function query() {
+  const data = new FormData(byId('filters'));
+  const day = (name, extra) => {
+    const text = data.get(name);
+    if (!text) return '';
+    const [year, month, date] = text.split('-').map(Number);
+    return new Date(year, month - 1, date + extra).toISOString();
+  };
+  return {
+    order_id: data.get('order_id'),
+    status: data.get('status'),
+    site_id: data.get('site_id'),
+    from: day('from', 0),
+    to: day('to', 1),
+    warnings: data.get('warnings') ?? '',
+  };
+}
+
+export function isFiltered() {
+  return Object.values(query()).some((value) => value !== '');
+}
+
+function onFilter() {
+  byId('filter-reset').hidden = !isFiltered();
+  grid.scrollTop = 0;
+  state.active = 0;
+  refresh();
+}
+
+/** Asks anew for the rows in sight; what was there stays until the answer comes. */
+export async function refresh() {
+  state.asked += 1;
+  const { asked } = state;
+  const wanted = JSON.stringify(query());
+  const [first, last] = pagesInSight();
+  const pages = Array.from({ length: last - first + 1 }, (_, index) => load(first + index));
+  const loaded = await Promise.all(pages);
+  // An answer counts unless the filters have changed, or a later one was faster.
+  if (wanted !== JSON.stringify(query()) || asked < state.answered) return;
+  state.answered = asked;
+  state.pages = new Map(loaded.map((answer, index) => [first + index, answer.orders]));
+  settle(loaded[0]);
+}
+
+function load(page) {
+  return api.orders({ ...query(), offset: page * PAGE, limit: PAGE });
+}
+
+function settle(answer) {
+  state.total = answer.total;
+  state.all = answer.all_orders;
+  state.active = Math.max(0, Math.min(state.active, state.total - 1));
+  offer('status', 'Any status', answer.statuses);
+  offer('site_id', 'Any site', answer.sites);
+  const isEmpty = state.all === 0;
+  grid.hidden = isEmpty;
+  byId('hints').hidden = isEmpty;
+  showEmpty(isEmpty);
+  grid.setAttribute('aria-rowcount', String(state.total + 1));
+  byId('shown').textContent = isFiltered()
+    ? `${number(state.total)} of ${plural(state.all, 'order')}`
+    : plural(state.all, 'order');
+  body.style.height = `${Math.max(state.total, 1) * ROW}px`;
+  draw();
+  state.seen = answer.cursor;
+  if (!document.documentElement.dataset.drawn) performance.mark('rows');
+  document.documentElement.dataset.drawn = String(answer.revision);
+}
+
+/** Keeps a filter's choices up to date without disturbing one that is open. */
+function offer(name, any, counts) {
+  const select = byId('filters').elements[name];
+  const wanted = Object.entries(counts).filter(([value]) => value !== '');
+  wanted.sort(([, a], [, b]) => b - a);
+  if (select.value && !(select.value in counts)) wanted.push([select.value, 0]);
+  const values = wanted
+    .slice(0, 200)
+    .map(([value]) => value)
+    .sort();
+  const current = [...select.options].slice(1).map((option) => option.value);
+  if (values.join('\n') === current.join('\n')) return;
+  const chosen = select.value;
+  select.replaceChildren(
+    h('option', { value: '' }, any),
+    ...values.map((value) => h('option', { value }, value)),
+  );
+  select.value = chosen;
+}
+
+function inSight() {
+  const first = Math.floor(grid.scrollTop / ROW) - SPARE;
+  const last = Math.ceil((grid.scrollTop + (grid.clientHeight || 600)) / ROW) + SPARE;
+  return [Math.max(0, first), Math.max(0, Math.min(last, Math.max(state.total, PAGE)) - 1)];
+}
+
+function pagesInSight() {
+  const [first, last] = inSight();
+  return [Math.floor(first / PAGE), Math.floor(last / PAGE)];
+}
+
+const orderAt = (index) => state.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+
+function draw() {
+  if (grid.hidden) return;
+  const [first, last] = inSight();
+  const end = Math.min(last, state.total - 1);
+  for (const [index, row] of state.rows) {
+    if (index < first || index > end) {
+      row.remove();
+      state.rows.delete(index);
+    }
+  }
+  for (let index = first; index <= end; index += 1) drawRow(index);
+  body.classList.toggle('none', state.total === 0);
+  markActive();
+}
+
+function drawRow(index) {
+  const order = orderAt(index);
+  if (!order) fetchPage(Math.floor(index / PAGE));
+  const now = Date.now();
+  const stamp = order
+    ? `${keyOf(order)}\n${order.revision}\n${ago(order.last_received_at, now)}\n${state.opened === keyOf(order)}`
+    : 'waiting';
+  let row = state.rows.get(index);
+  if (row?.stamp === stamp) return;
+  const isFresh = order && state.seen > 0 && order.revision > state.seen;
+  const made = order
+    ? orderRow(order, now)
+    : h(
+        'div',
+        { role: 'row', class: 'row waiting' },
+        h('div', { role: 'gridcell', class: 'cell' }, '…'),
+      );
+  made.stamp = stamp;
+  made.id = `row-${index}`;
+  made.setAttribute('aria-rowindex', String(index + 2));
+  made.style.transform = `translateY(${index * ROW}px)`;
+  if (isFresh) made.classList.add('fresh');
+  if (row) row.replaceWith(made);
+  else body.append(made);
+  row = made;
+  state.rows.set(index, row);
+}
+
+function orderRow(order, now) {
+  const cell = (name, ...children) =>
+    h('div', { role: 'gridcell', class: `cell ${name}` }, children);
+  const isOpen = state.opened === keyOf(order);
+  const button = h(
+    'button',
+    {
+      type: 'button',
+      class: 'icon-button',
+      tabindex: '-1',
+      'aria-label': `Details of order ${order.order_id}`,
+      title: 'Details',
+    },
+    icon('open'),
+  );
+  const notes = [
+    order.warnings > 0 &&
+      h(
+        'span',
+        { class: 'note warn', title: plural(order.warnings, 'warning') },
+        icon('warning'),
+        number(order.warnings),
+        h('span', { class: 'offscreen' }, ' warnings'),
+      ),
+    order.ignored > 0 &&
+      h(
+        'span',
+        { class: 'note drop', title: `${plural(order.ignored, 'value')} ignored` },
+        icon('ignored'),
+        number(order.ignored),
+        h('span', { class: 'offscreen' }, ' ignored'),
+      ),
+    order.returning_customer &&
+      h(
+        'span',
+        { class: 'note back', title: 'Returning customer' },
+        icon('returning'),
+        h('span', { class: 'offscreen' }, 'returning customer'),
+      ),
+  ];
+  return h(
+    'div',
+    { role: 'row', class: isOpen ? 'row open' : 'row', 'aria-selected': isOpen ? 'true' : 'false' },
+    cell('open', button),
+    cell('id', h('span', { class: 'mono clip', title: order.order_id }, order.order_id)),
+    cell('status', badge(order.order_status)),
+    cell('amount', money(order.sale_amount, order.currency)),
+    cell('site', h('span', { class: 'clip', title: order.site_id }, order.site_id)),
+    cell('placed', h('span', { title: order.order_time }, placed(order.order_time))),
+    cell('updates', number(order.updates)),
+    cell('notes', notes),
+    cell(
+      'last',
+      h(
+        'time',
+        { datetime: order.last_received_at, title: moment(order.last_received_at) },
+        ago(order.last_received_at, now),
+      ),
+    ),
+  );
+}
+
+async function fetchPage(page) {
+  if (state.waiting.has(page)) return;
+  state.waiting.add(page);
+  const { answered } = state;
+  try {
+    const answer = await load(page);
+    if (answered !== state.answered) return;
+    state.pages.set(page, answer.orders);
+  } finally {
+    state.waiting.delete(page);
+  }
+  draw();
+}
+
+function markActive() {
+  for (const [index, row] of state.rows) row.classList.toggle('active', index === state.active);
+  if (state.rows.has(state.active))
+    grid.setAttribute('aria-activedescendant', `row-${state.active}`);
+  else grid.removeAttribute('aria-activedescendant');
+}
+
+function moveTo(index) {
+  state.active = Math.max(0, Math.min(index, state.total - 1));
+  const top = state.active * ROW;
+  const room = grid.clientHeight - HEAD - ROW;
+  if (top < grid.scrollTop) grid.scrollTop = top;
+  else if (top > grid.scrollTop + room) grid.scrollTop = top - room;
+  draw();
+}
+
+function onKey(event) {
+  const pageful = Math.max(1, Math.floor((grid.clientHeight - HEAD) / ROW) - 1);
+  const moves = {
+    ArrowDown: state.active + 1,
+    ArrowUp: state.active - 1,
+    PageDown: state.active + pageful,
+    PageUp: state.active - pageful,
+    Home: 0,
+    End: state.total - 1,
+  };
+  if (event.key in moves) moveTo(moves[event.key]);
+  else if (event.key === 'Enter' || event.key === ' ') openRow(state.active, true);
+  else return;
+  event.preventDefault();
+}
+
+function onClick(event) {
+  const row = event.target.closest('.row');
+  if (!row || !body.contains(row)) return;
+  const index = Number(row.getAttribute('aria-rowindex')) - 2;
+  state.active = index;
+  openRow(index, false);
+}
+
+function openRow(index, byKeyboard) {
+  const order = orderAt(index);
+  if (order) open(order, byKeyboard);
+}
+
+/** Marks the order that is shown beside the list. */
+export function setOpened(order) {
+  state.opened = order ? keyOf(order) : null;
+  draw();
+}
+
+const SAMPLE = {
+  site_id: 'abcd.com',
+  order_status: 'paid',
+  sale_amount: '25.67',
+  subtotal_amount: '19.20',
+  shipping_amount: '4.99',
+  tax_amount: '1.48',
+  email_address: 'email@example.com',
+  order_count: 2,
+  discount_1_code: 'REVOFFERS_EXAMPLE',
+  discount_1_amount: '1.50',
+  line_item_1_title: 'Wellness Bundle #4',
+  line_item_1_sku: 'WLNS_BUNDLE_4',
+  line_item_1_price: '19.20',
+  line_item_1_qty: 1,
+};
+
+export async function sendSample() {
+  const order_id = String(10_000 + Math.floor(Math.random() * 90_000));
+  const order_time = new Date()
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z/, '+00:00');
+  const status = await api.send({ ...SAMPLE, order_id, order_time });
+  say(status === 204 ? `Sent order ${order_id}` : `Answered ${status}`);
+}
+
+function showEmpty(isEmpty) {
+  const place = byId('empty');
+  if (place.hidden === !isEmpty && (place.firstChild || !isEmpty)) return;
+  place.hidden = !isEmpty;
+  if (!isEmpty) {
+    place.replaceChildren();
+    return;
+  }
+  const variable = `export KATALYS_ENDPOINT=${endpoint}`;
+  const curl = `curl -i ${endpoint} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"site_id":"abcd.com","order_id":"1001","order_status":"paid"}'`;
+  place.replaceChildren(
+    h('img', { src: '/assets/icon.svg', alt: '', width: '44', height: '44' }),
+    h('h2', {}, 'Waiting for the first update'),
+    h(
+      'p',
+      { class: 'lead' },
+      'Updates appear here the moment they arrive. Point a client at this sandbox:',
+    ),
+    codeBox(variable, 'the setting'),
+    h('p', { class: 'or' }, 'or send one from a terminal'),
+    codeBox(curl, 'the command'),
+    h('p', { class: 'or' }, 'or right from here'),
+    h(
+      'button',
+      { type: 'button', class: 'button primary', id: 'sample', onclick: sendSample },
+      icon('bolt'),
+      'Send a sample order',
+    ),
+  );
+}
+
+function codeBox(text, what) {
+  return h(
+    'div',
+    { class: 'code-box' },
+    h('pre', { tabindex: '0' }, text),
+    h(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': `Copy ${what}`,
+        title: 'Copy',
+        onclick: () => copy(text, what),
+      },
+      icon('copy'),
+    ),
+  );
+}
