@@ -7,16 +7,16 @@ CARGO_TARGET_DIR ?= $(CURDIR)/target
 RECEIVER := $(CARGO_TARGET_DIR)/debug/katalys-receiver
 export VENV DIST RECEIVER CARGO_TARGET_DIR
 # Settings of this machine's own must not reach the tests.
-unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT
+unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT KATALYS_OUTBOX
 
-BINDINGS := bindings-c bindings-php bindings-python bindings-node
+PACKAGES := bindings-c bindings-php bindings-python bindings-node cli
 
-.PHONY: demo test soak build lint bench generate receiver tools-build tools-demo tools-test clean $(BINDINGS)
+.PHONY: demo test soak build lint bench generate receiver tools-build tools-demo tools-test clean $(PACKAGES)
 
 demo: tools-demo build receiver
 	examples/demo.sh
 
-build: $(BINDINGS)
+build: $(PACKAGES)
 	@echo && echo "in dist/:" && ls $(DIST)
 
 # One after the other: each is a link-time optimised build that fills all cores by itself.
@@ -28,6 +28,8 @@ bindings-python: bindings-php
 	$(MAKE) -C bindings-python build
 bindings-node: bindings-python
 	$(MAKE) -C bindings-node build
+cli: bindings-node
+	$(MAKE) -C cli build
 
 test: tools-test build receiver
 	cargo test --workspace --exclude katalys-python --exclude katalys-node
@@ -35,6 +37,7 @@ test: tools-test build receiver
 	$(MAKE) -C bindings-php test
 	$(MAKE) -C bindings-python test
 	$(MAKE) -C bindings-node test
+	$(MAKE) -C cli test-packages
 	$(MAKE) -C tests/outbox test
 	examples/test.sh
 
@@ -51,6 +54,7 @@ lint: tools-test
 	$(MAKE) -C bindings-php lint
 	$(MAKE) -C bindings-python lint
 	$(MAKE) -C bindings-node lint
+	$(MAKE) -C cli lint
 
 bench: tools-test build
 	$(VENV)/bin/python benches/run.py
@@ -77,4 +81,4 @@ $(VENV)/complete: bindings-python/requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(DIST) $(VENV) $(CARGO_TARGET_DIR) bindings-node/node_modules
+	rm -rf $(DIST) $(VENV) $(CARGO_TARGET_DIR) bindings-node/node_modules cli/web-test/node_modules tests/outbox/build
