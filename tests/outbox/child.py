@@ -6,8 +6,8 @@ Arguments: file, endpoint, name, mode.
 import contextlib
 import os
 import random
+import select
 import sys
-import time
 
 import katalys
 
@@ -34,7 +34,7 @@ def accept(name):
         number += 1
         if MODE == "wait" and number % 5 == 0:
             wait_for_one(f"{name}-waits-{number}")
-        time.sleep(0.003)
+        select.select([], [], [], 0.003)  # Unlike time.sleep, at peace with faketime.
 
 
 def wait_for_one(note):

@@ -97,9 +97,12 @@ class Child:
             return [*other_time(), "php", "-d", "ffi.enable=1", HERE / "child.php"]
         return [*other_time(), sys.executable, HERE / "child.py"]
 
-    def kill(self):
+    def check(self):
         assert self.process.poll() is None, f"{self.language} ({self.mode}) ended by itself"
-        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def tickets(self):
@@ -111,25 +114,30 @@ class Child:
 
 
 def other_time():
-    """Some live years before or after the others."""
-    return random.choice([[], ["faketime", "-f", "-9y"], ["faketime", "-f", "+9y"]])
+    """Some live years before or after the others, but not by the time since boot, which no change
+    of the wall clock touches."""
+    faketime = ["faketime", "--exclude-monotonic", "-f"]
+    return random.choice([[], [*faketime, "-9y"], [*faketime, "+9y"]])
 
 
 def kill_many(enough, folder, receiver, node):
     children, tickets, kills = [], [], collections.Counter()
-    number = 0
-    while not enough(sum(kills.values())):
-        while len(children) < AT_ONCE:
-            children.append(Child(number, folder, receiver, node))
-            number += 1
-        child = min(children, key=lambda child: child.dies_at)
-        time.sleep(max(0, child.dies_at - time.monotonic()))
-        children.remove(child)
-        child.kill()
-        kills[child.language] += 1
-        tickets.extend(child.tickets())
+    try:
+        while not enough(kills.total()):
+            while len(children) < AT_ONCE:
+                number = kills.total() + len(children)
+                children.append(Child(number, folder, receiver, node))
+            child = min(children, key=lambda child: child.dies_at)
+            time.sleep(max(0, child.dies_at - time.monotonic()))
+            child.check()
+            children.remove(child)
+            child.kill()
+            kills[child.language] += 1
+            tickets.extend(child.tickets())
+    finally:
+        for child in children:
+            child.kill()
     for child in children:
-        child.kill()
         tickets.extend(child.tickets())
     return tickets, kills
 
@@ -170,7 +178,7 @@ def main():
     arguments.add_argument("--kills", type=int, default=200)
     arguments.add_argument("--minutes", type=float)
     arguments.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    arguments.add_argument("node", type=Path)
+    arguments.add_argument("node", type=lambda path: Path(path).resolve())
     given = arguments.parse_args()
     print(f"seed {given.seed}")
     random.seed(given.seed)
