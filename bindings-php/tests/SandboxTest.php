@@ -44,8 +44,9 @@ final class SandboxTest extends TestCase
     {
         (new Client('abcd.com'))->updateOrder(1001, ['order_status' => 'paid']);
         $failures = [
-            'order 1001' => ['order_status' => 'refunded'],
-            'order 1002: there is no such order' => ['order_status' => 'paid'],
+            'order 1001: the time is up: the order\'s status is "paid", and its updates are 1' =>
+                ['order_status' => 'refunded'],
+            'order 1002: the time is up: there is no such order' => ['order_status' => 'paid'],
             'are identical' => ['currency' => 'USD', 'sale_amount' => null, 'note' => '1'],
         ];
         foreach ($failures as $message => $fields) {

@@ -84,7 +84,7 @@ def test_waiting_for_what_comes_in_the_background(sandbox, client):
 
     assert len(asyncio.run(main())["updates"]) == 2
     began = time.monotonic()
-    with pytest.raises(SandboxError, match="the time is up") as caught:
+    with pytest.raises(SandboxError, match='the time is up: the order\'s status is "refunded"') as caught:
         sandbox.wait_for("1001", status="cancelled", timeout=0.2)
     assert caught.value.status == 408
     assert time.monotonic() - began >= 0.2

@@ -30,10 +30,7 @@ trait SandboxTrait
         try {
             $order = $this->sandbox()->waitFor($orderId, $fields['order_status'] ?? null, timeout: $timeout);
         } catch (SandboxException $exception) {
-            if ($exception->getCode() !== 408) {
-                throw $exception;
-            }
-            $order = $this->orderOrFail((string) $orderId);
+            self::fail("order $orderId: {$exception->getMessage()}");
         }
         $actual = [];
         foreach (\array_keys($fields) as $name) {
@@ -65,15 +62,5 @@ trait SandboxTrait
     {
         $before = $this->endpointBefore;
         \putenv($before === false ? 'KATALYS_ENDPOINT' : "KATALYS_ENDPOINT=$before");
-    }
-
-    /** @return array<string, mixed> */
-    private function orderOrFail(string $orderId): array
-    {
-        try {
-            return $this->sandbox()->order($orderId);
-        } catch (SandboxException $exception) {
-            self::fail("order $orderId: {$exception->getMessage()}");
-        }
     }
 }
