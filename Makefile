@@ -5,7 +5,9 @@ VENV   := $(CURDIR)/.venv
 DIST   := $(CURDIR)/dist
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 RECEIVER := $(CARGO_TARGET_DIR)/debug/katalys-receiver
-export VENV DIST RECEIVER CARGO_TARGET_DIR
+# The command that tests start a sandbox with.
+KATALYS_COMMAND := $(DIST)/katalys
+export VENV DIST RECEIVER CARGO_TARGET_DIR KATALYS_COMMAND
 # Settings of this machine's own must not reach the tests.
 unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT KATALYS_OUTBOX
 

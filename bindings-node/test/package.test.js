@@ -41,6 +41,13 @@ it('import sees the same names as require', async () => {
   assert.equal(whole, katalys);
 });
 
+it('import and require see the same names in katalys/testing', async () => {
+  const { default: whole, ...named } = await import('katalys/testing');
+  delete named['module.exports'];
+  assert.deepEqual(Object.keys(named).sort(), ['SandboxError', 'startSandbox']);
+  assert.equal(whole, require('katalys/testing'));
+});
+
 it('the package, its platform package and the core have one version', () => {
   assert.equal(native.version(), manifest.version);
   assert.equal(platform.version, manifest.version);

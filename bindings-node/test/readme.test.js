@@ -58,6 +58,15 @@ it("the README's outbox accepts, delivers and ends", async () => {
   }
 });
 
+it("the README's test passes", async () => {
+  const command = process.env.KATALYS_COMMAND ?? path.join(__dirname, '../../target/debug/katalys');
+  const [example] = examples.filter((text) => text.includes('katalys/testing'));
+  const options = ['--input-type=module', '--test-reporter=tap', '-e', example];
+  const { NODE_TEST_CONTEXT: _, ...env } = { ...process.env, KATALYS_COMMAND: command };
+  const run = promisify(execFile)(process.execPath, options, { cwd: root, env, timeout: 60_000 });
+  assert.match((await run).stdout, /^# pass 1$/m);
+});
+
 it('the README names every option, and no other', () => {
   const [, options] = fields.match(/export interface ClientOptions \{\n(.*?)^\}/ms);
   const declared = [...options.matchAll(/^ {2}(\w+)\?/gm)].map(([, name]) => name);

@@ -53,6 +53,14 @@ def test_mypy_is_content_with_a_strict_project():
     assert status == 0, text
 
 
+def test_what_is_typed_in_place_is_right_too():
+    modules = ("katalys.testing", "katalys.pytest_plugin")
+    named = [part for module in modules for part in ("-m", module)]
+    options = ("--strict", "--no-incremental", "--python-version", "3.10")
+    status, text = output_of("mypy", *options, "--follow-imports=silent", *named)
+    assert status == 0, text
+
+
 def test_pyright_is_content_with_a_strict_project():
     status, text = output_of("pyright", *INTERPRETER, str(SAMPLE))
     assert status == 0, text

@@ -1,6 +1,7 @@
 """What a type checker must catch: each line here is a mistake."""
 
 import katalys
+from katalys.testing import Sandbox
 
 client = katalys.Client("abcd.com")
 client.update_order("1001", order_statu="paid")  # expect: order_statu
@@ -14,3 +15,5 @@ print(client.stats().waiting)  # expect: waiting
 client.edit("1001")  # expect: int
 katalys.Client("abcd.com", durability="none")  # expect: durability
 client.validate_update("1001").payload.decode()  # expect: decode
+Sandbox().wait_for("1001", statu="paid")  # expect: statu
+print(Sandbox().order("1001")["status"])  # expect: status

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import katalys
+from katalys.testing import Order, Sandbox, SandboxError
 from typing_extensions import assert_type
 
 if TYPE_CHECKING:
@@ -105,3 +106,21 @@ except katalys.RejectedError as error:
     assert_type(error.retry_after, float | None)
 except (katalys.TimeoutError, katalys.TransportError) as error:
     assert_type(error.retryable, bool)
+
+
+def test_with_the_fixture(katalys_sandbox: Sandbox) -> None:
+    assert_type(katalys_sandbox.wait_for(1001, status="paid", timeout=1.5), Order)
+    assert_type(katalys_sandbox.order("1001", "abcd.com")["merged_from"], list[str])
+    assert_type(katalys_sandbox.orders(status="paid", from_="2018-01-01")["total"], int)
+    assert_type(katalys_sandbox.updates(since=3)["more"], bool)
+    katalys_sandbox.fault(status=503, next=2)
+    katalys_sandbox.clear()
+
+
+def without_pytest() -> int | None:
+    try:
+        with Sandbox(command="katalys") as sandbox:
+            katalys.Client("abcd.com", endpoint=sandbox.endpoint)
+    except SandboxError as error:
+        return error.status
+    return None

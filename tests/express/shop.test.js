@@ -61,6 +61,7 @@ describe('the tarballs', () => {
       'lib',
       ...modules.map((name) => `lib/${name}`),
       'package.json',
+      'testing.d.ts',
     ];
     assert.deepEqual(files.sort(), expected.sort());
     const addon = await readdir(path.join(empty, 'node_modules/@katalys/linux-x64-gnu'));

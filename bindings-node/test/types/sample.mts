@@ -21,6 +21,7 @@ import katalys, {
   RejectedError,
   ValidationError,
 } from 'katalys';
+import { type Fault, SandboxError, type SandboxOrder, startSandbox } from 'katalys/testing';
 
 const options: ClientOptions = { siteId: 'abcd.com', timeout: 2.5, invalid: 'drop' };
 const client = new Client(options);
@@ -134,3 +135,30 @@ client.updateOrder('1001', 'paid');
 client.update('1001', {});
 // @ts-expect-error a receipt has no status
 (await client.updateOrder('1001')).status;
+
+export async function inTests(): Promise<string | number | null> {
+  const sandbox = await startSandbox();
+  const fault: Fault = { status: 503, next: 2, reset: 'before' };
+  const { id, hits }: { id: number; hits: number } = await sandbox.fault(fault);
+  try {
+    const order: SandboxOrder = await sandbox.waitFor(1001n, { status: 'paid', timeout: 0.5 });
+    const [first] = order.updates;
+    if (first?.warnings[0]?.code === 'time_missing') return first.ignored.length;
+    const { orders, total } = await sandbox.orders({ from: '2018-01-01', warnings: true });
+    const page = await sandbox.updates((await sandbox.updates()).cursor);
+    if (page.updates[0]?.outcome === 'faulted') await sandbox.clearFaults();
+    return (
+      (await sandbox.order('1001', { siteId: 'abcd.com' })).merged_from[0] ?? orders.length + total
+    );
+  } catch (error) {
+    return error instanceof SandboxError ? error.status : id + hits;
+  } finally {
+    await sandbox.close();
+    await sandbox[Symbol.asyncDispose]();
+  }
+}
+
+// @ts-expect-error an option is misspelled
+startSandbox({ comand: 'katalys' });
+// @ts-expect-error a fault is misspelled
+(await startSandbox()).fault({ latenzy: 1 });

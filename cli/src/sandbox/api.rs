@@ -219,18 +219,18 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
         status: query.status,
         updates: query.updates.unwrap_or(1),
     };
-    let status = match live::wait(&app, expected, timeout).await {
-        Ok(Waited::Holds) => StatusCode::OK,
-        Ok(Waited::TimeIsUp) => StatusCode::REQUEST_TIMEOUT,
+    match live::wait(&app, expected, timeout).await {
+        Ok(Waited::Holds) => {}
+        Ok(Waited::TimeIsUp(found)) => {
+            let message = format!("the time is up: {found}");
+            return answer::error(StatusCode::REQUEST_TIMEOUT, &message);
+        }
         Ok(Waited::Sites(sites)) => return several(&sites),
         Err(message) => return answer::error(StatusCode::SERVICE_UNAVAILABLE, &message),
-    };
+    }
     match query.order_id {
-        Some(order_id) if status == StatusCode::OK => {
-            one_order(&app, order_id, query.site_id, status).await
-        }
-        None if status == StatusCode::OK => counts(&app).await,
-        _ => answer::error(status, "the time is up and it is not as expected"),
+        Some(order_id) => one_order(&app, order_id, query.site_id, StatusCode::OK).await,
+        None => counts(&app).await,
     }
 }
 

@@ -55,7 +55,8 @@ pub struct Expectation {
 /// How the waiting ended.
 pub enum Waited {
     Holds,
-    TimeIsUp,
+    /// With what is there instead.
+    TimeIsUp(String),
     Sites(Vec<String>),
 }
 
@@ -69,31 +70,44 @@ pub async fn wait(
     let mut closing = app.closing.clone();
     loop {
         ticks.mark_unchanged();
-        if let Some(waited) = holds(app, expected.clone()).await? {
+        let waited = look(app, expected.clone()).await?;
+        if !matches!(waited, Waited::TimeIsUp(_)) {
             return Ok(waited);
         }
         tokio::select! {
                 changed = ticks.changed() => changed.map_err(|_| "the sandbox is ending")?,
-                () = tokio::time::sleep_until(end) => return Ok(Waited::TimeIsUp),
+                () = tokio::time::sleep_until(end) => return Ok(waited),
                 _ = closing.wait_for(|closing| *closing) => return Err("the sandbox is ending".into()),
         }
     }
 }
 
-async fn holds(app: &App, expected: Expectation) -> Result<Option<Waited>, String> {
+/// How the waiting ends if nothing changes any more.
+async fn look(app: &App, expected: Expectation) -> Result<Waited, String> {
     let Some(order_id) = expected.order_id else {
         let updates = app.store.ask(|books| Ok(books.tick().updates)).await?;
-        return Ok((updates >= expected.updates).then_some(Waited::Holds));
+        let fits = updates >= expected.updates;
+        return Ok(if fits {
+            Waited::Holds
+        } else {
+            Waited::TimeIsUp(format!("there were {updates} updates altogether"))
+        });
     };
     let site_id = expected.site_id;
     let question =
         move |books: &mut super::store::Books| books.progress(&order_id, site_id.as_deref());
     Ok(match app.store.ask(question).await? {
-        Found::Nothing => None,
-        Found::Sites(sites) => Some(Waited::Sites(sites)),
+        Found::Nothing => Waited::TimeIsUp("there is no such order".into()),
+        Found::Sites(sites) => Waited::Sites(sites),
         Found::One((status, updates)) => {
             let fits = expected.status.is_none_or(|wanted| wanted == status);
-            (fits && updates >= expected.updates).then_some(Waited::Holds)
+            if fits && updates >= expected.updates {
+                Waited::Holds
+            } else {
+                Waited::TimeIsUp(format!(
+                    "the order's status is \"{status}\", and its updates are {updates}"
+                ))
+            }
         }
     })
 }

@@ -1,0 +1,242 @@
+'use strict';
+// A sandbox for tests: `katalys sandbox` in a process of its own, and what it received.
+
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const http = require('node:http');
+const path = require('node:path');
+
+const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
+const LONGEST_START_MS = 30_000;
+const NOT_INSTALLED =
+  'the katalys command is not installed: npm install --save-dev @katalys/cli, or say where it is ' +
+  'in KATALYS_COMMAND';
+
+/**
+ * @typedef {import('node:child_process').ChildProcessByStdio<
+ *   import('node:stream').Writable, import('node:stream').Readable, null>} Child
+ * @typedef {import('../testing').Sandbox} Declared
+ * @typedef {{ url: string, endpoint: string }} Ready
+ */
+
+class SandboxError extends Error {
+  /**
+   * @param {string} message
+   * @param {number | null} [status]
+   * @param {unknown} [cause]
+   */
+  constructor(message, status = null, cause = undefined) {
+    super(message, { cause });
+    this.name = 'SandboxError';
+    this.status = status;
+  }
+}
+
+class Sandbox {
+  #child;
+  /** @type {Promise<void> | undefined} */
+  #closed;
+
+  /**
+   * @param {Child} child
+   * @param {Ready} ready
+   */
+  constructor(child, { url, endpoint }) {
+    this.#child = child;
+    this.url = url;
+    this.endpoint = endpoint;
+  }
+
+  /** @type {Declared['order']} */
+  order(orderId, { siteId } = {}) {
+    const query = { site_id: siteId };
+    return this.#call('GET', `/orders/${encodeURIComponent(String(orderId))}`, { query });
+  }
+
+  /** @type {Declared['orders']} */
+  orders(filters = {}) {
+    return this.#call('GET', '/orders', { query: { ...filters } });
+  }
+
+  /** @type {Declared['updates']} */
+  updates(since = 0) {
+    return this.#call('GET', '/updates', { query: { since, limit: 1000 } });
+  }
+
+  /** @type {Declared['waitFor']} */
+  waitFor(orderId, { siteId, ...expected } = {}) {
+    const query = { order_id: orderId, site_id: siteId, ...expected };
+    return this.#call('GET', '/wait', { query });
+  }
+
+  /** @type {Declared['fault']} */
+  async fault(fault) {
+    const added = await this.#call('POST', '/faults', { body: JSON.stringify(fault) });
+    return added.faults[0];
+  }
+
+  /** @type {Declared['clearFaults']} */
+  async clearFaults() {
+    await this.#call('DELETE', '/faults');
+  }
+
+  /** @type {Declared['clear']} */
+  async clear() {
+    await this.#call('DELETE', '');
+  }
+
+  /** @type {Declared['close']} */
+  close() {
+    this.#closed ??= end(this.#child);
+    return this.#closed;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} where
+   * @param {{ query?: object, body?: string }} [content]
+   * @returns {Promise<any>}
+   */
+  async #call(method, where, { query = {}, body } = {}) {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) search.set(name, String(value));
+    }
+    const { status, text } = await exchange(method, `${this.url}/_sandbox${where}?${search}`, body);
+    const answer = text === '' ? undefined : read(text);
+    if (status < 300) return answer;
+    throw new SandboxError(answer?.error ?? 'this is no answer of a sandbox', status);
+  }
+}
+
+if (Symbol.asyncDispose) {
+  Object.defineProperty(Sandbox.prototype, Symbol.asyncDispose, {
+    value: Sandbox.prototype.close,
+    writable: true,
+    configurable: true,
+  });
+}
+
+/** @type {typeof import('../testing').startSandbox} */
+async function startSandbox({ command } = {}) {
+  const [program, ...before] = commandLine(command);
+  // In a session of its own: Ctrl-C is the tests', and a debugger's.
+  const child = spawn(program, [...before, ...ARGUMENTS], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
+  try {
+    const ready = await readyLine(child);
+    // Its end is this process's end; it is no reason to go on.
+    child.unref();
+    child.stdout.destroy();
+    /** @type {import('node:net').Socket} */ (child.stdin).unref();
+    return /** @type {Declared} */ (/** @type {unknown} */ (new Sandbox(child, ready)));
+  } catch (error) {
+    child.kill('SIGKILL');
+    child.stdin.destroy();
+    child.stdout.destroy();
+    throw startError(program, error);
+  }
+}
+
+/**
+ * The program, and what comes before its arguments.
+ * @param {string | undefined} command
+ * @returns {[string, ...string[]]}
+ */
+function commandLine(command) {
+  const named = command ?? process.env.KATALYS_COMMAND;
+  if (named) return [named];
+  try {
+    const manifest = require.resolve('@katalys/cli/package.json', {
+      paths: [process.cwd(), __dirname],
+    });
+    return [process.execPath, path.join(path.dirname(manifest), require(manifest).bin.katalys)];
+  } catch {
+    return ['katalys'];
+  }
+}
+
+/**
+ * @param {Child} child
+ * @returns {Promise<Ready>}
+ */
+function readyLine(child) {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    setTimeout(reject, LONGEST_START_MS).unref();
+    const settle = () => {
+      const ready = read(text);
+      if (ready?.endpoint) resolve(ready);
+      else reject();
+    };
+    child.stdin.on('error', () => {});
+    child.on('error', reject);
+    child.on('close', settle);
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk;
+      if (text.includes('\n')) settle();
+    });
+  });
+}
+
+/**
+ * @param {string} program
+ * @param {any} error
+ */
+function startError(program, error) {
+  if (!error) {
+    return new SandboxError(`${program} did not start a sandbox; its stderr says why`);
+  }
+  const isMissing = error.code === 'ENOENT' && program === 'katalys';
+  const message = isMissing ? NOT_INSTALLED : `the sandbox could not be started: ${error.message}`;
+  return new SandboxError(message, null, error);
+}
+
+/** @param {Child} child */
+async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.ref();
+  const ended = once(child, 'exit');
+  child.stdin.destroy();
+  child.kill();
+  await ended;
+}
+
+/**
+ * Over a connection of its own, without any proxy, and without what tests put in fetch's place.
+ * @param {string} method
+ * @param {string} url
+ * @param {string | undefined} body
+ * @returns {Promise<{ status: number, text: string }>}
+ */
+function exchange(method, url, body) {
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+    const request = http.request(url, { method, headers, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    request.on('error', reject).end(body);
+  });
+}
+
+/**
+ * @param {string} text
+ * @returns {any}
+ */
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+exports.startSandbox = startSandbox;
+exports.SandboxError = SandboxError;

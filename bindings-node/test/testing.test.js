@@ -1,0 +1,234 @@
+'use strict';
+// `katalys/testing`, with the real command.
+
+const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { readFileSync } = require('node:fs');
+const { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } = require('node:fs/promises');
+const os = require('node:os');
+const path = require('node:path');
+const { after, before, beforeEach, describe, it } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { Client, RejectedError } = require('katalys');
+const { startSandbox, SandboxError } = require('katalys/testing');
+const { runChild } = require('./support/child.js');
+
+const root = path.join(__dirname, '..');
+const command = process.env.KATALYS_COMMAND ?? path.join(__dirname, '../../target/debug/katalys');
+const isError = (status, message) => (error) =>
+  error instanceof SandboxError && error.status === status && message.test(error.message);
+
+describe('a sandbox', () => {
+  let sandbox;
+  let client;
+  before(async () => {
+    sandbox = await startSandbox({ command });
+    client = new Client({ siteId: 'abcd.com', endpoint: sandbox.endpoint, timeout: 5 });
+  });
+  beforeEach(() => sandbox.clear());
+  after(() => sandbox.close());
+
+  it('has an order and how it came about', async () => {
+    await client.updateOrder('a/b ü', { order_status: 'paid', sale_amount: '25.670' });
+    await client.updateOrder('a/b ü', { order_status: 'refunded' });
+    const { fields, updates } = await sandbox.order('a/b ü');
+    assert.deepEqual([fields.order_status, fields.sale_amount], ['refunded', '25.670']);
+    assert.deepEqual(
+      updates.map(({ payload }) => payload.order_status),
+      ['paid', 'refunded'],
+    );
+    await assert.rejects(sandbox.order('a'), isError(404, /there is no such order/));
+    await assert.rejects(sandbox.order('../orders'), isError(404, /there is no such order/));
+  });
+
+  it('tells the orders of two sites apart', async () => {
+    const other = new Client({ siteId: 'other.com', endpoint: sandbox.endpoint });
+    await client.updateOrder(1001, { order_status: 'paid' });
+    await other.updateOrder(1001n, { order_status: 'cancelled' });
+    await assert.rejects(sandbox.order(1001), isError(409, /say which with site_id/));
+    const { fields } = await sandbox.order(1001n, { siteId: 'other.com' });
+    assert.equal(fields.order_status, 'cancelled');
+    assert.equal((await sandbox.waitFor(1001, { siteId: 'abcd.com' })).site_id, 'abcd.com');
+    const { orders, total } = await sandbox.orders({ status: 'paid', limit: undefined });
+    assert.deepEqual([total, orders[0].site_id], [1, 'abcd.com']);
+    await assert.rejects(sandbox.orders({ colour: 'red' }), isError(400, /colour/));
+  });
+
+  it('waits for what comes later', async () => {
+    await sandbox.fault({ latency: 200 });
+    const sent = ['paid', 'refunded'].map((status) =>
+      client.updateOrder('1001', { order_status: status }),
+    );
+    const order = await sandbox.waitFor('1001', { status: 'refunded', updates: 2 });
+    assert.equal(order.updates.length, 2);
+    await Promise.all(sent);
+    const inVain = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
+    await assert.rejects(inVain, isError(408, /the time is up/));
+  });
+
+  it('answers with faults, and shows every request', async () => {
+    const { cursor } = await sandbox.updates();
+    const { status, hits } = await sandbox.fault({ status: 503, next: 2 });
+    assert.deepEqual([status, hits], [503, 0]);
+    assert.equal((await client.updateOrder('1001')).attempts, 3);
+    const page = await sandbox.updates(cursor);
+    assert.deepEqual(
+      page.updates.map((request) => request.status),
+      [503, 503, 204],
+    );
+    assert.deepEqual((await sandbox.updates(page.cursor)).updates, []);
+    await sandbox.fault({ status: 400, order_id: '1001' });
+    await assert.rejects(client.updateOrder('1001'), RejectedError);
+    await sandbox.clearFaults();
+    await client.updateOrder('1001');
+    await assert.rejects(sandbox.fault({ latenzy: 1 }), isError(400, /latency/));
+    await sandbox.clear();
+    assert.equal((await sandbox.orders()).total, 0);
+  });
+
+  it('has every call that is declared, and no other', () => {
+    const declarations = readFileSync(path.join(root, 'testing.d.ts'), 'utf8');
+    const [, body] = declarations.match(/^export interface Sandbox \{\n(.*?)^\}/ms);
+    const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name);
+    const own = Object.getOwnPropertyNames(Object.getPrototypeOf(sandbox));
+    assert.deepEqual(own.sort(), ['constructor', ...declared].sort());
+  });
+
+  it('can be disposed of, and closed twice', async () => {
+    const other = await startSandbox({ command });
+    await other[Symbol.asyncDispose]();
+    await Promise.all([other.close(), other.close()]);
+    await assert.rejects(other.orders(), /ECONNREFUSED/);
+  });
+});
+
+const PRELUDE = `
+  const { startSandbox } = require(${JSON.stringify(path.join(root, 'lib/testing.js'))});
+`;
+const withCommand = { prelude: PRELUDE, endpoint: '', env: { KATALYS_COMMAND: command } };
+
+// A sandbox has the stderr of its process: a child is only closed when both have ended.
+describe('the process', { timeout: 60_000 }, () => {
+  it('ends although a sandbox was forgotten, which ends with it', async () => {
+    const script = 'startSandbox().then(async (s) => console.log((await s.orders()).total));';
+    const { code, stdout, stderr, seconds } = await runChild(script, withCommand);
+    assert.deepEqual([code, stdout, stderr], [0, '0\n', '']);
+    assert.ok(seconds < 20);
+  });
+
+  it('ends after a sandbox was closed, and not before', async () => {
+    const script = `(async () => {
+      const sandbox = await startSandbox();
+      await sandbox.close();
+      console.log('closed');
+    })()`;
+    const { code, stdout } = await runChild(script, withCommand);
+    assert.deepEqual([code, stdout], [0, 'closed\n']);
+  });
+
+  it('when killed leaves no sandbox behind', async () => {
+    const script = `${PRELUDE} setInterval(() => {}, 1000);
+      Promise.all([startSandbox(), startSandbox()]).then((all) => {
+        console.log(JSON.stringify(all.map(({ url }) => url)));
+      });
+    `;
+    const child = spawn(process.execPath, ['-e', script], {
+      env: { ...process.env, KATALYS_COMMAND: command },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [line] = await once(child.stdout.setEncoding('utf8'), 'data');
+    const urls = JSON.parse(line);
+    for (const url of urls) assert.equal((await fetch(`${url}/_sandbox/orders`)).status, 200);
+    child.kill('SIGKILL');
+    for (const url of urls) {
+      while (await fetch(url, { headers: { connection: 'close' } }).catch(() => null)) {
+        await sleep(10);
+      }
+    }
+  });
+});
+
+describe('the command', { timeout: 60_000 }, () => {
+  let folder;
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'katalys-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  /** A program of the command's name, in a folder of its own. */
+  async function program(name, text) {
+    const file = path.join(folder, name, 'katalys');
+    await mkdir(path.dirname(file), { recursive: true });
+    await writeFile(file, text);
+    await chmod(file, 0o755);
+    return file;
+  }
+
+  const REPORT = `
+    startSandbox(JSON.parse(process.argv[2])).then(
+      (sandbox) => sandbox.close().then(() => console.log('started')),
+      (error) => console.log(error.name, error.status, error.message),
+    );
+  `;
+
+  async function attempt({ options = {}, env, cwd = folder }) {
+    const lib = path.join(root, 'lib/testing.js');
+    const script = `const { startSandbox } = require(${JSON.stringify(lib)}); ${REPORT}`;
+    const child = spawn(process.execPath, ['-e', script, '', JSON.stringify(options)], {
+      env,
+      cwd,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    await once(child, 'close');
+    return said;
+  }
+
+  it('is looked for in the options, the environment, @katalys/cli, and on the PATH', async () => {
+    const saying = (word) => `#!/bin/sh\necho ${word} >&2\nexec ${command} "$@"\n`;
+    const given = await program('given', saying('given'));
+    const named = await program('named', saying('named'));
+    const onPath = await program('path', saying('path'));
+    const env = { PATH: path.dirname(onPath), KATALYS_COMMAND: named };
+    assert.equal(await attempt({ options: { command: given }, env }), 'given\nstarted\n');
+    assert.equal(await attempt({ env }), 'named\nstarted\n');
+    delete env.KATALYS_COMMAND;
+    assert.equal(await attempt({ env }), 'path\nstarted\n');
+
+    // As npm installs it: its launcher, and the program of the platform.
+    const shop = path.join(folder, 'shop');
+    const packages = path.join(shop, 'node_modules/@katalys');
+    await mkdir(path.join(packages, 'cli-linux-x64-gnu'), { recursive: true });
+    await cp(path.join(root, '../cli/npm'), path.join(packages, 'cli'), { recursive: true });
+    await symlink(
+      await program('npm', saying('npm')),
+      path.join(packages, 'cli-linux-x64-gnu/katalys'),
+    );
+    assert.equal(await attempt({ env, cwd: shop }), 'npm\nstarted\n');
+  });
+
+  it('that is missing is named, with what to install', async () => {
+    const said = await attempt({ env: { PATH: '' } });
+    assert.match(said, /^SandboxError null the katalys command is not installed: npm install/);
+    const named = await attempt({ env: { KATALYS_COMMAND: '/nowhere/katalys' } });
+    assert.match(
+      named,
+      /^SandboxError null the sandbox could not be started: .*\/nowhere\/katalys/,
+    );
+  });
+
+  it('that starts no sandbox is an error', async () => {
+    for (const text of ['exit 3', 'echo "[]"', 'echo hello; exec sleep 60']) {
+      const file = await program('wrong', `#!/bin/sh\n${text}\n`);
+      const message = /^SandboxError null .* did not start a sandbox; its stderr says why\n$/;
+      assert.match(await attempt({ env: { ...process.env, KATALYS_COMMAND: file } }), message);
+    }
+  });
+});

@@ -1,0 +1,207 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Katalys\Testing;
+
+/**
+ * A running `katalys sandbox`, and what it received. It ends with this process, however that ends.
+ */
+final class Sandbox
+{
+    private const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
+    private const LONGEST_START = 30;
+    private const LONGEST_ANSWER = 30;
+
+    private static ?self $shared = null;
+
+    /** Where its page is. */
+    public readonly string $url;
+    /** What clients are given as their `endpoint`. */
+    public readonly string $endpoint;
+
+    /** @var resource|null */
+    private $process;
+    /** @var array<int, resource> */
+    private array $pipes = [];
+    private int $owner;
+
+    /**
+     * @param string|null $command The `katalys` program; otherwise `KATALYS_COMMAND`,
+     * vendor/bin/katalys, or what is on the PATH.
+     */
+    public function __construct(?string $command = null)
+    {
+        $program = $command ?? (\getenv('KATALYS_COMMAND') ?: self::installed());
+        if (!self::isProgram($program)) {
+            throw new SandboxException("the sandbox could not be started: $program is not a program");
+        }
+        $this->owner = (int) \getmypid();
+        $process = \proc_open([$program, ...self::ARGUMENTS], [['pipe', 'r'], ['pipe', 'w']], $this->pipes);
+        $this->process = $process ?: null;
+        $ready = \json_decode($this->readyLine(), true);
+        if (!isset($ready['url'], $ready['endpoint'])) {
+            $this->close();
+            throw new SandboxException("$program did not start a sandbox; its stderr says why");
+        }
+        $this->url = $ready['url'];
+        $this->endpoint = $ready['endpoint'];
+    }
+
+    public function __destruct()
+    {
+        $this->close();
+    }
+
+    /** The one of this process, which is started when it is first asked for. */
+    public static function shared(): self
+    {
+        return self::$shared ??= new self();
+    }
+
+    /**
+     * The order of any of its ids; `$siteId` if several sites have one.
+     *
+     * @return array<string, mixed> order_id, site_id, fields, updates, merged_from
+     */
+    public function order(string|int $orderId, ?string $siteId = null): array
+    {
+        return $this->call('GET', '/orders/' . \rawurlencode((string) $orderId), ['site_id' => $siteId]);
+    }
+
+    /**
+     * The orders that fit, newest change first.
+     *
+     * @param array<string, scalar|null> $filters `order_id` (a part of it), `status`, `site_id`, `from`
+     * and `to` (of `order_time`), `warnings`; `offset`, `limit` (100, at most 1000).
+     * @return array<string, mixed> orders, total
+     */
+    public function orders(array $filters = []): array
+    {
+        return $this->call('GET', '/orders', $filters);
+    }
+
+    /**
+     * The requests that were read after a cursor, oldest first, at most 1000.
+     *
+     * @return array<string, mixed> updates, cursor, more
+     */
+    public function updates(int $since = 0): array
+    {
+        return $this->call('GET', '/updates', ['since' => $since, 'limit' => 1000]);
+    }
+
+    /**
+     * The order, as soon as it has this status and so many updates (at least one).
+     *
+     * @return array<string, mixed> as of order()
+     * @throws SandboxException With code 408 after so many seconds.
+     */
+    public function waitFor(
+        string|int $orderId,
+        ?string $status = null,
+        ?int $updates = null,
+        float $timeout = 5,
+        ?string $siteId = null,
+    ): array {
+        $expected = ['order_id' => $orderId, 'status' => $status, 'updates' => $updates];
+
+        return $this->call('GET', '/wait', $expected + ['timeout' => $timeout, 'site_id' => $siteId]);
+    }
+
+    /**
+     * Answers requests with a fault from now on, such as `['status' => 503, 'next' => 2]`.
+     *
+     * @param array<string, scalar> $fault
+     * @return array<string, mixed> The rule, with its `id`.
+     */
+    public function fault(array $fault): array
+    {
+        return $this->call('POST', '/faults', body: $fault)['faults'][0];
+    }
+
+    /** Answers requests as the endpoint does again. */
+    public function clearFaults(): void
+    {
+        $this->call('DELETE', '/faults');
+    }
+
+    /** Forgets orders, requests and faults. */
+    public function clear(): void
+    {
+        $this->call('DELETE', '');
+    }
+
+    /** Ends it; a forked child leaves it to its parent. */
+    public function close(): void
+    {
+        if ($this->process === null || $this->owner !== \getmypid()) {
+            return;
+        }
+        \array_map('fclose', $this->pipes);
+        // A forked child may have its stdin as well.
+        \proc_terminate($this->process);
+        \proc_close($this->process);
+        $this->process = null;
+    }
+
+    private function readyLine(): string
+    {
+        $read = \array_slice($this->pipes, 1);
+        $none = null;
+        $isThere = $read !== [] && \stream_select($read, $none, $none, self::LONGEST_START);
+
+        return $isThere ? (string) \fgets($this->pipes[1]) : '';
+    }
+
+    /**
+     * @param array<string, scalar|null> $query
+     * @param array<string, scalar>|null $body
+     * @return array<string, mixed>
+     */
+    private function call(string $method, string $path, array $query = [], ?array $body = null): array
+    {
+        $url = "{$this->url}/_sandbox$path?" . \http_build_query($query);
+        $request = [
+            'method' => $method,
+            'ignore_errors' => true,
+            'timeout' => ($query['timeout'] ?? 0) + self::LONGEST_ANSWER,
+        ];
+        if ($body !== null) {
+            $request['header'] = 'Content-Type: application/json';
+            $request['content'] = \json_encode($body, \JSON_THROW_ON_ERROR);
+        }
+        $stream = @\fopen($url, 'r', false, \stream_context_create(['http' => $request]));
+        if ($stream === false) {
+            $reason = \error_get_last()['message'] ?? '';
+            throw new SandboxException("the sandbox at {$this->url} does not answer: $reason");
+        }
+        $status = (int) \explode(' ', \stream_get_meta_data($stream)['wrapper_data'][0])[1];
+        $answer = \json_decode((string) \stream_get_contents($stream), true) ?? [];
+        if ($status >= 300) {
+            throw new SandboxException($answer['error'] ?? 'this is no answer of a sandbox', $status);
+        }
+
+        return $answer;
+    }
+
+    /** What is in the vendor folder that has this package, or where the tests run; then the PATH. */
+    private static function installed(): string
+    {
+        $folders = [\dirname(__DIR__, 4) . '/bin', 'vendor/bin'];
+        foreach ([...$folders, ...\explode(\PATH_SEPARATOR, (string) \getenv('PATH'))] as $folder) {
+            if (self::isProgram("$folder/katalys")) {
+                return "$folder/katalys";
+            }
+        }
+        throw new SandboxException(
+            'the katalys command is not installed: pip install katalys-cli, npm install -g @katalys/cli, or '
+            . 'put it at vendor/bin/katalys, or say where it is in KATALYS_COMMAND',
+        );
+    }
+
+    private static function isProgram(string $file): bool
+    {
+        return \is_file($file) && \is_executable($file);
+    }
+}
