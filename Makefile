@@ -1,4 +1,4 @@
-# make demo   see it work: order updates from four runtimes arrive at a receiver on this machine
+# make demo   see it work: order updates from four languages arrive in a sandbox (KEEP=1 leaves it running)
 # make test   everything; make lint; make build; make bench; make soak (MINUTES=10)
 
 VENV   := $(CURDIR)/.venv
@@ -15,7 +15,7 @@ PACKAGES := bindings-c bindings-php bindings-python bindings-node cli
 
 .PHONY: demo test soak build lint bench generate receiver tools-build tools-demo tools-test clean $(PACKAGES)
 
-demo: tools-demo build receiver
+demo: tools-demo build
 	examples/demo.sh
 
 build: $(PACKAGES)

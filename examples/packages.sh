@@ -7,7 +7,7 @@ wait_for_line() {
   tries=0
   until [ -s "$1" ]; do
     tries=$((tries + 1))
-    [ "$tries" -le 200 ] || { echo "the receiver did not start" >&2; exit 1; }
+    [ "$tries" -le 200 ] || { echo "the server did not start" >&2; exit 1; }
     sleep 0.05
   done
 }
