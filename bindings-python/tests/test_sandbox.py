@@ -84,7 +84,8 @@ def test_waiting_for_what_comes_in_the_background(sandbox, client):
 
     assert len(asyncio.run(main())["updates"]) == 2
     began = time.monotonic()
-    with pytest.raises(SandboxError, match='the time is up: the order\'s status is "refunded"') as caught:
+    found = 'the time is up: the order\'s status is "refunded"'
+    with pytest.raises(SandboxError, match=found) as caught:
         sandbox.wait_for("1001", status="cancelled", timeout=0.2)
     assert caught.value.status == 408
     assert time.monotonic() - began >= 0.2
