@@ -21,12 +21,49 @@ BUILD = Path(os.environ["BUILD"])
 DIST = Path(os.environ["DIST"])
 TESTS = ROOT / "tests"
 LANGUAGE = "c"
-MEMCHECK = ["valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect",
-            "--show-leak-kinds=definite,indirect"]
+MEMCHECK = [
+    "valgrind",
+    "-q",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,indirect",
+    "--show-leak-kinds=definite,indirect",
+]
 
-VECTOR_KEYS = {"name", "why", "call", "order_id", "options", "fields", "pairs", "payload", "problems", "only"}
-SCENARIO_KEYS = {"name", "why", "steps", "target", "endpoint", "options", "env", "calls", "only", "expect"}
-CALL_EXPECTATIONS = {"receipt", "error", "code", "status", "retryable", "retry_after", "setting", "constructed"}
+VECTOR_KEYS = {
+    "name",
+    "why",
+    "call",
+    "order_id",
+    "options",
+    "fields",
+    "pairs",
+    "payload",
+    "problems",
+    "only",
+}
+SCENARIO_KEYS = {
+    "name",
+    "why",
+    "steps",
+    "target",
+    "endpoint",
+    "options",
+    "env",
+    "calls",
+    "only",
+    "expect",
+}
+CALL_EXPECTATIONS = {
+    "receipt",
+    "error",
+    "code",
+    "status",
+    "retryable",
+    "retry_after",
+    "setting",
+    "constructed",
+}
 RUN_EXPECTATIONS = {
     "requests", "connections", "via", "headers", "body", "at_least_seconds", "within_seconds",
 }  # fmt: skip
@@ -93,7 +130,9 @@ class Driver:
             case {"$repeat": [text, times]}:
                 self.say("text", name, hexed(text * times))
             case _:
-                assert not any(key.startswith("$") for key in value), f"unknown kind of value {list(value)}"
+                assert not any(key.startswith("$") for key in value), (
+                    f"unknown kind of value {list(value)}"
+                )
                 self.say("record", name)
                 for key, item in value.items():
                     self.set(key, item)
@@ -191,7 +230,9 @@ def compare_payload(found, wanted):
     if wanted is None or found is None or "{now}" not in wanted:
         assert found == wanted, f"{found} instead of {wanted}"
         return
-    pattern = re.escape(wanted).replace(re.escape("{now}"), r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d)")
+    pattern = re.escape(wanted).replace(
+        re.escape("{now}"), r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d)"
+    )
     match = re.fullmatch(pattern, found)
     assert match, f"{found} instead of {wanted}"
     distance = datetime.now(timezone.utc) - datetime.fromisoformat(match[1])
@@ -202,7 +243,9 @@ class Receiver:
     """The shared test server, which ends with its stdin."""
 
     def __init__(self):
-        self.process = subprocess.Popen([os.environ["RECEIVER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [os.environ["RECEIVER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self.ready = json.loads(self.process.stdout.readline())
 
     def __enter__(self):
@@ -227,7 +270,7 @@ class Receiver:
         return listeners[listener]["connections"] if listener in listeners else 0
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     pass
 
 
@@ -238,7 +281,7 @@ def fill(value, names):
 
             def known(match):
                 if names(match[1]) is None:
-                    raise Unavailable(match[1])
+                    raise UnavailableError(match[1])
                 return str(names(match[1]))
 
             return re.sub(r"\{([a-z_.]+)\}", known, value)
@@ -261,7 +304,7 @@ def run_scenarios(tally, receiver, version):
             name = f"scenario {scenario['name']}"
             try:
                 tally.run(name, run_scenario, receiver, shared["defaults"], scenario, version)
-            except Unavailable as missing:
+            except UnavailableError as missing:
                 tally.skipped.append(f"{scenario['name']} (no {missing} here)")
 
 
@@ -274,7 +317,7 @@ def run_scenario(receiver, defaults, scenario, version):
     options = laid_over(defaults["options"], scenario.get("options", {}))
     if "endpoint" not in scenario:
         if receiver.address(target) is None:
-            raise Unavailable(target)
+            raise UnavailableError(target)
         options["endpoint"] = "/".join([receiver.address(target), "run", run, *scenario["steps"]])
     elif scenario["endpoint"] is not None:
         options["endpoint"] = scenario["endpoint"]
@@ -283,7 +326,9 @@ def run_scenario(receiver, defaults, scenario, version):
     before = receiver.connections(target)
     driver = Driver()
     for name, value in {**defaults["env"], **scenario.get("env", {})}.items():
-        driver.say(*(("unsetenv", hexed(name)) if value is None else ("setenv", hexed(name), hexed(value))))
+        driver.say(
+            *(("unsetenv", hexed(name)) if value is None else ("setenv", hexed(name), hexed(value)))
+        )
     began = time.monotonic()
     make_calls(driver, options, defaults, scenario)
     elapsed = time.monotonic() - began
@@ -360,8 +405,18 @@ def run_guarantees(tally, receiver):
             tally.run(f"{program}: {name}", run_guarantee, receiver, [BUILD / program], name)
     for name in subprocess.check_output([BUILD / "guarantees"], text=True).split():
         # What forks, loads or measures is not for valgrind.
-        if name not in ("memory_stays_flat", "unloading_is_harmless", "a_forked_child_has_its_own_connections"):
-            tally.run(f"valgrind: {name}", run_guarantee, receiver, [*MEMCHECK, BUILD / "guarantees"], name)
+        if name not in (
+            "memory_stays_flat",
+            "unloading_is_harmless",
+            "a_forked_child_has_its_own_connections",
+        ):
+            tally.run(
+                f"valgrind: {name}",
+                run_guarantee,
+                receiver,
+                [*MEMCHECK, BUILD / "guarantees"],
+                name,
+            )
 
 
 def run_guarantee(receiver, program, name):
@@ -406,10 +461,15 @@ def run_outbox(tally, receiver):
                 if name == omitted:
                     continue
                 # The first leaves to the second what it does not finish.
-                follows = name in ("the_end_finishes_what_is_on_its_way", "the_next_process_delivers_the_rest")
+                follows = name in (
+                    "the_end_finishes_what_is_on_its_way",
+                    "the_next_process_delivers_the_rest",
+                )
                 run = end if follows else f"{uuid.uuid4().hex}/{OUTBOX_STEPS.get(name, '204')}"
                 file = Path(folder, "end.db" if follows else f"{name}.db")
-                tally.run(f"{label}: {name}", run_outbox_guarantee, receiver, program, name, run, file)
+                tally.run(
+                    f"{label}: {name}", run_outbox_guarantee, receiver, program, name, run, file
+                )
 
 
 def run_outbox_guarantee(receiver, program, name, run, file):
@@ -460,7 +520,9 @@ def only_our_symbols_are_exported():
 
 def the_library_runs_on_old_systems_and_stays_loaded():
     library = DIST / "c/lib/libkatalys.so.0"
-    versions = re.findall(r"GLIBC_2\.(\d+)", subprocess.check_output(["objdump", "-T", library], text=True))
+    versions = re.findall(
+        r"GLIBC_2\.(\d+)", subprocess.check_output(["objdump", "-T", library], text=True)
+    )
     assert versions and max(map(int, versions)) <= 17, sorted(set(versions))
     assert "NODELETE" in subprocess.check_output(["readelf", "-d", library], text=True)
 
@@ -469,7 +531,10 @@ def main():
     version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     tally = Tally()
     tally.run("only our symbols are exported", only_our_symbols_are_exported)
-    tally.run("the library runs on old systems and stays loaded", the_library_runs_on_old_systems_and_stays_loaded)
+    tally.run(
+        "the library runs on old systems and stays loaded",
+        the_library_runs_on_old_systems_and_stays_loaded,
+    )
     run_vectors(tally)
     with Receiver() as receiver:
         run_scenarios(tally, receiver, version)
@@ -478,8 +543,15 @@ def main():
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
         for program in ("outbox-example", "outbox-example-cxx"):
-            tally.run(f"{program} delivers an update", run_outbox_example, receiver, [BUILD / program])
-        tally.run("the example is clean under valgrind", run_example, receiver, [*MEMCHECK, BUILD / "example"])
+            tally.run(
+                f"{program} delivers an update", run_outbox_example, receiver, [BUILD / program]
+            )
+        tally.run(
+            "the example is clean under valgrind",
+            run_example,
+            receiver,
+            [*MEMCHECK, BUILD / "example"],
+        )
     for skipped in sorted(set(tally.skipped)):
         print(f"skipped {skipped}")
     print(f"C: {tally.passed} passed, {len(tally.failures)} failed, {len(tally.skipped)} skipped")
