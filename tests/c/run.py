@@ -373,7 +373,8 @@ def check_call(result, expect):
 def compare(what, found, wanted):
     if isinstance(wanted, dict):
         low, high = wanted.get("min", found), wanted.get("max", found)
-        assert found is not None and low <= found <= high, f"{what} is {found}, not {wanted}"
+        assert found is not None, f"{what} is missing"
+        assert low <= found <= high, f"{what} is {found}, not {wanted}"
     else:
         assert found == wanted, f"{what} is {found}, not {wanted}"
 
@@ -427,10 +428,12 @@ def run_guarantee(receiver, program, name):
     assert done.returncode == 0, done.stderr
     connections = [record["connection"] for record in receiver.get(f"/_recorded/{run}")]
     if name == "a_forked_child_has_its_own_connections":
-        assert len(connections) == 6 and len(set(connections)) == 2, connections
+        assert len(connections) == 6, connections
+        assert len(set(connections)) == 2, connections
         assert connections[1] == connections[2] != connections[0], connections
     if name == "threads_share_a_client":
-        assert len(connections) == 200 and len(set(connections)) <= 8, len(set(connections))
+        assert len(connections) == 200, len(connections)
+        assert len(set(connections)) <= 8, len(set(connections))
 
 
 # What the endpoint answers, where it is not 204; and what it then has, where that is not obvious.
@@ -513,7 +516,8 @@ def only_our_symbols_are_exported():
         ["nm", "-D", "--defined-only", DIST / "c/lib/libkatalys.so.0"], text=True
     )
     names = [line.split()[-1] for line in listing.splitlines()]
-    assert names and all(name.startswith("katalys_") for name in names), names
+    assert names, "nothing is exported"
+    assert all(name.startswith("katalys_") for name in names), names
     declared = set(re.findall(r"\b(katalys_\w+)\(", (DIST / "c/include/katalys.h").read_text()))
     assert declared >= {name for name in names if not name.startswith("katalys_php_")}, declared
 
@@ -523,7 +527,8 @@ def the_library_runs_on_old_systems_and_stays_loaded():
     versions = re.findall(
         r"GLIBC_2\.(\d+)", subprocess.check_output(["objdump", "-T", library], text=True)
     )
-    assert versions and max(map(int, versions)) <= 17, sorted(set(versions))
+    assert versions, "no version of glibc is named"
+    assert max(map(int, versions)) <= 17, sorted(set(versions))
     assert "NODELETE" in subprocess.check_output(["readelf", "-d", library], text=True)
 
 
