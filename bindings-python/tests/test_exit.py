@@ -100,6 +100,8 @@ def test_ctrl_c_ends_a_program_once_the_call_is_over(receiver):
     ends_soon(
         """
     import signal, os
+    # A shell may have started the tests with the signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
         client.update_order("1")

@@ -337,6 +337,15 @@ def test_a_timeout_is_a_number_of_seconds(client, timeout):
     assert sender.close(timeout=float("inf")) == 1
 
 
+@pytest.fixture
+def ctrl_c():
+    """A shell may have started the tests with the signal ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_a_flush(client):
     _, sender = client("hang", timeout=30)
     sender.enqueue_update("1")
