@@ -2,6 +2,7 @@
 //!
 //! `katalys-bench send URL [CA_FILE] [SECONDS]` prints the rate of waiting calls from 8 threads;
 //! `katalys-bench check [TIMES]` prints the nanoseconds of one check of 20 fields;
+//! `katalys-bench accept full|normal` prints the rate of one producer;
 //! `katalys-bench drain URL BACKLOG` prints the rate of delivery from an outbox;
 //! `katalys-bench stalls|backlogs URL` and `katalys-bench idle|failing` print rows of the table.
 
@@ -57,6 +58,7 @@ fn main() {
             let ca_file = Some(*ca_file).filter(|path| !path.is_empty());
             send(endpoint, ca_file, seconds.parse().expect("seconds"));
         }
+        ["accept", durability] => outbox::accept(durability),
         ["drain", url, backlog] => outbox::drain(url, backlog.parse().expect("a number")),
         ["stalls", url] => outbox::stalls(url),
         ["backlogs", url] => outbox::backlogs(url),

@@ -77,6 +77,19 @@ fn row(what: &str, (ours, theirs): (f64, f64), other: &str, unit: &str, goal: &s
     );
 }
 
+/// Prints the rate at which one producer's updates are accepted.
+pub fn accept(durability: &str) {
+    const UPDATES: u32 = 20_000;
+    let folder = Folder::new();
+    let client = folder.client(NOWHERE, durability, false);
+    let started = Instant::now();
+    enqueue(&client, "", 0..UPDATES);
+    println!(
+        "{:.0}",
+        f64::from(UPDATES) / started.elapsed().as_secs_f64()
+    );
+}
+
 /// Prints the rate at which a backlog is delivered to a server that answers 204.
 pub fn drain(url: &str, backlog: u32) {
     let folder = Folder::new();

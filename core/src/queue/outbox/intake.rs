@@ -78,7 +78,7 @@ impl Outbox {
         if self.settings.deliver {
             work.extend(sender.claim_for(rest.len()));
         }
-        let lease = sender.lease_from_now();
+        let (count, lease) = (rest.len(), sender.lease_from_now());
         let mut effects = sender.group.commit(work)?.into_iter();
         let accepted = rest.into_iter().zip(effects.by_ref());
         let tickets = accepted.map(|((warnings, order), effect)| {
@@ -91,7 +91,7 @@ impl Outbox {
         match effects.next() {
             Some(claimed) => Sender::take_in(sender, claimed, lease),
             None if self.settings.deliver => Sender::wake(sender),
-            None => {}
+            None => Sender::appended(sender, count),
         }
         Ok(tickets)
     }

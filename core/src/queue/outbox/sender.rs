@@ -16,6 +16,7 @@ use crate::delivery::{Engine, Outcome, code_of_answer, code_of_failure};
 use crate::error::{Error, ErrorCode};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +37,9 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5 * 60);
 /// Tidying up is due after so many changes.
 const MANY_CHANGES: usize = 4_000;
+/// The same where nobody delivers, and every caller has a transaction of its own: a log that begins
+/// anew is written faster than one that grows.
+const MANY_APPENDS: usize = 1_000;
 const STACK_SIZE: usize = 512 * 1024;
 
 /// How this client delivers.
@@ -64,6 +68,7 @@ pub(super) struct Sender {
     pub events: Arc<Events>,
     manner: Manner,
     state: Mutex<State>,
+    appended: AtomicUsize,
     /// For the thread that claims and settles.
     news: Condvar,
     /// For those that send.
@@ -128,6 +133,7 @@ impl Sender {
             events,
             manner,
             state: Mutex::default(),
+            appended: AtomicUsize::new(0),
             news: Condvar::new(),
             work: Condvar::new(),
             settled: Condvar::new(),
@@ -463,6 +469,17 @@ impl Sender {
         if !state.has_news && state.finished.is_empty() {
             drop(wait(&self.news, state, most));
         }
+    }
+
+    /// Counts what was appended in a process that does not deliver, and tidies up now and then.
+    pub(super) fn appended(sender: &Arc<Self>, count: usize) {
+        let appended = sender.appended.fetch_add(count, Ordering::Relaxed) + count;
+        if appended < MANY_APPENDS || sender.appended.swap(0, Ordering::Relaxed) < MANY_APPENDS {
+            return;
+        }
+        let own = Arc::clone(sender);
+        let tidy = move || own.tidy(&mut { MANY_CHANGES }, false);
+        let _ = start_thread("katalys-tidy", tidy); // Without a thread it is for the next time.
     }
 
     /// The long part goes beside the callers, the short rest while none of them writes, so that
