@@ -184,7 +184,7 @@ def node(ca_file: Path, seconds: str):
 
 def node_folder() -> Path:
     folder = ROOT / "benches/node"
-    if not (folder / "node_modules/better-sqlite3/build").is_dir():
+    if not (folder / "node_modules/better-sqlite3/build/Release/better_sqlite3.node").is_file():
         install_for_node(folder)
     return folder
 
