@@ -57,8 +57,8 @@ export interface ErrorCodes {
   ValidationError: "validation";
   RejectedError: "rejected" | "unavailable" | "not_confirmed" | "redirected";
   TransportError: "dns" | "connect" | "disconnected" | "certificate" | "tls" | "protocol" | "proxy";
-  TimeoutError: "timeout";
-  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer";
+  TimeoutError: "timeout" | "timeout_pending";
+  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved";
   OutboxFullError: "outbox_full";
   InternalError: "internal" | "misuse";
 }

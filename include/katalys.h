@@ -189,6 +189,11 @@ typedef enum {
    */
   KATALYS_TIMEOUT = 501,
   /**
+   * `TimeoutError`: the update is safe in the outbox and will be sent, but was not delivered
+   * within the time limit; do not send it again.
+   */
+  KATALYS_TIMEOUT_PENDING = 502,
+  /**
    * `OutboxError`: the outbox could not be read or written. The same call may succeed later.
    */
   KATALYS_OUTBOX_FAILED = 601,
@@ -200,6 +205,14 @@ typedef enum {
    * `OutboxError`: the outbox was written by a newer version of this library.
    */
   KATALYS_OUTBOX_NEWER = 603,
+  /**
+   * `OutboxError`: the file is not an outbox and was left untouched.
+   */
+  KATALYS_OUTBOX_FOREIGN = 604,
+  /**
+   * `OutboxError`: the outbox file was moved, deleted or replaced while in use.
+   */
+  KATALYS_OUTBOX_MOVED = 605,
   /**
    * `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
    * succeed later.

@@ -51,12 +51,19 @@ pub enum katalys_code {
     /// `TimeoutError`: there was no answer within the time limit. The same call may succeed
     /// later.
     KATALYS_TIMEOUT = 501,
+    /// `TimeoutError`: the update is safe in the outbox and will be sent, but was not delivered
+    /// within the time limit; do not send it again.
+    KATALYS_TIMEOUT_PENDING = 502,
     /// `OutboxError`: the outbox could not be read or written. The same call may succeed later.
     KATALYS_OUTBOX_FAILED = 601,
     /// `OutboxError`: the outbox's file is damaged.
     KATALYS_OUTBOX_CORRUPT = 602,
     /// `OutboxError`: the outbox was written by a newer version of this library.
     KATALYS_OUTBOX_NEWER = 603,
+    /// `OutboxError`: the file is not an outbox and was left untouched.
+    KATALYS_OUTBOX_FOREIGN = 604,
+    /// `OutboxError`: the outbox file was moved, deleted or replaced while in use.
+    KATALYS_OUTBOX_MOVED = 605,
     /// `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
     /// succeed later.
     KATALYS_OUTBOX_FULL = 611,
@@ -85,9 +92,12 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::Protocol => Self::KATALYS_PROTOCOL,
             ErrorCode::Proxy => Self::KATALYS_PROXY,
             ErrorCode::Timeout => Self::KATALYS_TIMEOUT,
+            ErrorCode::TimeoutPending => Self::KATALYS_TIMEOUT_PENDING,
             ErrorCode::OutboxFailed => Self::KATALYS_OUTBOX_FAILED,
             ErrorCode::OutboxCorrupt => Self::KATALYS_OUTBOX_CORRUPT,
             ErrorCode::OutboxNewer => Self::KATALYS_OUTBOX_NEWER,
+            ErrorCode::OutboxForeign => Self::KATALYS_OUTBOX_FOREIGN,
+            ErrorCode::OutboxMoved => Self::KATALYS_OUTBOX_MOVED,
             ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,

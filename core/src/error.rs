@@ -99,9 +99,12 @@ error_codes! {
     Protocol = 406, "protocol", Transport, true, "the answer was not HTTP";
     Proxy = 407, "proxy", Transport, true, "the proxy did not give a connection";
     Timeout = 501, "timeout", Timeout, true, "there was no answer within the time limit";
+    TimeoutPending = 502, "timeout_pending", Timeout, false, "the update is safe in the outbox and will be sent, but was not delivered within the time limit; do not send it again";
     OutboxFailed = 601, "outbox_failed", Outbox, true, "the outbox could not be read or written";
     OutboxCorrupt = 602, "outbox_corrupt", Outbox, false, "the outbox's file is damaged";
     OutboxNewer = 603, "outbox_newer", Outbox, false, "the outbox was written by a newer version of this library";
+    OutboxForeign = 604, "outbox_foreign", Outbox, false, "the file is not an outbox and was left untouched";
+    OutboxMoved = 605, "outbox_moved", Outbox, false, "the outbox file was moved, deleted or replaced while in use";
     OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox holds as much as it was allowed to";
     Internal = 901, "internal", Internal, false, "a mistake in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";
@@ -133,6 +136,7 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     attempts: u32,
+    ticket: Option<i64>,
 }
 
 impl Error {
@@ -147,8 +151,15 @@ impl Error {
                 status,
                 retry_after,
                 attempts,
+                ticket: None,
             }),
         }
+    }
+
+    /// The update is in the outbox: this error only ended the wait for it.
+    pub(crate) fn accepted_as(mut self, ticket: i64) -> Self {
+        self.inner.ticket = Some(ticket);
+        self
     }
 
     pub(crate) fn validation(problems: Vec<Problem>) -> Self {
@@ -213,6 +224,12 @@ impl Error {
     /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110).
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
+    }
+
+    /// The number of the update in the outbox, if it was accepted before the call failed: it will be
+    /// sent (`timeout_pending`) or is a dead letter (`rejected`), and must not be sent again.
+    pub fn ticket(&self) -> Option<i64> {
+        self.inner.ticket
     }
 
     /// How many requests were made before the call failed.

@@ -257,7 +257,7 @@ impl Outbox {
                 result = self.settled_elsewhere(id);
             }
             if result.is_none() && Instant::now() >= call.attempts.deadline {
-                result = Some(Err(out_of_time()));
+                result = Some(Err(out_of_time(id)));
             }
             match result {
                 None => index += 1,
@@ -272,19 +272,23 @@ impl Outbox {
 
 impl Awaited {
     fn finish(mut self, result: Result<u32, Error>) {
+        let id = self.ticket.id;
         let receipt = result.map(|attempts| {
             self.attempts.count = attempts;
             Receipt::new(&self.attempts, self.ticket.warnings)
         });
+        let receipt = receipt.map_err(|error| error.accepted_as(id));
         guarded(|| (self.complete)(receipt));
     }
 }
 
 /// The update is safe, but the caller's time is up.
-pub(super) fn out_of_time() -> Error {
-    let text = "the update is in the outbox, but was not delivered within the time limit; it \
-                will be sent";
-    Error::new(crate::error::ErrorCode::Timeout, text)
+pub(super) fn out_of_time(id: UpdateId) -> Error {
+    let text = format!(
+        "the update is in the outbox (ticket {id}) and will be sent, but was not delivered within \
+         the time limit; do not send it again"
+    );
+    Error::new(crate::error::ErrorCode::TimeoutPending, text).accepted_as(id)
 }
 
 fn unless_cancelled(arrival: Arrival) -> Option<Arrival> {

@@ -91,7 +91,7 @@ impl Outbox {
         let result = self.wait_for(sender, id, call.deadline);
         sender.forget(id);
         let attempts = Attempts {
-            count: result?,
+            count: result.map_err(|error| error.accepted_as(id))?,
             ..*call
         };
         Ok(Receipt::new(&attempts, warnings))
@@ -109,7 +109,7 @@ impl Outbox {
                 return result;
             }
             if Instant::now() >= deadline {
-                return Err(intake::out_of_time());
+                return Err(intake::out_of_time(id));
             }
         }
     }
