@@ -176,6 +176,12 @@ impl Error {
         error
     }
 
+    /// The same error with what it is about in front.
+    pub(crate) fn about(mut self, subject: &str) -> Self {
+        self.inner.message = format!("{subject} {}", self.inner.message);
+        self
+    }
+
     pub(crate) fn after(mut self, attempts: u32) -> Self {
         self.inner.attempts = attempts;
         self

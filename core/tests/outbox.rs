@@ -15,6 +15,7 @@ impl Folder {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("katalys-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).expect("a folder");
         Self(path)
     }
 
@@ -255,10 +256,19 @@ fn the_file_is_its_owners_alone() {
     client.enqueue_update("1", count(1)).expect("accepted");
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder.0), 0o700);
-    for entry in std::fs::read_dir(&folder.0).unwrap() {
-        assert_eq!(mode(&entry.unwrap().path()), 0o600);
-    }
+    let are_private = || {
+        let entries = std::fs::read_dir(&folder.0).unwrap();
+        entries
+            .map(|entry| mode(&entry.unwrap().path()))
+            .all(|mode| mode == 0o600)
+    };
+    assert!(are_private());
+    drop(client);
+    std::fs::set_permissions(folder.file(), PermissionsExt::from_mode(0o604)).unwrap();
+    drop(self::client(
+        &options(&folder.file(), "http://127.0.0.1:9/").set("deliver", false),
+    ));
+    assert!(are_private(), "a file that everyone could read");
 }
 
 /// What a child process does: accepts numbered updates for its own orders, says each number when

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use katalys_core::{Client, Error, ErrorCode, Fields, Language};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -45,6 +45,7 @@ fn client(folder: &Path) -> Result<Client, Error> {
         .set("site_id", "abcd.com")
         .set("endpoint", "http://127.0.0.1:9/")
         .set("outbox", file.to_str().unwrap().to_owned())
+        .set("timeout", 15)
         .set("deliver", false);
     Client::with_options(Language::Rust, &options)
 }
@@ -86,18 +87,22 @@ fn a_read_only_disk_refuses() {
         return;
     };
     enqueue(&client(&disk.0).expect("a client")).expect("accepted");
-    assert!(disk.run("mount", &["-o", "remount,ro"]));
-    let error = client(&disk.0)
+    let view = disk.0.with_extension("view");
+    std::fs::create_dir_all(&view).unwrap();
+    let view = Disk(view);
+    assert!(view.run("mount", &["--bind", "-o", "ro", disk.0.to_str().unwrap()]));
+    let error = client(&view.0)
         .and_then(|client| enqueue(&client))
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::OutboxFailed, "{error}");
-    assert!(disk.run("mount", &["-o", "remount,rw"]));
+    drop(view);
     assert_eq!(client(&disk.0).unwrap().stats().unwrap().accepted, 1);
 }
 
 #[test]
 fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
     let folder = std::env::temp_dir().join(format!("katalys-{}-locked", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
     let client = client(&folder).expect("a client");
     enqueue(&client).expect("accepted");
     let script = "import sqlite3, sys, time\n\
@@ -122,24 +127,19 @@ fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_a_new_one_begun() {
+fn another_file_is_refused_and_untouched() {
     let folder = std::env::temp_dir().join(format!("katalys-{}-other", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let mut damaged = std::fs::File::create(folder.join("outbox.db")).unwrap();
-    damaged
-        .write_all(b"not a database, but somebody's text all the same")
-        .unwrap();
-    enqueue(&client(&folder).expect("begun anew")).expect("accepted");
-    let names = std::fs::read_dir(&folder).unwrap();
-    let aside: Vec<PathBuf> = names
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().contains(".corrupt-"))
-        .collect();
-    assert_eq!(aside.len(), 1);
-    assert!(
-        std::fs::read_to_string(&aside[0])
-            .unwrap()
-            .starts_with("not a database")
+    let text = "DATABASE_PASSWORD=hunter2";
+    std::fs::write(folder.join("outbox.db"), text).unwrap();
+    assert_eq!(
+        client(&folder).unwrap_err().code(),
+        ErrorCode::OutboxForeign
     );
+    assert_eq!(
+        std::fs::read_to_string(folder.join("outbox.db")).unwrap(),
+        text
+    );
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -307,6 +307,7 @@ fn unless_cancelled(arrival: Arrival) -> Option<Arrival> {
 
 fn ticket(mut warnings: Vec<Problem>, effect: &Effect) -> Result<Ticket, Error> {
     let id: UpdateId = match *effect {
+        Effect::Refused(ref error) => return Err(error.clone()),
         Effect::Appended { id, stale } => {
             if stale {
                 warnings.push(Problem::new("order_status", Code::StatusStale));

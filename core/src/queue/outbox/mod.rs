@@ -27,11 +27,14 @@ use crate::error::{Error, ErrorCode};
 use crate::order::Checked;
 use events::Events;
 use sender::{Manner, POLL, Parts, Sender, draw_owner};
-use sqlite::{Limits, SqliteStore, SqliteUpkeep};
+use sqlite::{Limits, Setup, SqliteStore, SqliteUpkeep};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Whereabouts, Work};
+
+/// How long a call waits for another process that writes, if its `timeout` is not shorter.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The outbox of one client in one process. The file is opened on first use, so that a process
 /// which only forks others has no connection for them to inherit.
@@ -196,8 +199,10 @@ impl Outbox {
     }
 
     pub(crate) fn discard(&self, id: UpdateId) -> Result<bool, Error> {
-        let Effect::Discarded(Remains { lane, payload }) = self.commit(Work::Discard(id))? else {
-            return Ok(false);
+        let Remains { lane, payload } = match self.commit(Work::Discard(id))? {
+            Effect::Discarded(remains) => remains,
+            Effect::Refused(error) => return Err(error),
+            _ => return Ok(false),
         };
         log::warn!(target: events::LOG, "dead letter {id} was discarded");
         let order = self.events.label(EventKind::Discarded, lane, &payload);
@@ -214,6 +219,7 @@ impl Outbox {
 
     fn found(&self, work: Work) -> Result<bool, Error> {
         match self.commit(work)? {
+            Effect::Refused(error) => Err(error),
             Effect::Found(found) => Ok(found),
             _ => Err(unexpected()),
         }
@@ -258,7 +264,12 @@ impl Outbox {
             bytes: self.settings.capacity_bytes,
             collapse: self.settings.collapse,
         };
-        SqliteStore::open(&self.settings.path, self.settings.is_full, limits)
+        SqliteStore::open(&Setup {
+            path: self.settings.path.clone(),
+            is_full: self.settings.is_full,
+            patience: self.manner.timeout.min(LONGEST_PATIENCE),
+            limits,
+        })
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) trait Store: Send {
     /// one effect per piece of work.
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error>;
 
+    /// Whether the store is still the one that was opened.
+    fn check(&mut self) -> Result<(), Error>;
+
     /// How things stand for the one who sends.
     fn outlook(&mut self) -> Result<Outlook, Error>;
 
@@ -41,6 +44,10 @@ pub(crate) trait Store: Send {
 impl<S: Store + ?Sized> Store for Box<S> {
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
         (**self).commit(work)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        (**self).check()
     }
 
     fn outlook(&mut self) -> Result<Outlook, Error> {
@@ -94,6 +101,8 @@ pub(crate) enum Work {
     Replay(UpdateId),
     /// Removes a dead letter for good.
     Discard(UpdateId),
+    /// Makes every update due that waits for its next try.
+    Hasten,
     /// Changes what a dead letter says.
     Edit {
         id: UpdateId,
@@ -162,6 +171,21 @@ pub(crate) struct Cause {
     pub reason: String,
 }
 
+impl Work {
+    /// Whether it needs room for a new update.
+    pub(crate) fn takes_in(&self) -> bool {
+        matches!(self, Self::Append(_))
+    }
+
+    /// Whether a caller is told that it is done: not so in a file that is no longer in its place.
+    pub(crate) fn is_of_a_caller(&self) -> bool {
+        matches!(
+            self,
+            Self::Append(_) | Self::Replay(_) | Self::Discard(_) | Self::Edit { .. }
+        )
+    }
+}
+
 /// What one piece of work led to.
 #[derive(Clone)]
 pub(crate) enum Effect {
@@ -191,6 +215,8 @@ pub(crate) enum Effect {
     /// A dead letter of this lane, with this payload, is gone.
     Discarded(Remains),
     Renewed,
+    /// This piece alone was not done, or is of no use to its caller.
+    Refused(Error),
 }
 
 /// An update that became a dead letter before it was sent.

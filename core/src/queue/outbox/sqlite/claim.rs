@@ -162,6 +162,13 @@ pub(super) fn renew(
     Ok(Effect::Renewed)
 }
 
+/// Makes every lane that waits for its next try due now; those under way stay as they are.
+pub(super) fn hasten(transaction: &Transaction<'_>, now: Millis) -> Result<Effect, Fault> {
+    let sql = "UPDATE lanes SET due = ?1 WHERE due > ?1 AND due < ?2 AND owner IS NULL";
+    transaction.prepare_cached(sql)?.execute((now, HELD))?;
+    Ok(Effect::Renewed)
+}
+
 pub(super) fn outlook(connection: &Connection, now: Millis) -> Result<Outlook, Fault> {
     let pending = count(Books::read(connection)?.pending());
     let mut statement =

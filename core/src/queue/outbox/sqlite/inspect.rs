@@ -2,12 +2,15 @@
 
 use super::books::Books;
 use super::fault::{self, Fault};
-use super::schema;
+use super::{open, schema};
 use crate::error::{Error, ErrorCode};
 use crate::queue::outbox::store::count;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 use std::path::Path;
 use std::time::Duration;
+
+/// How long to wait for a process that has the file to itself.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is in an outbox's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +32,8 @@ pub struct OutboxReport {
 /// # Errors
 /// `OutboxError` if it is not an outbox, is damaged, or cannot be read.
 pub fn inspect(path: &Path) -> Result<OutboxReport, Error> {
-    look(path).map_err(|Fault(error)| error)
+    let path = open::resolve(path)?;
+    look(&path).map_err(|fault| fault.at(&path))
 }
 
 /// Updates without a lane, and lanes or updates that lead to nothing.
@@ -39,9 +43,8 @@ SELECT (SELECT count(*) FROM updates WHERE lane NOT IN (SELECT lane FROM lanes))
      + (SELECT count(*) FROM lanes WHERE head NOT IN (SELECT id FROM updates))";
 
 fn look(path: &Path) -> Result<OutboxReport, Fault> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    let mode = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let mut connection = open::connect(path, mode, false, PATIENCE)?;
     let snapshot = connection.transaction()?;
     let (version, known_version) = schema::version(&snapshot)?;
     if version > known_version {
@@ -75,14 +78,16 @@ fn look(path: &Path) -> Result<OutboxReport, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::outbox::sqlite::{Limits, SqliteStore};
+    use crate::queue::outbox::sqlite::SqliteStore;
+    use crate::queue::outbox::sqlite::tests::setup;
     use crate::queue::outbox::store::{Append, Store, Work};
 
     #[test]
     fn a_damaged_page_and_a_lost_update_are_seen() {
         let folder = std::env::temp_dir().join(format!("katalys-inspect-2-{}", std::process::id()));
         let path = folder.join("outbox.db");
-        let mut store = SqliteStore::open(&path, false, Limits::default()).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        let mut store = SqliteStore::open(&setup(&path)).unwrap();
         for lane in 0..200 {
             let payload = vec![b'x'; 1000];
             let append = Append {
@@ -98,7 +103,7 @@ mod tests {
             (report.pending, report.dead, report.is_balanced),
             (200, 0, true)
         );
-        let connection = Connection::open(&path).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
         connection
             .execute("DELETE FROM lanes WHERE lane = 7", [])
             .unwrap();
@@ -121,7 +126,7 @@ mod tests {
         )
         .unwrap();
         let error = inspect(&path).unwrap_err();
-        assert_eq!(error.code(), ErrorCode::OutboxCorrupt);
+        assert_eq!(error.code(), ErrorCode::OutboxForeign);
         assert!(std::fs::read(&path).unwrap().starts_with(b"not a database"));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(inspect(&path).unwrap_err().code(), ErrorCode::OutboxFailed);

@@ -5,13 +5,15 @@ mod books;
 mod claim;
 mod dead;
 mod fault;
-mod fork;
 mod inspect;
+mod location;
 mod open;
+mod reserve;
 mod schema;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod vfs;
 
 use super::clock::{Clock, Millis, millis, wall};
 use super::store::{
@@ -22,9 +24,13 @@ use crate::error::Error;
 use books::Books;
 use fault::Fault;
 pub use inspect::{OutboxReport, inspect};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use location::Location;
+use reserve::Reserve;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use schema::HELD;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use vfs::Place;
 
 /// What an outbox takes in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,26 +43,58 @@ pub(crate) struct Limits {
     pub collapse: bool,
 }
 
+/// How an outbox is opened.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub path: PathBuf,
+    /// Whether a commit survives a power failure, and not only a crash of the process.
+    pub is_full: bool,
+    /// How long to wait for another process that is writing.
+    pub patience: Duration,
+    pub limits: Limits,
+}
+
 /// One connection to the file.
 pub(crate) struct SqliteStore {
     connection: Connection,
     clock: Clock,
     limits: Limits,
+    location: Location,
+    /// Set once the file was not at its path.
+    is_astray: bool,
+    reserve: Reserve,
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it. With `is_full`, a commit survives a power failure; without,
-    /// only a crash of the process.
-    pub(crate) fn open(path: &Path, is_full: bool, limits: Limits) -> Result<Self, Error> {
-        let (connection, clock) = open::open(path, is_full)?;
+    /// Opens the file, or makes it.
+    pub(crate) fn open(setup: &Setup) -> Result<Self, Error> {
+        let opened = open::open(&setup.path, setup.is_full, setup.patience)?;
         Ok(Self {
-            connection,
-            clock,
-            limits,
+            location: Location::new(&setup.path, opened.standing),
+            reserve: Reserve::beside(&opened.path),
+            connection: opened.connection,
+            clock: opened.clock,
+            limits: setup.limits,
+            is_astray: false,
         })
     }
 
-    fn transact(&mut self, work: &[Work]) -> Result<Vec<Effect>, Fault> {
+    /// Where the file is by now. A deleted one still takes settlements: what is pending in it is
+    /// delivered, and nobody else can.
+    fn place(&self) -> Place {
+        self.location.place(&self.connection)
+    }
+
+    fn checked_place(&mut self) -> Place {
+        let place = self.place();
+        self.is_astray = place != Place::There;
+        place
+    }
+
+    fn transact(&mut self, work: &[Work], has_room: bool) -> Result<Vec<Effect>, Fault> {
+        if self.is_astray && self.checked_place() == Place::Moved {
+            return Err(self.location.moved().into());
+        }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -64,11 +102,50 @@ impl SqliteStore {
         let now = self.clock.now();
         let mut effects = Vec::with_capacity(work.len());
         for piece in work {
-            effects.push(perform(&transaction, &mut books, &self.limits, now, piece)?);
+            let effect = if piece.is_of_a_caller() && self.is_astray {
+                Effect::Refused(self.location.moved())
+            } else if piece.takes_in() && !has_room {
+                Effect::Refused(reserve::disk_full(&self.location.path))
+            } else {
+                perform(&transaction, &mut books, &self.limits, now, piece)?
+            };
+            effects.push(effect);
         }
         books.write(&transaction, now, wall())?;
         transaction.commit()?;
+        self.take_back_if_astray(work, &mut effects);
         Ok(effects)
+    }
+
+    /// After the commit: a ticket is given only for what is in the file at the path.
+    fn take_back_if_astray(&mut self, work: &[Work], effects: &mut [Effect]) {
+        if !work.iter().any(Work::is_of_a_caller) || self.checked_place() == Place::There {
+            return;
+        }
+        for (piece, effect) in work.iter().zip(effects) {
+            if piece.is_of_a_caller() {
+                *effect = Effect::Refused(self.location.moved());
+            }
+        }
+    }
+
+    /// The disk is full. What was taken in before is delivered with the room kept for that; new
+    /// updates have to wait until there is more.
+    fn transact_on_reserve(&mut self, work: &[Work], full: Fault) -> Result<Vec<Effect>, Fault> {
+        if work.iter().all(Work::takes_in) {
+            return Err(full);
+        }
+        self.reserve.release();
+        let _ = checkpoint(&self.connection, "PASSIVE"); // With luck the log has room again.
+        self.transact(work, false)
+    }
+
+    /// Nothing is checkpointed over a file that may be damaged when the connection is closed.
+    fn fail(&self, fault: Fault) -> Error {
+        if !fault.is_passing() {
+            open::set_checkpoint_on_close(&self.connection, false);
+        }
+        fault.at(&self.location.path)
     }
 
     fn read_stats(&self) -> Result<Stats, Fault> {
@@ -128,33 +205,53 @@ fn perform(
         Work::Replay(id) => dead::replay(transaction, books, now, *id),
         Work::Discard(id) => dead::discard(transaction, books, now, *id),
         Work::Edit { id, payload, stage } => dead::edit(transaction, *id, payload, *stage),
+        Work::Hasten => claim::hasten(transaction, now),
     }
 }
 
 impl Store for SqliteStore {
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
-        self.transact(work).map_err(|Fault(error)| error)
+        let has_room = !work.iter().any(Work::takes_in) || self.reserve.is_kept();
+        let done = match self.transact(work, has_room) {
+            Err(fault) if fault.is_full() => self.transact_on_reserve(work, fault),
+            done => done,
+        };
+        done.map_err(|fault| self.fail(fault))
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        match self.checked_place() {
+            Place::There => Ok(()),
+            _ => Err(self.location.moved()),
+        }
     }
 
     fn outlook(&mut self) -> Result<Outlook, Error> {
-        claim::outlook(&self.connection, self.clock.now()).map_err(|Fault(error)| error)
+        if self.is_astray && self.checked_place() == Place::Moved {
+            return Err(self.location.moved());
+        }
+        let outlook = claim::outlook(&self.connection, self.clock.now());
+        outlook.map_err(|fault| self.fail(fault))
     }
 
     fn stats(&mut self) -> Result<Stats, Error> {
-        self.read_stats().map_err(|Fault(error)| error)
+        self.check()?;
+        self.read_stats().map_err(|fault| self.fail(fault))
     }
 
     fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error> {
-        self.find(id).map_err(|Fault(error)| error)
+        self.find(id).map_err(|fault| self.fail(fault))
     }
 
     fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error> {
-        dead::list(&self.connection, from, most).map_err(|Fault(error)| error)
+        self.check()?;
+        dead::list(&self.connection, from, most).map_err(|fault| self.fail(fault))
     }
 
     fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error> {
+        self.check()?;
         let listed = claim::pending(&self.connection, self.clock.now(), from, most);
-        listed.map_err(|Fault(error)| error)
+        listed.map_err(|fault| self.fail(fault))
     }
 
     #[cfg(test)]
@@ -177,10 +274,16 @@ impl Store for SqliteStore {
     }
 }
 
-/// A connection of its own, so that tidying up holds up no caller of this process.
+/// Moves what is in the log into the file; in a mode that waits for others, for a moment at most.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<(), Fault> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
+    Ok(())
+}
+
+/// A connection of its own, so that a checkpoint holds up no caller of this process.
 pub(crate) struct SqliteUpkeep {
     path: PathBuf,
-    connection: Option<Connection>,
+    connection: Option<(Connection, Location)>,
 }
 
 impl SqliteUpkeep {
@@ -189,24 +292,35 @@ impl SqliteUpkeep {
         Self { path, connection }
     }
 
-    fn checkpoint(&mut self, mode: &str) -> Result<(), Fault> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => open::connect(&self.path)?,
+    fn checkpoint(&mut self, mode: &str) -> Result<(), Error> {
+        let (connection, location) = match self.connection.take() {
+            Some(open) => open,
+            None => self.connect()?,
         };
-        connection.busy_timeout(std::time::Duration::ZERO)?;
-        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
-        self.connection = Some(connection);
+        if location.place(&connection) == Place::Moved {
+            return Err(location.moved());
+        }
+        checkpoint(&connection, mode).map_err(|fault| fault.at(&self.path))?;
+        self.connection = Some((connection, location));
         Ok(())
+    }
+
+    fn connect(&self) -> Result<(Connection, Location), Error> {
+        let path = open::resolve(&self.path)?;
+        let mode = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let connection = open::connect(&path, mode, false, Duration::ZERO);
+        let connection = connection.map_err(|fault| fault.at(&path))?;
+        let location = Location::new(&self.path, vfs::standing_of(&connection));
+        Ok((connection, location))
     }
 }
 
 impl Upkeep for SqliteUpkeep {
     fn tidy(&mut self) -> Result<(), Error> {
-        self.checkpoint("PASSIVE").map_err(|Fault(error)| error)
+        self.checkpoint("PASSIVE")
     }
 
     fn tidy_all(&mut self) -> Result<(), Error> {
-        self.checkpoint("TRUNCATE").map_err(|Fault(error)| error)
+        self.checkpoint("TRUNCATE")
     }
 }

@@ -1,70 +1,107 @@
-//! Opens the file: makes it for its owner alone, sets `SQLite`'s switches, and sets a damaged file
-//! aside instead of writing over it.
+//! Opens the file: makes it for its owner alone, sets `SQLite`'s switches, and leaves untouched
+//! what is not an outbox.
 
 use super::fault::{self, Fault};
-use super::{fork, schema};
+use super::schema;
+use super::vfs::{self, Standing};
 use crate::error::Error;
-use crate::queue::outbox::clock::{Clock, wall};
+use crate::queue::outbox::clock::Clock;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long to wait for another process that is writing.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes. A commit writes a few pages of which it changes little, so small ones are faster; for a new
 /// file only.
 const PAGE: i64 = 2048;
-/// A caller tidies up only if nobody else has for this many pages (64 MB).
+/// A caller checkpoints only if no other thread has for this many pages (64 MB).
 const ENORMOUS_LOG: i64 = (64 << 20) / PAGE;
-/// What the log may keep on disk after it has been tidied up.
+/// What the log may keep on disk after a checkpoint.
 const LOG_REMAINS: i64 = 16 << 20;
 /// Pages held in memory, in KiB.
 const CACHE: i64 = 4096;
 const STATEMENTS: usize = 64;
 
-/// Opens or makes the outbox.
-pub(super) fn open(path: &Path, is_full: bool) -> Result<(Connection, Clock), Error> {
-    make_file(path)?;
-    match try_open(path, is_full) {
-        Err(Fault(error)) if fault::is_corrupt(&error) => {
-            set_aside(path)?;
-            make_file(path)?;
-            try_open(path, is_full).map_err(|Fault(error)| error)
-        }
-        opened => opened.map_err(|Fault(error)| error),
-    }
+/// An open outbox.
+pub(super) struct Opened {
+    pub connection: Connection,
+    pub clock: Clock,
+    /// The file itself, without symbolic links.
+    pub path: PathBuf,
+    pub standing: Option<Standing>,
 }
 
-fn try_open(path: &Path, is_full: bool) -> Result<(Connection, Clock), Fault> {
-    let mut connection = connect(path)?;
-    let synchronous = if is_full { "FULL" } else { "NORMAL" };
+/// Opens or makes the outbox. `patience` is how long to wait for another process that writes.
+pub(super) fn open(path: &Path, is_full: bool, patience: Duration) -> Result<Opened, Error> {
+    let path = resolve(path)?;
+    let is_new = check_kind(&path)?;
+    try_open(&path, is_new, is_full, patience).map_err(|fault| fault.at(&path))
+}
+
+fn try_open(path: &Path, is_new: bool, is_full: bool, patience: Duration) -> Result<Opened, Fault> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, is_new, patience)?;
+    let standing = vfs::standing_of(&connection);
+    if standing.is_some_and(|standing| standing.has_foreign_log) {
+        return Err(fault::moved(path).into());
+    }
     connection.pragma_update(None, "page_size", PAGE)?;
-    use_log(&connection)?;
-    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "secure_delete", true)?;
+    let clock = schema::prepare(&mut connection)?;
+    use_log(&connection, patience)?;
+    let synchronous = if is_full { "FULL" } else { "NORMAL" };
+    connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "wal_autocheckpoint", ENORMOUS_LOG)?;
     connection.pragma_update(None, "journal_size_limit", LOG_REMAINS)?;
     connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    let clock = schema::prepare(&mut connection)?;
-    Ok((connection, clock))
+    set_checkpoint_on_close(&connection, true);
+    keep_private(path);
+    Ok(Opened {
+        connection,
+        clock,
+        path: path.to_owned(),
+        standing,
+    })
 }
 
-/// A bare connection, as for upkeep.
-pub(super) fn connect(path: &Path) -> Result<Connection, Fault> {
-    fork::separate_processes();
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+/// A bare connection. It leaves the log as it is when it is closed, and trusts nothing in the
+/// file's schema.
+pub(super) fn connect(
+    path: &Path,
+    mode: OpenFlags,
+    creates: bool,
+    patience: Duration,
+) -> Result<Connection, Fault> {
+    let mut flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
+    let connection = vfs::connect(path, flags).map_err(|error| fault::unopened(path, &error))?;
+    connection.busy_timeout(patience)?;
+    set_checkpoint_on_close(&connection, false);
+    for (switch, is_on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    ] {
+        connection.set_db_config(switch, is_on)?;
+    }
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 
+/// Whether the last connection moves the log into the file when it is closed. Not after a failure:
+/// what is in the log may be all that is left.
+pub(super) fn set_checkpoint_on_close(connection: &Connection, is_on: bool) {
+    let switch = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let _ = connection.set_db_config(switch, !is_on); // It only saves the next one the work.
+}
+
 /// Switching to a write-ahead log needs the file alone for a moment, and does not wait by itself.
-fn use_log(connection: &Connection) -> Result<(), Fault> {
-    let deadline = Instant::now() + PATIENCE;
+fn use_log(connection: &Connection, patience: Duration) -> Result<(), Fault> {
+    let deadline = Instant::now() + patience;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error)
@@ -78,86 +115,81 @@ fn use_log(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
-/// `SQLite` gives its other files the rights of this one.
-fn make_file(path: &Path) -> Result<(), Error> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
-        make_directory(directory)
-            .map_err(|error| fault::file("the outbox's directory cannot be made", &error))?;
+/// The file itself: its log has to lie beside it, whatever links lead there.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
+    if path.is_symlink() {
+        let advice = "is a symbolic link that leads nowhere; remove it, or create its target";
+        return fs::canonicalize(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => fault::unusable(path, advice),
+            _ => fault::file(path, "cannot be reached", &error),
+        });
     }
-    match own(OpenOptions::new().write(true).create_new(true)).open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(fault::file("the outbox's file cannot be made", &error))
+    let Some(name) = path.file_name() else {
+        return Err(fault::unusable(path, "names no file"));
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match fs::canonicalize(folder) {
+        Ok(folder) => Ok(folder.join(name)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let advice = format!(
+                "cannot be made: the folder {} does not exist; create it",
+                folder.display()
+            );
+            Err(fault::unusable(path, &advice))
         }
-        _ => Ok(()),
+        Err(error) => Err(fault::file(path, "cannot be reached", &error)),
     }
 }
 
-#[cfg(unix)]
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-}
-
-#[cfg(not(unix))]
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    DirBuilder::new().recursive(true).create(directory)
-}
-
-#[cfg(unix)]
-fn own(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600)
-}
-
-#[cfg(not(unix))]
-fn own(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
-}
-
-/// Renames a damaged file with its companions, and says so. Of several processes that find it
-/// damaged, one does.
-fn set_aside(path: &Path) -> Result<(), Error> {
-    let trouble =
-        |error: std::io::Error| fault::file("the damaged outbox cannot be set aside", &error);
-    let damaged = File::open(path).map_err(trouble)?;
-    if !is_mine_to_move(path, &damaged).map_err(trouble)? {
-        return Ok(());
+/// Refuses what cannot be an outbox; true if it is to be made.
+fn check_kind(path: &Path) -> Result<bool, Error> {
+    let found = fs::metadata(path);
+    let size = match &found {
+        Ok(metadata) if metadata.is_dir() => {
+            return Err(fault::foreign(path, "is a folder"));
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(fault::foreign(path, "is not a regular file"));
+        }
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        Err(error) => return Err(fault::file(path, "cannot be reached", error)),
+    };
+    let log = with_suffix(path, "-wal");
+    if size == 0 && log.metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(fault::without_file(path, &log));
     }
-    let aside = with_suffix(path, &format!(".corrupt-{}", wall()));
-    for suffix in ["-wal", "-shm"] {
-        match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(trouble(error)),
-            _ => {}
+    Ok(size == 0)
+}
+
+/// A file that everybody may read gets its owner's and group's rights only: it holds customers'
+/// data. One of another owner stays as it is.
+#[cfg(unix)]
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    for path in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
+        let rights = |metadata: Metadata| metadata.permissions().mode() & 0o777;
+        let mode = path.metadata().map_or(0, rights);
+        if mode & 0o007 == 0 {
+            continue;
+        }
+        let private = fs::Permissions::from_mode(mode & 0o770);
+        if fs::set_permissions(&path, private).is_ok() {
+            log::warn!(
+                target: "katalys",
+                "everyone could read {}, which holds customers' data; it is now for its owner and \
+                 group only",
+                path.display()
+            );
         }
     }
-    fs::rename(path, &aside).map_err(trouble)?;
-    log::error!(
-        target: "katalys",
-        "the outbox {} is damaged; it was set aside as {}, and a new one begun. What waited in \
-         it has not been sent",
-        path.display(),
-        aside.display()
-    );
-    Ok(())
-}
-
-/// With the file locked: whether it is still the one at the path.
-#[cfg(unix)]
-fn is_mine_to_move(path: &Path, damaged: &File) -> std::io::Result<bool> {
-    use rustix::fs::{FlockOperation, flock};
-    use std::os::unix::fs::MetadataExt;
-    flock(damaged, FlockOperation::LockExclusive)?;
-    let (now, then) = (fs::metadata(path), damaged.metadata()?);
-    Ok(now.is_ok_and(|now| (now.dev(), now.ino()) == (then.dev(), then.ino())))
 }
 
 #[cfg(not(unix))]
-fn is_mine_to_move(_path: &Path, _damaged: &File) -> std::io::Result<bool> {
-    Ok(true)
-}
+fn keep_private(_path: &Path) {}
 
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -6,8 +6,9 @@ use crate::error::{Error, ErrorCode};
 use crate::queue::outbox::clock::Clock;
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Marks a file as an outbox ("Kata"), so that no other database is taken for one.
-const APPLICATION: i64 = 0x4b61_7461;
+/// Marks a file as an outbox, so that no other database is taken for one.
+pub(super) const MARK: &[u8; 4] = b"Kata";
+const APPLICATION: i64 = u32::from_be_bytes(*MARK) as i64;
 
 /// A lane that holds after a rejection never falls due.
 pub(super) const HELD: i64 = i64::MAX;

@@ -2,6 +2,7 @@
 
 use super::open::with_suffix;
 use super::*;
+use crate::error::ErrorCode;
 use crate::queue::outbox::store::{
     Append, CLOSED, Cause, Claim, ClaimOrder, LaneId, Owner, Settlement, Stage, Verdict,
 };
@@ -34,15 +35,31 @@ impl Drop for Folder {
     }
 }
 
-fn open(folder: &Folder) -> SqliteStore {
-    SqliteStore::open(&folder.file(), false, Limits::default()).expect("opened")
+/// Fast, and without waiting for others.
+pub(super) fn setup(path: &Path) -> Setup {
+    Setup {
+        path: path.to_owned(),
+        is_full: false,
+        patience: Duration::from_secs(5),
+        limits: Limits::default(),
+    }
+}
+
+pub(super) fn open(folder: &Folder) -> SqliteStore {
+    SqliteStore::open(&setup(&folder.file())).expect("opened")
+}
+
+fn refusal(folder: &Folder) -> Error {
+    SqliteStore::open(&setup(&folder.file()))
+        .err()
+        .expect("refused")
 }
 
 fn one(store: &mut SqliteStore, work: Work) -> Effect {
     store.commit(&[work]).expect("committed").remove(0)
 }
 
-fn append(store: &mut SqliteStore, lane: LaneId, text: &str) -> UpdateId {
+pub(super) fn append(store: &mut SqliteStore, lane: LaneId, text: &str) -> UpdateId {
     let payload = text.as_bytes().to_vec();
     match one(
         store,
@@ -386,7 +403,11 @@ fn limits_refuse_and_a_repetition_is_collapsed() {
         bytes: None,
         collapse: true,
     };
-    let mut store = SqliteStore::open(&folder.file(), true, limits).unwrap();
+    let limited = Setup {
+        limits,
+        ..setup(&folder.file())
+    };
+    let mut store = SqliteStore::open(&limited).unwrap();
     let mut add = |text: &str| {
         let payload = text.as_bytes().to_vec();
         one(
@@ -424,32 +445,164 @@ fn what_is_delivered_leaves_no_trace() {
 }
 
 #[test]
-fn a_damaged_file_is_set_aside_and_a_newer_one_refused() {
-    let folder = Folder::new("damaged");
-    std::fs::write(
-        folder.file(),
-        b"this is no database at all, as far as anyone knows",
-    )
-    .unwrap();
-    append(&mut open(&folder), 1, "a");
-    let names = std::fs::read_dir(&folder.0).unwrap();
-    let kept = names.filter(|e| {
-        e.as_ref()
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .contains(".corrupt-")
-    });
-    assert_eq!(kept.count(), 1);
+fn what_is_no_outbox_is_refused_and_untouched() {
+    let folder = Folder::new("foreign");
+    let other = folder.0.join("other.db");
+    let database = Connection::open(&other).unwrap();
+    database
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+        .unwrap();
+    let of_sqlite = std::fs::read(&other).unwrap();
+    for content in [
+        &b"order_id,email\n1001,jane@example.com\n"[..],
+        b"x",
+        b"\x7fELF\x02\x01\x01",
+        &of_sqlite,
+    ] {
+        std::fs::write(folder.file(), content).unwrap();
+        assert_eq!(refusal(&folder).code(), ErrorCode::OutboxForeign);
+        assert_eq!(
+            inspect(&folder.file()).unwrap_err().code(),
+            ErrorCode::OutboxForeign
+        );
+        assert_eq!(std::fs::read(folder.file()).unwrap(), content);
+    }
+    std::fs::remove_file(folder.file()).unwrap();
+    std::os::unix::fs::symlink(&other, folder.file()).unwrap();
+    assert_eq!(refusal(&folder).code(), ErrorCode::OutboxForeign);
+    assert_eq!(
+        database.query_row("SELECT x FROM t", [], |row| row.get::<_, i64>(0)),
+        Ok(1)
+    );
+    drop(database);
+    let mut names: Vec<_> = std::fs::read_dir(&folder.0)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        ["other.db", "outbox.db"],
+        "nothing was made or renamed"
+    );
+}
+
+#[test]
+fn a_path_that_cannot_hold_a_file_says_why() {
+    let folder = Folder::new("paths");
+    let at = |path: PathBuf| SqliteStore::open(&setup(&path)).err().expect("refused");
+    let error = at(folder.0.clone());
+    assert_eq!(error.code(), ErrorCode::OutboxForeign);
+    assert!(error.message().contains("is a folder"), "{error}");
+    let error = at(folder.0.join("missing/outbox.db"));
+    assert!(
+        error
+            .message()
+            .contains("missing does not exist; create it"),
+        "{error}"
+    );
+    std::os::unix::fs::symlink(folder.0.join("nowhere"), folder.file()).unwrap();
+    let error = refusal(&folder);
+    assert!(
+        error.message().contains("symbolic link that leads nowhere"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_newer_file_is_refused() {
+    let folder = Folder::new("newer");
     let store = open(&folder);
     store
         .connection
         .pragma_update(None, "user_version", 99)
         .unwrap();
-    let error = SqliteStore::open(&folder.file(), true, Limits::default())
-        .err()
-        .unwrap();
-    assert_eq!(error.code(), crate::ErrorCode::OutboxNewer);
+    assert_eq!(refusal(&folder).code(), ErrorCode::OutboxNewer);
+}
+
+#[test]
+fn a_log_without_its_file_is_not_begun_anew() {
+    let folder = Folder::new("orphaned");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    let log = with_suffix(&folder.file(), "-wal");
+    let kept = std::fs::read(&log).unwrap();
+    drop(store);
+    std::fs::remove_file(folder.file()).unwrap();
+    std::fs::write(&log, &kept).unwrap();
+    let error = refusal(&folder);
+    assert_eq!(error.code(), ErrorCode::OutboxCorrupt);
+    assert!(error.message().contains("repair"), "{error}");
+    assert_eq!(std::fs::read(&log).unwrap(), kept);
+}
+
+#[test]
+fn a_damaged_file_fails_closed_and_keeps_its_log() {
+    let folder = Folder::new("damaged");
+    let mut store = open(&folder);
+    for lane in 0..50 {
+        append(&mut store, lane, &"x".repeat(500));
+    }
+    SqliteUpkeep::new(&folder.file()).tidy_all().unwrap();
+    append(&mut store, 99, "only in the log");
+    let log = std::fs::read(with_suffix(&folder.file(), "-wal")).unwrap();
+    std::mem::forget(store); // As if its process had been killed.
+    let mut bytes = std::fs::read(folder.file()).unwrap();
+    bytes[2048..].fill(0xff);
+    std::fs::write(folder.file(), &bytes).unwrap();
+    let damaged = SqliteStore::open(&setup(&folder.file()))
+        .and_then(|mut store| store.commit(&[claim_order(1, 9, HOUR)]));
+    assert_eq!(damaged.err().unwrap().code(), ErrorCode::OutboxCorrupt);
+    assert_eq!(std::fs::read(folder.file()).unwrap(), bytes);
+    assert_eq!(
+        std::fs::read(with_suffix(&folder.file(), "-wal")).unwrap(),
+        log
+    );
+}
+
+#[test]
+fn a_file_that_is_gone_gives_no_ticket_but_still_settles() {
+    for disappear in [
+        (|folder: &Folder| std::fs::remove_file(folder.file()).unwrap()) as fn(&Folder),
+        |folder| {
+            let new = folder.0.join("new");
+            std::fs::write(&new, "").unwrap();
+            std::fs::rename(new, folder.file()).unwrap();
+        },
+    ] {
+        let folder = Folder::new("gone");
+        let mut store = open(&folder);
+        append(&mut store, 1, "a");
+        let claim = claim(&mut store, 1, 9, HOUR).remove(0);
+        disappear(&folder);
+        let update = Append {
+            lane: 2,
+            payload: b"b".to_vec(),
+            stage: 0,
+        };
+        for _ in 0..2 {
+            let Effect::Refused(error) = one(&mut store, Work::Append(update.clone())) else {
+                panic!("a ticket for a file that is gone");
+            };
+            assert_eq!(error.code(), ErrorCode::OutboxMoved);
+        }
+        assert_eq!(store.stats().unwrap_err().code(), ErrorCode::OutboxMoved);
+        assert!(settle(&mut store, &claim, 1, Verdict::Delivered));
+    }
+}
+
+#[test]
+fn a_file_that_was_moved_is_not_used_until_it_is_back() {
+    let folder = Folder::new("moved");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    let elsewhere = folder.0.join("elsewhere");
+    std::fs::rename(folder.file(), &elsewhere).unwrap();
+    store.check().unwrap_err();
+    let refused = store.commit(&[claim_order(1, 9, HOUR)]).err().unwrap();
+    assert_eq!(refused.code(), ErrorCode::OutboxMoved);
+    std::fs::rename(&elsewhere, folder.file()).unwrap();
+    assert_eq!(append(&mut store, 1, "b"), 2);
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Locks on byte ranges that belong to an open file description: not to the process, so that
+//! two descriptors of one process exclude each other, and closing one leaves the other's alone.
+
+// The system's interface for these locks is a C structure; no safe wrapper covers them.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::AsRawFd;
+
+/// A range of bytes: where it begins, and its length; a length of 0 reaches to the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range(pub i64, pub i64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lock {
+    None,
+    Shared,
+    Exclusive,
+}
+
+/// Takes, changes or gives up a lock without waiting; false if another description is in the way.
+pub(super) fn set(file: &File, range: Range, lock: Lock) -> Result<bool> {
+    let mut request = request(range, lock);
+    match control(file, libc::F_OFD_SETLK, &mut request) {
+        Ok(()) => Ok(true),
+        Err(error) if is_conflict(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The lock of another description that would be in the way of `lock`.
+pub(super) fn in_the_way_of(file: &File, range: Range, lock: Lock) -> Result<Lock> {
+    let mut request = request(range, lock);
+    control(file, libc::F_OFD_GETLK, &mut request)?;
+    Ok(match i32::from(request.l_type) {
+        libc::F_UNLCK => Lock::None,
+        libc::F_RDLCK => Lock::Shared,
+        _ => Lock::Exclusive,
+    })
+}
+
+fn is_conflict(error: &Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EACCES)
+}
+
+fn request(Range(start, length): Range, lock: Lock) -> libc::flock {
+    let kind = match lock {
+        Lock::None => libc::F_UNLCK,
+        Lock::Shared => libc::F_RDLCK,
+        Lock::Exclusive => libc::F_WRLCK,
+    };
+    // SAFETY: it holds integers only; the process id has to be 0 for these locks.
+    let mut request: libc::flock = unsafe { std::mem::zeroed() };
+    request.l_type = kind as _;
+    request.l_whence = libc::SEEK_SET as _;
+    request.l_start = start as _;
+    request.l_len = length as _;
+    request
+}
+
+fn control(file: &File, command: libc::c_int, request: &mut libc::flock) -> Result<()> {
+    loop {
+        // SAFETY: the descriptor is open, and the structure outlives the call.
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut *request) };
+        match Error::last_os_error() {
+            _ if result != -1 => return Ok(()),
+            error if error.kind() == ErrorKind::Interrupted => {}
+            error => return Err(error),
+        }
+    }
+}
