@@ -25,6 +25,9 @@ pub enum EventKind {
     DeadLettered,
     /// `discarded`: a dead letter was removed for good.
     Discarded,
+    /// `failed`: the outbox itself cannot be read or written, so nothing is delivered; `code` says
+    /// why. Names no update.
+    Failed,
 }
 
 impl EventKind {
@@ -35,6 +38,7 @@ impl EventKind {
         Self::Retried,
         Self::DeadLettered,
         Self::Discarded,
+        Self::Failed,
     ];
 
     /// Its name in every language, such as `dead_lettered`.
@@ -45,6 +49,7 @@ impl EventKind {
             Self::Retried => "retried",
             Self::DeadLettered => "dead_lettered",
             Self::Discarded => "discarded",
+            Self::Failed => "failed",
         }
     }
 
@@ -58,7 +63,7 @@ impl EventKind {
             Self::Accepted | Self::Delivered => "debug",
             Self::Retried => "info",
             Self::Discarded => "warning",
-            Self::DeadLettered => "error",
+            Self::DeadLettered | Self::Failed => "error",
         }
     }
 }
@@ -92,6 +97,7 @@ impl fmt::Display for Event {
             EventKind::Retried => write!(f, "update {id} failed, attempt {attempts}")?,
             EventKind::DeadLettered => write!(f, "update {id} is now a dead letter")?,
             EventKind::Discarded => write!(f, "dead letter {id} was discarded")?,
+            EventKind::Failed => write!(f, "the outbox cannot be used")?,
         }
         if let Some(code) = self.code {
             write!(f, ": {code}")?;
@@ -134,7 +140,7 @@ impl Place {
 
 /// The target of log records that say what an event says as well, so that whoever logs events
 /// can leave them out.
-pub(super) const LOG: &str = "katalys::outbox";
+pub(in crate::queue::outbox) const LOG: &str = "katalys::outbox";
 
 /// A listener so slow that more than this wait loses the oldest: they inform, the books count.
 const MOST_WAITING: usize = 10_000;
@@ -286,4 +292,9 @@ pub(super) fn caused(
         code: Some(error.code().as_str()),
         ..plain(kind, id, order, attempts)
     }
+}
+
+/// The outbox itself fails.
+pub(super) fn of_failure(error: &Error) -> Event {
+    caused(EventKind::Failed, 0, String::new(), 0, error)
 }

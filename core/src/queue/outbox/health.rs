@@ -93,6 +93,13 @@ impl Health {
         self.until.is_some()
     }
 
+    /// Ends a pause: the next request finds out whether the endpoint is back.
+    pub(super) fn reset(&mut self) {
+        if self.until.is_some() {
+            self.until = Some(Instant::now());
+        }
+    }
+
     /// How long there is nothing to send.
     pub(super) fn pause(&self) -> Option<Duration> {
         let left = self.until?.saturating_duration_since(Instant::now());

@@ -75,6 +75,9 @@ impl Outbox {
                 payload: update.payload,
             }));
         }
+        if let Some(damage) = sender.damage() {
+            return Err(damage);
+        }
         if self.settings.deliver {
             work.extend(sender.claim_for(rest.len()));
         }
@@ -229,6 +232,10 @@ impl Outbox {
                 Ok(ticket),
             ) => {
                 if let Ok(sender) = self.sender() {
+                    if sender.is_closing() {
+                        guarded(|| complete(Err(after_close(ticket.id))));
+                        return None;
+                    }
                     sender.await_update(ticket.id);
                 }
                 let awaited = Awaited {
@@ -287,6 +294,15 @@ pub(super) fn out_of_time(id: UpdateId) -> Error {
     let text = format!(
         "the update is in the outbox (ticket {id}) and will be sent, but was not delivered within \
          the time limit; do not send it again"
+    );
+    Error::new(crate::error::ErrorCode::TimeoutPending, text).accepted_as(id)
+}
+
+/// The update is safe, but this client delivers nothing any more.
+pub(super) fn after_close(id: UpdateId) -> Error {
+    let text = format!(
+        "the update is in the outbox (ticket {id}) and will be sent by another process, since this \
+         client was closed; do not send it again"
     );
     Error::new(crate::error::ErrorCode::TimeoutPending, text).accepted_as(id)
 }

@@ -21,18 +21,20 @@ pub use sqlite::{OutboxReport, inspect};
 pub use store::{DeadLetter, PendingUpdate, Stats};
 
 use crate::client::{Receipt, Ticket};
-use crate::config::{Config, OutboxSettings};
+use crate::config::{Config, Language, OutboxSettings};
 use crate::delivery::{Attempts, Engine};
 use crate::error::{Error, ErrorCode};
 use crate::order::Checked;
 use events::Events;
-use sender::{Manner, POLL, Parts, Sender, draw_owner};
+use sender::{IDLE_POLL, Manner, POLL, Parts, Sender, draw_owner};
 use sqlite::{Limits, Setup, SqliteStore, SqliteUpkeep};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Whereabouts, Work};
 
+/// How soon the command, which delivers for others, notices their updates.
+const RELAY_POLL: Duration = Duration::from_millis(200);
 /// How long a call waits for another process that writes, if its `timeout` is not shorter.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -66,6 +68,10 @@ impl Outbox {
             timeout: config.timeout,
             hold: settings.hold,
             max_age: settings.max_age,
+            idle_poll: match config.language {
+                Language::Cli => RELAY_POLL,
+                _ => IDLE_POLL,
+            },
         };
         let events = Events::new(Arc::clone(observer), settings.has_plain_events);
         Ok(Some(Self {
@@ -81,15 +87,24 @@ impl Outbox {
         }))
     }
 
-    /// Opens the file and closes it again, so that what cannot work shows at once.
+    /// Opens the file, so that what cannot work shows at once. It stays open only if something in
+    /// it is to be delivered; otherwise a process that only forks others has no use for it.
     pub(crate) fn try_out(&self) -> Result<(), Error> {
-        self.open().map(drop)
+        let mut store = self.open()?;
+        if self.settings.deliver && store.outlook()?.pending > 0 {
+            drop(store);
+            self.wake()?;
+        }
+        Ok(())
     }
 
     /// Takes an update in and waits until the endpoint has it.
     pub(crate) fn deliver(&self, update: Checked, call: &Attempts) -> Result<Receipt, Error> {
         let Ticket { id, warnings } = self.accept(update)?;
         let sender = self.sender()?;
+        if sender.is_closing() {
+            return Err(intake::after_close(id));
+        }
         sender.await_update(id);
         let result = self.wait_for(sender, id, call.deadline);
         sender.forget(id);
@@ -140,14 +155,23 @@ impl Outbox {
     }
 
     pub(crate) fn stats(&self) -> Result<Stats, Error> {
-        self.sender()?.group.ask(Store::stats)
+        let sender = self.sender()?;
+        match sender.damage() {
+            Some(error) => Err(error),
+            None => sender.group.ask(Store::stats),
+        }
     }
 
     pub(crate) fn flush(&self, timeout: Duration) -> Result<u64, Error> {
         let deadline = deadline_in(timeout);
-        self.wake()?;
         let sender = self.sender()?;
         self.wait_for_intake(deadline);
+        sender.group.ask(Store::check)?;
+        if self.settings.deliver {
+            self.commit(Work::Hasten)?;
+            sender.end_pause();
+        }
+        self.wake()?;
         loop {
             let seen = sender.settlements();
             let left = sender.group.ask(Store::outlook)?.pending;
@@ -208,13 +232,18 @@ impl Outbox {
         let order = self.events.label(EventKind::Discarded, lane, &payload);
         let event = events::plain(EventKind::Discarded, id, order, 0);
         Events::tell(&self.events, event);
+        self.sender()?.erase();
         self.wake()?;
         Ok(true)
     }
 
     pub(crate) fn edit(&self, id: UpdateId, edited: Checked) -> Result<bool, Error> {
         let (stage, payload) = (stage_of(&edited.payload), edited.payload);
-        self.found(Work::Edit { id, payload, stage })
+        let is_found = self.found(Work::Edit { id, payload, stage })?;
+        if is_found {
+            self.sender()?.erase();
+        }
+        Ok(is_found)
     }
 
     fn found(&self, work: Work) -> Result<bool, Error> {
@@ -254,8 +283,12 @@ impl Outbox {
             events: Arc::clone(&self.events),
             manner: self.manner.clone(),
         };
-        let sender = Arc::new(Sender::new(parts));
-        Ok(self.sender.get_or_init(|| sender))
+        let sender = self.sender.get_or_init(|| Arc::new(Sender::new(parts)));
+        // Whatever opened the file: what earlier processes left in it is delivered from now on.
+        if self.settings.deliver && sender.group.ask(Store::outlook)?.pending > 0 {
+            Sender::wake(sender);
+        }
+        Ok(sender)
     }
 
     fn open(&self) -> Result<SqliteStore, Error> {

@@ -23,11 +23,16 @@ use std::time::{Duration, Instant};
 
 /// A process that says nothing for this long is taken for dead.
 const LEASE: Duration = Duration::from_secs(15);
-/// How soon another process's updates are noticed while something is pending, and otherwise.
+/// How soon another process's updates are noticed while something is pending.
 pub(super) const POLL: Duration = Duration::from_millis(100);
-const IDLE_POLL: Duration = Duration::from_millis(200);
-/// Everything is tidied up once nothing has happened for so long.
+/// The same while nothing is: a process that is idle shall cost nothing.
+pub(super) const IDLE_POLL: Duration = Duration::from_secs(5);
+/// Everything is checkpointed once nothing has happened for this long.
 const QUIET: Duration = Duration::from_secs(1);
+/// With steady traffic, what was delivered stays in the log for no longer than this.
+const LONGEST_TRACE: Duration = Duration::from_secs(10);
+/// A failure of the store that lasts is told again after this.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 /// Nothing is sent that would be leased for less.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
@@ -41,6 +46,8 @@ const MANY_CHANGES: usize = 4_000;
 /// anew is written faster than one that grows.
 const MANY_APPENDS: usize = 1_000;
 const STACK_SIZE: usize = 512 * 1024;
+/// How often to try to clear the log, ten milliseconds apart.
+const ERASING: u32 = 100;
 
 /// How this client delivers.
 #[derive(Clone, Debug)]
@@ -50,6 +57,8 @@ pub(super) struct Manner {
     pub timeout: Duration,
     pub hold: bool,
     pub max_age: Option<Duration>,
+    /// How soon another process's updates are noticed while nothing is pending.
+    pub idle_poll: Duration,
 }
 
 /// What a sender is made of.
@@ -104,8 +113,44 @@ struct State {
     idle: usize,
     health: Health,
     settlements: u64,
+    /// The store fails since then.
+    failure: Option<Failure>,
     /// Updates that a caller waits for, and what came of them: attempts, or an error.
     awaited: HashMap<UpdateId, Option<Result<u32, Error>>>,
+}
+
+/// What was changed since the last checkpoint.
+#[derive(Default)]
+struct Changes {
+    count: usize,
+    first: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Changes {
+    fn add(&mut self, count: usize) {
+        let now = Instant::now();
+        self.count += count;
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+    }
+
+    fn are_old(&self) -> bool {
+        self.first
+            .is_some_and(|first| first.elapsed() > LONGEST_TRACE)
+    }
+
+    /// Whether a checkpoint is worth it: many, or old, or nothing else to do.
+    fn are_due(&self, is_empty: bool) -> bool {
+        let is_quiet = is_empty && self.last.is_some_and(|last| last.elapsed() > QUIET);
+        self.count > MANY_CHANGES || is_quiet || self.are_old()
+    }
+}
+
+/// A failure of the store that has not passed.
+struct Failure {
+    error: Error,
+    told: Instant,
 }
 
 /// An attempt that is to be settled.
@@ -167,7 +212,11 @@ impl Sender {
     /// The wish for as many updates as can leave at once, if there is nothing else to send.
     pub(super) fn claim_for(&self, most: usize) -> Option<Work> {
         let state = self.lock();
-        if state.is_closing || state.health.is_in_doubt() || !state.ready.is_empty() {
+        if state.is_closing
+            || state.failure.is_some()
+            || state.health.is_in_doubt()
+            || !state.ready.is_empty()
+        {
             return None;
         }
         let room = state.health.room(state.held.len(), self.manner.workers);
@@ -255,6 +304,10 @@ impl Sender {
         self.work.notify_all();
     }
 
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
     /// Waits until nothing is under way in this process.
     pub(super) fn wait_until_stopped(&self, deadline: Instant) {
         let mut state = self.lock();
@@ -308,36 +361,38 @@ impl Sender {
 
     fn dispatch(sender: &Arc<Self>) {
         let mut renewed = Instant::now();
-        let mut changes = 0;
-        let mut last_change = Instant::now();
+        let mut upkeep = Changes::default();
         loop {
-            let Ok(outlook) = sender.group.ask(Store::outlook) else {
-                sender.pause(STORE_RETRY);
-                continue;
+            let outlook = match sender.group.ask(Store::outlook) {
+                Ok(outlook) => outlook,
+                Err(error) => {
+                    if sender.gives_up(&error) {
+                        break;
+                    }
+                    sender.pause(STORE_RETRY);
+                    continue;
+                }
             };
             let (finished, mut work) = sender.plan(outlook, &mut renewed);
             if finished.is_empty() && work.is_empty() {
                 if sender.ends() {
                     break;
                 }
-                let is_quiet = outlook.pending == 0 && last_change.elapsed() > QUIET;
-                sender.tidy(&mut changes, is_quiet);
-                sender.pause(sender.patience(outlook));
+                Self::store_works(&mut sender.lock());
+                sender.tidy(&mut upkeep, outlook.pending == 0);
+                sender.pause(sender.patience(outlook, &upkeep));
                 continue;
             }
-            changes += work.len();
+            upkeep.add(work.len() + finished.len());
             let settlements = finished.iter().map(|finished| finished.settlement.clone());
             let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
             all.append(&mut work);
-            last_change = Instant::now();
             let lease = sender.lease_from_now();
             match sender.group.commit(all) {
                 Ok(effects) => Self::distribute(sender, finished, effects, lease),
                 Err(error) => sender.give_back(finished, &error),
             }
-            if changes > MANY_CHANGES {
-                sender.tidy(&mut changes, false);
-            }
+            sender.tidy(&mut upkeep, false);
         }
         let _ = lock(&sender.upkeep).tidy_all();
     }
@@ -346,7 +401,9 @@ impl Sender {
     fn plan(&self, outlook: Outlook, renewed: &mut Instant) -> (Vec<Finished>, Vec<Work>) {
         let mut state = self.lock();
         state.has_news = false;
-        let stop = state.is_closing || state.health.pause().is_some();
+        // What was sent while the store fails could not be settled, and would go out again.
+        let fails = state.failure.is_some();
+        let stop = state.is_closing || fails || state.health.pause().is_some();
         if stop {
             state.release_ready(self.manner.owner);
         }
@@ -361,8 +418,10 @@ impl Sender {
             work.extend(self.renewal(&state));
         }
         let most = self.manner.workers * 2 + 32;
-        let room = if stop {
+        let room = if state.is_closing || state.health.pause().is_some() {
             0
+        } else if fails {
+            usize::from(finished.is_empty()) // One claim finds out whether it is over.
         } else {
             state.health.room(state.held.len(), most)
         };
@@ -409,6 +468,7 @@ impl Sender {
             }
         }
         state.settlements += 1;
+        Self::store_works(&mut state);
         Self::hand_out(sender, state);
         sender.settled.notify_all();
     }
@@ -433,12 +493,71 @@ impl Sender {
 
     /// The store failed: nothing of it happened, so it is to be done again.
     fn give_back(&self, finished: Vec<Finished>, error: &Error) {
-        log::error!(target: "katalys", "the outbox cannot go on for now: {error}");
+        self.store_failed(error);
         let mut state = self.lock();
         let since = std::mem::replace(&mut state.finished, finished);
         state.finished.extend(since);
         drop(state);
         thread::sleep(STORE_RETRY);
+    }
+
+    /// Tells of a failure when it begins, and then now and then.
+    fn store_failed(&self, error: &Error) {
+        let mut state = self.lock();
+        let is_known = state.failure.as_ref().is_some_and(|failure| {
+            failure.error.code() == error.code() && failure.told.elapsed() < TOLD_AGAIN
+        });
+        if is_known {
+            return;
+        }
+        let (error, told) = (error.clone(), Instant::now());
+        log::error!(target: events::LOG, "{error}; nothing is delivered until this has passed");
+        Events::tell(&self.events, events::of_failure(&error));
+        state.failure = Some(Failure { error, told });
+    }
+
+    fn store_works(state: &mut State) {
+        if state.failure.take().is_some() {
+            log::warn!(target: events::LOG, "the outbox can be used again");
+        }
+    }
+
+    /// What keeps the store from being used, if it is more than a passing failure.
+    pub(super) fn damage(&self) -> Option<Error> {
+        let state = self.lock();
+        let failure = state.failure.as_ref()?;
+        (!failure.error.is_retryable()).then(|| failure.error.clone())
+    }
+
+    /// After a failed look at the store: a process that ends does not wait until it works again.
+    fn gives_up(&self, error: &Error) -> bool {
+        self.store_failed(error);
+        let mut state = self.lock();
+        let gives_up = state.is_closing;
+        if gives_up {
+            state.has_dispatcher = false;
+            drop(state);
+            self.settled.notify_all();
+        }
+        gives_up
+    }
+
+    /// What was removed must not stay readable in the log.
+    pub(super) fn erase(&self) {
+        for _ in 0..ERASING {
+            let mut upkeep = lock(&self.upkeep);
+            if self.group.ask(|_| upkeep.tidy_all()).is_ok_and(|done| done) {
+                return;
+            }
+            drop(upkeep);
+            thread::sleep(POLL / 10); // A reader of another process is in the way.
+        }
+        log::warn!(target: events::LOG, "what was removed is still in the log of the outbox, which another process reads");
+    }
+
+    /// A pause of the endpoint's ends, so that the next request finds out whether it is back.
+    pub(super) fn end_pause(&self) {
+        self.lock().health.reset();
     }
 
     fn ends(&self) -> bool {
@@ -452,13 +571,14 @@ impl Sender {
         ends
     }
 
-    fn patience(&self, outlook: Outlook) -> Duration {
+    fn patience(&self, outlook: Outlook, changes: &Changes) -> Duration {
         let state = self.lock();
         if let Some(pause) = state.health.pause() {
             return pause.min(LEASE / 3);
         }
         match outlook.next_due {
-            _ if outlook.pending == 0 => IDLE_POLL,
+            _ if outlook.pending == 0 && changes.count == 0 => self.manner.idle_poll,
+            _ if outlook.pending == 0 => QUIET.min(self.manner.idle_poll),
             Some(due) if !due.is_zero() => due.min(POLL),
             _ => POLL,
         }
@@ -478,26 +598,28 @@ impl Sender {
             return;
         }
         let own = Arc::clone(sender);
-        let tidy = move || own.tidy(&mut { MANY_CHANGES }, false);
-        let _ = start_thread("katalys-tidy", tidy); // Without a thread it is for the next time.
+        let checkpoint = move || own.checkpoint(false);
+        let _ = start_thread("katalys-tidy", checkpoint); // Without a thread it is for the next time.
+    }
+
+    fn tidy(&self, changes: &mut Changes, is_empty: bool) {
+        if changes.are_due(is_empty) {
+            self.checkpoint(is_empty || changes.are_old());
+            *changes = Changes::default();
+        }
     }
 
     /// The long part goes beside the callers, the short rest while none of them writes, so that
-    /// the log can begin anew.
-    fn tidy(&self, changes: &mut usize, is_empty: bool) {
-        if *changes == 0 || (*changes < MANY_CHANGES && !is_empty) {
-            return;
-        }
-        *changes = 0;
+    /// the log can begin anew. With `is_complete`, nothing that was removed stays in the log.
+    fn checkpoint(&self, is_complete: bool) {
         let mut upkeep = lock(&self.upkeep);
-        let tidied = if is_empty {
-            upkeep.tidy_all()
-        } else {
-            let beside = upkeep.tidy();
-            beside.and_then(|()| self.group.ask(|_| upkeep.tidy()))
+        let beside = upkeep.tidy();
+        let done = match is_complete {
+            true => beside.and_then(|()| self.group.ask(|_| upkeep.tidy_all()).map(drop)),
+            false => beside.and_then(|()| self.group.ask(|_| upkeep.tidy())),
         };
-        if let Err(error) = tidied {
-            log::debug!(target: "katalys", "the outbox was not tidied up: {error}");
+        if let Err(error) = done {
+            log::debug!(target: "katalys", "no checkpoint of the outbox: {error}");
         }
     }
 

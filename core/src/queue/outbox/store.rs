@@ -78,11 +78,12 @@ impl<S: Store + ?Sized> Store for Box<S> {
 
 /// Work on a store apart from its commits: what may take long and must hold nobody up.
 pub(crate) trait Upkeep: Send {
-    /// Tidies up a part of what has been written; cheap if there is little.
+    /// Checkpoints a part of what has been written; cheap if there is little.
     fn tidy(&mut self) -> Result<(), Error>;
 
-    /// Tidies up everything, so that nothing of what was removed remains; gives way to others.
-    fn tidy_all(&mut self) -> Result<(), Error>;
+    /// Checkpoints everything, so that nothing of what was removed remains; false if another
+    /// process was in the way.
+    fn tidy_all(&mut self) -> Result<bool, Error>;
 }
 
 /// One change.

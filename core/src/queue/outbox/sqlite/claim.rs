@@ -5,14 +5,18 @@ use super::dead;
 use super::fault::Fault;
 use super::schema::HELD;
 use crate::queue::outbox::clock::{Millis, millis};
+use crate::queue::outbox::events::LOG;
 use crate::queue::outbox::store::{
     Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, PendingUpdate, UpdateId, count,
 };
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use std::time::Duration;
 
 /// An update whose attempts began this often without anybody seeing their end is set apart.
 const MOST_INTERRUPTIONS: i64 = 3;
+
+/// How long an update that cannot be read is left alone.
+const SET_BACK: Duration = Duration::from_secs(60 * 60);
 
 /// A lane whose time has come, and the update at its head.
 struct Head {
@@ -37,7 +41,9 @@ pub(super) fn claim(
         if lane.started > 0 && suspects > 1 {
             continue;
         }
-        let (payload, accepted_at) = read(transaction, lane.id)?;
+        let Some((payload, accepted_at)) = read_head(transaction, now, &lane)? else {
+            continue;
+        };
         if let Some(cause) = unfit(&lane, now - accepted_at, order) {
             dead::bury(
                 transaction,
@@ -100,7 +106,7 @@ fn heads(
     let rows = statement.query_map(parameters, |row| {
         Ok(Head {
             lane: row.get(0)?,
-            id: row.get(1)?,
+            id: row.get::<_, Option<UpdateId>>(1)?.unwrap_or(0), // Damaged: no update has it.
             failures: row.get(2)?,
             started: row.get(3)?,
         })
@@ -108,10 +114,71 @@ fn heads(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn read(transaction: &Transaction<'_>, id: UpdateId) -> Result<(Vec<u8>, Millis), Fault> {
-    let mut statement =
-        transaction.prepare_cached("SELECT payload, accepted_at FROM updates WHERE id = ?1")?;
-    Ok(statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?)
+/// The update at the head of a lane. One that cannot be read stops its own order only: the lane is
+/// put in order again if its rows do not fit together, and set back if a page is damaged.
+fn read_head(
+    transaction: &Transaction<'_>,
+    now: Millis,
+    head: &Head,
+) -> Result<Option<(Vec<u8>, Millis)>, Fault> {
+    match read(transaction, head) {
+        Ok(Some(update)) => Ok(Some(update)),
+        Ok(None) => {
+            log::error!(target: LOG, "the lane of update {} is damaged and was put in order", head.id);
+            relink(transaction, head.lane, now)?;
+            Ok(None)
+        }
+        Err(fault) if fault.is_corrupt() => {
+            let after = SET_BACK.as_secs() / 60;
+            log::error!(
+                target: LOG,
+                "update {} cannot be read and stops its order; the next try is in {after} minutes; \
+                 run `katalys outbox FILE repair`",
+                head.id
+            );
+            let sql = "UPDATE lanes SET due = ?2, owner = NULL WHERE lane = ?1";
+            let due = now + millis(SET_BACK);
+            transaction.prepare_cached(sql)?.execute((head.lane, due))?;
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn read(transaction: &Transaction<'_>, head: &Head) -> Result<Option<(Vec<u8>, Millis)>, Fault> {
+    let mut statement = transaction
+        .prepare_cached("SELECT payload, accepted_at FROM updates WHERE id = ?1 AND lane = ?2")?;
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(statement.query_row((head.id, head.lane), read).optional()?)
+}
+
+/// Makes a lane of exactly the updates that name it, in the order of their numbers; one that is
+/// leased stays its head.
+pub(super) fn relink(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    now: Millis,
+) -> Result<(), Fault> {
+    let sql = "SELECT id FROM updates WHERE lane = ?1 ORDER BY id IS NOT
+               (SELECT head FROM lanes WHERE lane = ?1 AND owner IS NOT NULL AND due > ?2), id";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let rows = statement.query_map((lane, now), |row| row.get(0))?;
+    let ids: Vec<UpdateId> = rows.collect::<Result<_, _>>()?;
+    let mut link = transaction.prepare_cached("UPDATE updates SET next = ?2 WHERE id = ?1")?;
+    for (place, id) in ids.iter().enumerate() {
+        link.execute((id, ids.get(place + 1)))?;
+    }
+    let (Some(head), Some(tail)) = (ids.first(), ids.last()) else {
+        let sql = "DELETE FROM lanes WHERE lane = ?1";
+        transaction.prepare_cached(sql)?.execute([lane])?;
+        return Ok(());
+    };
+    let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT DO UPDATE SET head = ?3, tail = ?4";
+    transaction
+        .prepare_cached(sql)?
+        .execute((lane, now, head, tail))?;
+    Ok(())
 }
 
 fn unfit(lane: &Head, age: Millis, order: &ClaimOrder) -> Option<Cause> {

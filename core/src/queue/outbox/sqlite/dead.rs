@@ -2,10 +2,12 @@
 
 use super::append::size_of;
 use super::books::Books;
+use super::claim::relink;
 use super::fault::Fault;
 use super::schema::HELD;
 use super::settle::{move_on, remove};
 use crate::queue::outbox::clock::{Millis, wall};
+use crate::queue::outbox::events::LOG;
 use crate::queue::outbox::store::{
     CLOSED, Cause, DeadLetter, Effect, LaneId, PAID, Remains, Stage, UpdateId,
 };
@@ -123,7 +125,14 @@ fn thread_in(
         .optional()?;
     let (head, is_leased) = found.unwrap_or((None, false));
     let before = match head {
-        Some(head) if is_leased || head < id => Some(last_before(transaction, head, id)?),
+        Some(head) if is_leased || head < id => match last_before(transaction, head, id)? {
+            Some(before) => Some(before),
+            None => {
+                log::error!(target: LOG, "the lane of update {id} is damaged and was put in order");
+                relink(transaction, lane, now)?;
+                return release_held(transaction, now, lane);
+            }
+        },
         _ => None,
     };
     match before {
@@ -151,19 +160,27 @@ fn thread_in(
     Ok(())
 }
 
-/// From `head` on, the last update with a lower number than `id`; `head` itself if none has.
+/// From `head` on, the last update with a lower number than `id`; `head` itself if none has. None
+/// if the lane is damaged: numbers rise behind its head, and end.
 fn last_before(
     transaction: &Transaction<'_>,
     head: UpdateId,
     id: UpdateId,
-) -> Result<UpdateId, Fault> {
+) -> Result<Option<UpdateId>, Fault> {
     let mut statement = transaction.prepare_cached("SELECT next FROM updates WHERE id = ?1")?;
     let mut before = head;
     loop {
-        let next: Option<UpdateId> = statement.query_row([before], |row| row.get(0))?;
+        let next: Option<Option<UpdateId>> =
+            statement.query_row([before], |row| row.get(0)).optional()?;
         match next {
-            Some(next) if next < id => before = next,
-            _ => return Ok(before),
+            None => return Ok(None),
+            Some(Some(next)) if next < id => {
+                if next == head || (next <= before && before != head) {
+                    return Ok(None);
+                }
+                before = next;
+            }
+            Some(_) => return Ok(Some(before)),
         }
     }
 }

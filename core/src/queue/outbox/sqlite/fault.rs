@@ -22,6 +22,10 @@ impl Fault {
         }
     }
 
+    pub(super) fn is_corrupt(&self) -> bool {
+        self.error.code() == ErrorCode::OutboxCorrupt
+    }
+
     /// Whether it says nothing against the file: it is full, or in use.
     pub(super) fn is_passing(&self) -> bool {
         let passing = [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED];

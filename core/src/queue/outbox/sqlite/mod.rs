@@ -274,10 +274,10 @@ impl Store for SqliteStore {
     }
 }
 
-/// Moves what is in the log into the file; in a mode that waits for others, for a moment at most.
-fn checkpoint(connection: &Connection, mode: &str) -> Result<(), Fault> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))?;
-    Ok(())
+/// Moves what is in the log into the file; false if another connection was in the way.
+fn checkpoint(connection: &Connection, mode: &str) -> Result<bool, Fault> {
+    let pragma = format!("PRAGMA wal_checkpoint({mode})");
+    Ok(connection.query_row(&pragma, [], |row| row.get::<_, i64>(0))? == 0)
 }
 
 /// A connection of its own, so that a checkpoint holds up no caller of this process.
@@ -292,7 +292,7 @@ impl SqliteUpkeep {
         Self { path, connection }
     }
 
-    fn checkpoint(&mut self, mode: &str) -> Result<(), Error> {
+    fn checkpoint(&mut self, mode: &str) -> Result<bool, Error> {
         let (connection, location) = match self.connection.take() {
             Some(open) => open,
             None => self.connect()?,
@@ -300,9 +300,9 @@ impl SqliteUpkeep {
         if location.place(&connection) == Place::Moved {
             return Err(location.moved());
         }
-        checkpoint(&connection, mode).map_err(|fault| fault.at(&self.path))?;
+        let is_complete = checkpoint(&connection, mode).map_err(|fault| fault.at(&self.path))?;
         self.connection = Some((connection, location));
-        Ok(())
+        Ok(is_complete)
     }
 
     fn connect(&self) -> Result<(Connection, Location), Error> {
@@ -317,10 +317,10 @@ impl SqliteUpkeep {
 
 impl Upkeep for SqliteUpkeep {
     fn tidy(&mut self) -> Result<(), Error> {
-        self.checkpoint("PASSIVE")
+        self.checkpoint("PASSIVE").map(drop)
     }
 
-    fn tidy_all(&mut self) -> Result<(), Error> {
+    fn tidy_all(&mut self) -> Result<bool, Error> {
         self.checkpoint("TRUNCATE")
     }
 }

@@ -606,6 +606,111 @@ fn a_file_that_was_moved_is_not_used_until_it_is_back() {
 }
 
 #[test]
+fn damaged_lanes_stop_neither_others_nor_themselves() {
+    let folder = Folder::new("lanes");
+    let mut store = open(&folder);
+    for text in ["a", "b", "c"] {
+        append(&mut store, 1, text);
+        append(&mut store, 2, text);
+    }
+    append(&mut store, 3, "good");
+    store
+        .connection
+        .execute_batch(
+            "
+        UPDATE lanes SET head = 999 WHERE lane = 1;
+        UPDATE updates SET next = id WHERE id = 2;
+        INSERT INTO lanes (lane, due, head, tail) VALUES (4, 0, NULL, NULL);
+        INSERT INTO lanes (lane, due, head, tail) VALUES (5, 0, 7, 7);",
+        )
+        .unwrap();
+    let mut sent = Vec::new();
+    for _ in 0..20 {
+        for claim in claim(&mut store, 1, 9, HOUR) {
+            sent.push((
+                claim.lane,
+                String::from_utf8(claim.payload.clone()).unwrap(),
+            ));
+            settle(&mut store, &claim, 1, Verdict::Delivered);
+        }
+    }
+    let of = |lane| {
+        sent.iter()
+            .filter(|(of, _)| *of == lane)
+            .map(|(_, text)| text.as_str())
+            .collect::<String>()
+    };
+    assert_eq!(
+        (of(1).as_str(), of(2).as_str(), of(3).as_str()),
+        ("abc", "abc", "good")
+    );
+    assert_eq!(store.audit().unwrap().delivered, 7);
+}
+
+#[test]
+fn replay_into_a_lane_that_goes_round_ends() {
+    let folder = Folder::new("round");
+    let mut store = open(&folder);
+    for text in ["a", "b", "c"] {
+        append(&mut store, 1, text);
+    }
+    for _ in 0..2 {
+        let claim = claim(&mut store, 1, 1, HOUR).remove(0);
+        let cause = Cause {
+            code: "rejected",
+            status: None,
+            reason: String::new(),
+        };
+        settle(
+            &mut store,
+            &claim,
+            1,
+            Verdict::Rejected { cause, hold: false },
+        );
+    }
+    let mut replay = |id| match one(&mut store, Work::Replay(id)) {
+        Effect::Found(found) => found,
+        _ => panic!("another effect"),
+    };
+    assert!(replay(1));
+    let round = "UPDATE updates SET next = 1 WHERE id = 1";
+    Connection::open(folder.file())
+        .unwrap()
+        .execute(round, [])
+        .unwrap();
+    assert!(replay(2));
+    let mut sent = String::new();
+    while let Some(claim) = claim(&mut store, 1, 1, HOUR).pop() {
+        sent.push_str(std::str::from_utf8(&claim.payload).unwrap());
+        settle(&mut store, &claim, 1, Verdict::Delivered);
+    }
+    assert_eq!(sent, "abc");
+}
+
+#[test]
+fn what_waits_for_its_next_try_can_be_made_due() {
+    let folder = Folder::new("hasten");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    let claimed = claim(&mut store, 1, 1, HOUR).remove(0);
+    settle(
+        &mut store,
+        &claimed,
+        1,
+        Verdict::Retry(Duration::from_secs(3600)),
+    );
+    append(&mut store, 2, "b");
+    let leased = claim(&mut store, 1, 9, HOUR).remove(0);
+    assert_eq!(leased.lane, 2);
+    one(&mut store, Work::Hasten);
+    assert_eq!(
+        claim(&mut store, 2, 9, HOUR)[0].lane,
+        1,
+        "and not the one under way"
+    );
+}
+
+#[test]
 fn another_boot_delays_and_reorders_nothing() {
     let folder = Folder::new("boot");
     let mut store = open(&folder);
