@@ -574,3 +574,152 @@ fn the_command_needs_no_site_of_its_own() {
             .starts_with("--connect-timeout must")
     );
 }
+
+#[test]
+fn what_an_earlier_process_left_is_delivered_once_a_client_is_made() {
+    let (folder, receiver) = (Folder::new("restart"), receiver());
+    let url = endpoint(&receiver, "b/204");
+    let earlier = client(&options(&folder.file(), &url).set("deliver", false));
+    for number in 1..=5 {
+        earlier
+            .enqueue_update("1001", count(number))
+            .expect("accepted");
+    }
+    drop(earlier);
+    let _idle = client(&options(&folder.file(), &url));
+    wait_for_requests(&receiver, "b", 5);
+}
+
+#[test]
+fn an_idle_client_takes_over_within_five_seconds() {
+    let (folder, receiver) = (Folder::new("idle"), receiver());
+    let url = endpoint(&receiver, "i/204");
+    let idle = client(&options(&folder.file(), &url));
+    idle.update_order("1", count(1)).expect("received");
+    std::thread::sleep(Duration::from_secs(2)); // Until it has nothing left to do.
+    let other = client(&options(&folder.file(), &url).set("deliver", false));
+    let accepted = Instant::now();
+    other.enqueue_update("2", count(1)).expect("accepted");
+    wait_for_requests(&receiver, "i", 2);
+    assert!(accepted.elapsed() < Duration::from_secs(6));
+}
+
+#[test]
+fn a_closed_client_accepts_and_says_at_once_that_it_does_not_deliver() {
+    let (folder, receiver) = (Folder::new("closed"), receiver());
+    let url = endpoint(&receiver, "c/204");
+    let closed = client(&options(&folder.file(), &url));
+    closed.enqueue_update("1001", count(1)).expect("accepted");
+    closed.flush(LONG).expect("flushed");
+    closed.close(LONG).expect("closed");
+    let started = Instant::now();
+    let error = closed.update_order("1001", count(2)).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(2));
+    assert_eq!(
+        (error.code(), error.is_retryable(), error.ticket()),
+        (ErrorCode::TimeoutPending, false, Some(2))
+    );
+    client(&options(&folder.file(), &url))
+        .flush(LONG)
+        .expect("flushed");
+    assert_eq!(received(&receiver, "c").len(), 2);
+}
+
+#[test]
+fn a_call_that_runs_out_of_time_is_not_to_be_repeated() {
+    let folder = Folder::new("patience");
+    let slow = client(&options(&folder.file(), "http://127.0.0.1:9/").set("timeout", 0.2));
+    let error = slow.update_order("1001", count(1)).unwrap_err();
+    assert_eq!(
+        (error.code(), error.is_retryable(), error.ticket()),
+        (ErrorCode::TimeoutPending, false, Some(1))
+    );
+    assert_eq!(slow.stats().unwrap().accepted, 1);
+}
+
+#[test]
+fn flush_does_not_wait_for_what_the_endpoint_asked_for() {
+    let (folder, receiver) = (Folder::new("asked"), receiver());
+    let url = endpoint(&receiver, "f/503:retry-after=999999999/204");
+    let client = client(&options(&folder.file(), &url));
+    client.enqueue_update("1001", count(1)).expect("accepted");
+    wait_for_requests(&receiver, "f", 1);
+    while client.stats().unwrap().in_flight > 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(client.flush(Duration::from_secs(20)).unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_disappears_is_said_by_every_call_and_an_event() {
+    let (folder, receiver) = (Folder::new("gone"), receiver());
+    let url = endpoint(&receiver, "g/204");
+    let client = client(&options(&folder.file(), &url));
+    let (tell, told) = std::sync::mpsc::channel();
+    client.observe(move |events| {
+        events
+            .iter()
+            .for_each(|event| drop(tell.send(event.clone())))
+    });
+    client.enqueue_update("1", count(1)).expect("accepted");
+    client.flush(LONG).expect("flushed");
+    let elsewhere = folder.0.join("elsewhere.db");
+    std::fs::rename(folder.file(), &elsewhere).unwrap();
+    let moved =
+        |error: katalys_core::Error| assert_eq!(error.code(), ErrorCode::OutboxMoved, "{error}");
+    moved(client.enqueue_update("2", count(1)).unwrap_err());
+    moved(client.stats().unwrap_err());
+    moved(client.flush(LONG).unwrap_err());
+    moved(client.update_order("3", count(1)).unwrap_err());
+    let failed = std::iter::from_fn(|| told.recv_timeout(LONG).ok())
+        .find(|event| event.kind == katalys_core::EventKind::Failed)
+        .expect("an event");
+    assert_eq!(failed.code, Some("outbox_moved"));
+    std::fs::rename(&elsewhere, folder.file()).unwrap();
+    client.enqueue_update("4", count(1)).expect("it is back");
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_discarded_or_edited_cannot_be_read_any_more() {
+    let (folder, receiver) = (Folder::new("erased"), receiver());
+    let url = endpoint(&receiver, "x/422");
+    let client = client(&options(&folder.file(), &url));
+    let secret = |name: &str| Fields::new().set("email_address", format!("{name}@example.com"));
+    for name in ["jane.discarded", "jane.edited"] {
+        client
+            .enqueue_update(name.len().to_string(), secret(name))
+            .expect("accepted");
+    }
+    client.flush(LONG).expect("flushed");
+    let letters = client.dead_letters(0, 9).unwrap();
+    assert!(client.discard(letters[0].id).unwrap());
+    assert!(
+        client
+            .edit(
+                letters[1].id,
+                Fields::new().set("email_address", "other@example.com")
+            )
+            .unwrap()
+    );
+    for entry in std::fs::read_dir(&folder.0).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(
+            !bytes.windows(5).any(|part| part == b"jane."),
+            "{}",
+            path.display()
+        );
+    }
+}
+
+/// Until this many requests have come in, or the test has failed.
+fn wait_for_requests(receiver: &Receiver, run: &str, count: usize) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while requests(receiver, run).len() < count {
+        assert!(Instant::now() < deadline, "fewer than {count} requests");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

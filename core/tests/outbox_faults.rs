@@ -2,7 +2,8 @@
 #![cfg(target_os = "linux")]
 
 use katalys_core::{Client, Error, ErrorCode, Fields, Language};
-use std::io::Read;
+use katalys_receiver::{Options, Receiver};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -79,6 +80,42 @@ fn a_full_disk_refuses_and_keeps_what_it_has() {
     );
     assert!(disk.run("mount", &["-o", "remount,size=16m"]));
     assert_eq!(enqueue(&client).expect("room again"), accepted + 1);
+}
+
+#[test]
+fn a_full_disk_delivers_what_it_holds_and_then_accepts_again() {
+    let Some(disk) = Disk::mount("drained", "4m") else {
+        return;
+    };
+    let receiver = Receiver::start(&Options::default()).expect("a receiver");
+    let url = format!("{}/run/d/204", receiver.ready()["url"].as_str().unwrap());
+    let writer = client(&disk.0).expect("a client");
+    while enqueue(&writer).is_ok() {}
+    while std::fs::write(disk.0.join("filler"), vec![0; 4096]).is_ok()
+        && std::fs::OpenOptions::new()
+            .append(true)
+            .open(disk.0.join("filler"))
+            .and_then(|mut filler| filler.write_all(&vec![1; 1 << 22]))
+            .is_ok()
+    {}
+    let accepted = writer.stats().unwrap().accepted;
+    drop(writer);
+    let file = disk.0.join("outbox.db");
+    let options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("endpoint", url)
+        .set("outbox", file.to_str().unwrap().to_owned());
+    let sender = Client::with_options(Language::Rust, &options).expect("a client");
+    assert_eq!(sender.flush(Duration::from_secs(60)).unwrap(), 0);
+    let stats = sender.stats().unwrap();
+    assert_eq!((stats.accepted, stats.delivered), (accepted, accepted));
+    std::fs::remove_file(disk.0.join("filler")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while let Err(error) = enqueue(&sender) {
+        assert!(Instant::now() < deadline, "{error}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    sender.close(Duration::from_secs(5)).expect("closed");
 }
 
 #[test]

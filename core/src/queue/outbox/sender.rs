@@ -522,11 +522,12 @@ impl Sender {
         }
     }
 
-    /// What keeps the store from being used, if it is more than a passing failure.
+    /// The error of a store that turned out to be damaged: nothing more is taken into it.
     pub(super) fn damage(&self) -> Option<Error> {
         let state = self.lock();
         let failure = state.failure.as_ref()?;
-        (!failure.error.is_retryable()).then(|| failure.error.clone())
+        let is_damage = failure.error.code() == ErrorCode::OutboxCorrupt;
+        is_damage.then(|| failure.error.clone())
     }
 
     /// After a failed look at the store: a process that ends does not wait until it works again.
