@@ -20,7 +20,8 @@ pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
 pub use queue::outbox::{
-    DeadLetter, Event, EventKind, OutboxReport, PendingUpdate, Stats, inspect as inspect_outbox,
+    DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
+    inspect as inspect_outbox,
 };
 
 /// The version of this library, as in the User-Agent.

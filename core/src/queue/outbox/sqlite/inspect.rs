@@ -1,16 +1,11 @@
 //! Looks at an outbox without changing or mending anything, for those who look for what is wrong.
 
 use super::books::Books;
-use super::fault::{self, Fault};
-use super::{open, schema};
-use crate::error::{Error, ErrorCode};
+use super::fault::Fault;
+use super::{open, reader, schema};
+use crate::error::Error;
 use crate::queue::outbox::store::count;
-use rusqlite::OpenFlags;
 use std::path::Path;
-use std::time::Duration;
-
-/// How long to wait for a process that has the file to itself.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is in an outbox's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,17 +38,9 @@ SELECT (SELECT count(*) FROM updates WHERE lane NOT IN (SELECT lane FROM lanes))
      + (SELECT count(*) FROM lanes WHERE head NOT IN (SELECT id FROM updates))";
 
 fn look(path: &Path) -> Result<OutboxReport, Fault> {
-    let mode = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    let mut connection = open::connect(path, mode, false, PATIENCE)?;
+    let mut connection = reader::connect(path)?;
     let snapshot = connection.transaction()?;
     let (version, known_version) = schema::version(&snapshot)?;
-    if version > known_version {
-        return Err(fault::newer(version, known_version).into());
-    }
-    if version == 0 {
-        let text = "the file is empty: no outbox has been made of it yet";
-        return Err(Error::new(ErrorCode::OutboxFailed, text).into());
-    }
     let number = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0));
     // SQLite's own check is not built in; reading every byte finds pages that are damaged.
     for table in ["updates", "dead"] {
@@ -78,6 +65,7 @@ fn look(path: &Path) -> Result<OutboxReport, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
     use crate::queue::outbox::sqlite::SqliteStore;
     use crate::queue::outbox::sqlite::tests::setup;
     use crate::queue::outbox::store::{Append, Store, Work};

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::queue::outbox::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fmt::Write;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -78,8 +79,32 @@ pub(super) fn connect(
     let mut flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
     let connection = vfs::connect(path, flags).map_err(|error| fault::unopened(path, &error))?;
+    set_up(&connection, patience)?;
+    Ok(connection)
+}
+
+/// A connection that only reads, takes no lock and makes no file: for one that no process changes.
+pub(super) fn connect_unchanging(path: &Path, patience: Duration) -> Result<Connection, Fault> {
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => uri.push(char::from(*byte)),
+            _ => write!(uri, "%{byte:02X}").map_err(|_| fault::unusable(path, "has no name"))?,
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = vfs::connect(Path::new(&uri), flags);
+    let connection = connection.map_err(|error| fault::unopened(path, &error))?;
+    set_up(&connection, patience)?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection, patience: Duration) -> Result<(), Fault> {
     connection.busy_timeout(patience)?;
-    set_checkpoint_on_close(&connection, false);
+    set_checkpoint_on_close(connection, false);
     for (switch, is_on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -89,7 +114,7 @@ pub(super) fn connect(
         connection.set_db_config(switch, is_on)?;
     }
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    Ok(connection)
+    Ok(())
 }
 
 /// Whether the last connection moves the log into the file when it is closed. Not after a failure:

@@ -39,6 +39,12 @@ impl Reserve {
         reserve
     }
 
+    /// For a store that is only read.
+    pub(super) fn none() -> Self {
+        let (path, state) = (PathBuf::new(), State::Kept);
+        Self { path, state }
+    }
+
     /// Whether the reserve is there; made again once the disk has room.
     pub(super) fn is_kept(&mut self) -> bool {
         let State::Missing { since } = self.state else {

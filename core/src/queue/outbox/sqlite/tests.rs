@@ -510,6 +510,40 @@ fn a_path_that_cannot_hold_a_file_says_why() {
 }
 
 #[test]
+fn a_reader_changes_nothing() {
+    let folder = Folder::new("reader");
+    let look = || {
+        let mut reader = OutboxReader::open(&folder.file()).unwrap();
+        let stats = reader.stats().unwrap();
+        let ids = |updates: Vec<i64>| updates;
+        let pending = reader.pending_updates(0, 9).unwrap();
+        (
+            stats.accepted,
+            ids(pending.into_iter().map(|update| update.id).collect()),
+        )
+    };
+    let names = || {
+        let entries = std::fs::read_dir(&folder.0).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert!(OutboxReader::open(&folder.file()).is_err());
+    assert!(names().is_empty(), "none is made");
+    let mut store = open(&folder);
+    append(&mut store, 1, "a");
+    assert_eq!(look(), (1, vec![1]), "in use");
+    append(&mut store, 1, "b");
+    drop(store);
+    let (before, bytes) = (names(), std::fs::read(folder.file()).unwrap());
+    assert_eq!(look(), (2, vec![1, 2]), "not in use");
+    assert_eq!(
+        (names(), std::fs::read(folder.file()).unwrap()),
+        (before, bytes)
+    );
+}
+
+#[test]
 fn a_newer_file_is_refused() {
     let folder = Folder::new("newer");
     let store = open(&folder);

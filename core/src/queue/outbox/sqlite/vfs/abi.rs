@@ -177,7 +177,21 @@ unsafe extern "C" fn open(
     };
     let writes = flags & ffi::SQLITE_OPEN_READWRITE != 0;
     let creates = flags & ffi::SQLITE_OPEN_CREATE != 0;
-    let file = match OutboxFile::open(path.to_owned(), role, writes, creates) {
+    let mut granted = flags;
+    let mut opened = OutboxFile::open(path.to_owned(), role, writes, creates);
+    if let Err(error) = &opened
+        && role == Role::Companion
+        && matches!(
+            error.kind(),
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+        )
+    {
+        // As SQLite expects it of the log of a file that may only be read.
+        granted &= !(ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE);
+        granted |= ffi::SQLITE_OPEN_READONLY;
+        opened = OutboxFile::open(path.to_owned(), role, false, false);
+    }
+    let file = match opened {
         Ok(file) => Box::new(file),
         Err(error) if error.kind() == ErrorKind::InvalidData => return ffi::SQLITE_NOTADB,
         Err(error) => return failure(&error, ffi::SQLITE_CANTOPEN),
@@ -187,7 +201,7 @@ unsafe extern "C" fn open(
         (*handle.cast::<Handle>()).file = Box::into_raw(file);
         (*handle).pMethods = &raw const METHODS;
         if !out_flags.is_null() {
-            *out_flags = flags;
+            *out_flags = granted;
         }
     }
     ffi::SQLITE_OK
