@@ -665,17 +665,18 @@ fn a_file_that_disappears_is_said_by_every_call_and_an_event() {
     client.enqueue_update("1", count(1)).expect("accepted");
     client.flush(LONG).expect("flushed");
     let elsewhere = folder.0.join("elsewhere.db");
+    std::thread::sleep(Duration::from_secs(2)); // Until it is idle.
     std::fs::rename(folder.file(), &elsewhere).unwrap();
+    let failed = std::iter::from_fn(|| told.recv_timeout(Duration::from_secs(1)).ok())
+        .find(|event| event.kind == katalys_core::EventKind::Failed)
+        .expect("an event within a second, without a call");
+    assert_eq!(failed.code, Some("outbox_moved"));
     let moved =
         |error: katalys_core::Error| assert_eq!(error.code(), ErrorCode::OutboxMoved, "{error}");
     moved(client.enqueue_update("2", count(1)).unwrap_err());
     moved(client.stats().unwrap_err());
     moved(client.flush(LONG).unwrap_err());
     moved(client.update_order("3", count(1)).unwrap_err());
-    let failed = std::iter::from_fn(|| told.recv_timeout(LONG).ok())
-        .find(|event| event.kind == katalys_core::EventKind::Failed)
-        .expect("an event");
-    assert_eq!(failed.code, Some("outbox_moved"));
     std::fs::rename(&elsewhere, folder.file()).unwrap();
     client.enqueue_update("4", count(1)).expect("it is back");
     assert_eq!(client.flush(LONG).unwrap(), 0);

@@ -27,7 +27,7 @@ use crate::error::{Error, ErrorCode};
 use crate::order::Checked;
 use events::Events;
 use sender::{IDLE_POLL, Manner, POLL, Parts, Sender, draw_owner};
-use sqlite::{Limits, Setup, SqliteStore, SqliteUpkeep};
+use sqlite::{FileWatch, Limits, Setup, SqliteStore, SqliteUpkeep};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -276,8 +276,10 @@ impl Outbox {
             return Ok(sender);
         }
         let upkeep = SqliteUpkeep::new(&self.settings.path);
+        let store = self.open()?;
         let parts = Parts {
-            store: Box::new(self.open()?),
+            watch: FileWatch::on(&self.settings.path).ok(),
+            store: Box::new(store),
             upkeep: Box::new(upkeep),
             engine: Arc::clone(&self.engine),
             events: Arc::clone(&self.events),

@@ -8,6 +8,7 @@ use super::events::{self, EventKind, Events};
 use super::group::Group;
 use super::health::Health;
 use super::intake::Arrival;
+use super::sqlite::FileWatch;
 use super::store::{
     Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, Settlement, Store, UpdateId,
     Upkeep, Verdict, Work,
@@ -63,6 +64,7 @@ pub(super) struct Manner {
 
 /// What a sender is made of.
 pub(super) struct Parts {
+    pub watch: Option<FileWatch>,
     pub store: Box<dyn Store>,
     pub upkeep: Box<dyn Upkeep>,
     pub engine: Arc<Engine>,
@@ -71,6 +73,7 @@ pub(super) struct Parts {
 }
 
 pub(super) struct Sender {
+    watch: Option<FileWatch>,
     pub group: Group<Box<dyn Store>>,
     upkeep: Mutex<Box<dyn Upkeep>>,
     engine: Arc<Engine>,
@@ -113,6 +116,8 @@ struct State {
     idle: usize,
     health: Health,
     settlements: u64,
+    /// The file was not in its place at the last look.
+    is_astray: bool,
     /// The store fails since then.
     failure: Option<Failure>,
     /// Updates that a caller waits for, and what came of them: attempts, or an error.
@@ -165,6 +170,7 @@ struct Finished {
 impl Sender {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts {
+            watch,
             store,
             upkeep,
             engine,
@@ -172,6 +178,7 @@ impl Sender {
             manner,
         } = parts;
         Self {
+            watch,
             group: Group::new(store),
             upkeep: Mutex::new(upkeep),
             engine,
@@ -206,7 +213,34 @@ impl Sender {
         if start_thread("katalys-outbox", move || Self::dispatch(&dispatcher)).is_err() {
             // The update is safe; the next call tries again.
             sender.lock().has_dispatcher = false;
+            return;
         }
+        let watcher = Arc::clone(sender);
+        let _ = start_thread("katalys-watch", move || watcher.watch()); // The dispatcher looks, too.
+    }
+
+    /// Wakes the dispatcher when something happens to the file.
+    fn watch(&self) {
+        let Some(watch) = &self.watch else {
+            return;
+        };
+        while watch.wait() {
+            self.lock().has_news = true;
+            self.news.notify_one();
+        }
+    }
+
+    /// Tells once that the file is not in its place any more.
+    fn look_at_place(&self) {
+        let Err(error) = self.group.ask(Store::check) else {
+            self.lock().is_astray = false;
+            return;
+        };
+        if std::mem::replace(&mut self.lock().is_astray, true) {
+            return;
+        }
+        log::error!(target: events::LOG, "{error}");
+        Events::tell(&self.events, events::of_failure(&error));
     }
 
     /// The wish for as many updates as can leave at once, if there is nothing else to send.
@@ -363,6 +397,7 @@ impl Sender {
         let mut renewed = Instant::now();
         let mut upkeep = Changes::default();
         loop {
+            sender.look_at_place();
             let outlook = match sender.group.ask(Store::outlook) {
                 Ok(outlook) => outlook,
                 Err(error) => {
@@ -393,6 +428,9 @@ impl Sender {
                 Err(error) => sender.give_back(finished, &error),
             }
             sender.tidy(&mut upkeep, false);
+        }
+        if let Some(watch) = &sender.watch {
+            watch.end();
         }
         let _ = lock(&sender.upkeep).tidy_all();
     }
@@ -532,7 +570,9 @@ impl Sender {
 
     /// After a failed look at the store: a process that ends does not wait until it works again.
     fn gives_up(&self, error: &Error) -> bool {
-        self.store_failed(error);
+        if error.code() != ErrorCode::OutboxMoved {
+            self.store_failed(error);
+        }
         let mut state = self.lock();
         let gives_up = state.is_closing;
         if gives_up {

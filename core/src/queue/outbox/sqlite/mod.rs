@@ -15,6 +15,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod vfs;
+mod watch;
 
 use super::clock::{Clock, Millis, millis, wall};
 use super::store::{
@@ -33,6 +34,7 @@ use schema::HELD;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use vfs::Place;
+pub(crate) use watch::FileWatch;
 
 /// What an outbox takes in.
 #[derive(Clone, Copy, Debug, Default)]
