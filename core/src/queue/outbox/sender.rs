@@ -655,10 +655,15 @@ impl Sender {
     fn checkpoint(&self, is_complete: bool) {
         let mut upkeep = lock(&self.upkeep);
         let beside = upkeep.tidy();
-        let done = match is_complete {
-            true => beside.and_then(|()| self.group.ask(|_| upkeep.tidy_all()).map(drop)),
-            false => beside.and_then(|()| self.group.ask(|_| upkeep.tidy())),
-        };
+        let done = beside.and_then(|()| {
+            self.group.ask(|_| {
+                if is_complete {
+                    upkeep.tidy_all().map(drop)
+                } else {
+                    upkeep.tidy()
+                }
+            })
+        });
         if let Err(error) = done {
             log::debug!(target: "katalys", "no checkpoint of the outbox: {error}");
         }
