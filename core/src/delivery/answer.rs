@@ -165,6 +165,14 @@ impl Failure {
         }
     }
 
+    /// The endpoint sent something before it had the request.
+    pub(crate) fn early(hosts: &Hosts) -> Self {
+        Self {
+            kind: FailureKind::Protocol,
+            reason: format!("{} sent data before the request", hosts.endpoint),
+        }
+    }
+
     /// The connection was closed instead of an answer.
     pub(crate) fn closed(hosts: &Hosts) -> Self {
         Self {

@@ -11,6 +11,7 @@ mod pool;
 mod probe;
 mod proxy;
 mod resolver;
+mod tls;
 mod transport;
 mod trust;
 

@@ -143,7 +143,7 @@ fn is_in_network(host: &str, network: &str, length: &str) -> bool {
 }
 
 /// A host without the brackets of an IPv6 literal.
-fn bare(host: &str) -> &str {
+pub(crate) fn bare(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host)

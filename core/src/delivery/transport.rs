@@ -1,12 +1,12 @@
 //! One exchange with the endpoint: a POST and what came of it. No retries here, and no rules.
 //!
-//! ureq opens the connections (TLS, proxy tunnels); the exchange over them is done here. Through
+//! The opener makes the connections (TLS, proxy tunnels); the exchange over them is done here. Through
 //! ureq's agent a request takes some 23,000 instructions, most of them for generality that one
 //! fixed request has no use for; here it takes some 3,000.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Uri};
@@ -20,6 +20,7 @@ use super::message::{
 };
 use super::opener::{Connection, Opener};
 use super::proxy;
+use super::tls::REST_OF_RECORD;
 use super::trust::Trust;
 
 /// How updates reach the endpoint.
@@ -70,7 +71,7 @@ const LONGEST_BODY: Duration = Duration::from_millis(250);
 pub(crate) struct Transport {
     endpoint: Uri,
     proxy: Option<Proxy>,
-    trust: Trust,
+    trust: Arc<Trust>,
     user_agent: String,
     connect_timeout: Duration,
     head: RequestHead,
@@ -94,7 +95,7 @@ impl Transport {
         Ok(Self {
             endpoint: route.endpoint.clone(),
             proxy: proxy::choose(&route.endpoint, route.proxy.as_deref(), environment)?,
-            trust: Trust::choose(route.ca_file.as_deref(), environment)?,
+            trust: Arc::new(Trust::choose(route.ca_file.as_deref(), environment)?),
             user_agent: route.user_agent.clone(),
             connect_timeout: route.connect_timeout,
             head: RequestHead::new(&route.endpoint, &route.user_agent),
@@ -113,7 +114,7 @@ impl Transport {
         let opener = self.opener();
         let mut connection = match self.idle.take() {
             Some(connection) => connection,
-            None => opener.open(deadline)?,
+            None => open_quiet(opener, deadline)?,
         };
         let mut digits = LengthDigits::default();
         let request = self.head.request(body, &mut digits);
@@ -130,7 +131,7 @@ impl Transport {
     /// The status and the date of the answer to a request that carries nothing.
     pub(super) fn ask(&self, deadline: Instant) -> Result<(u16, Option<i64>), Failure> {
         let opener = self.opener();
-        let mut connection = opener.open(deadline)?;
+        let mut connection = open_quiet(opener, deadline)?;
         let question = message::question(&self.endpoint, &self.user_agent);
         send(&mut connection, &[&question], deadline)
             .map_err(Trouble::Connection)
@@ -159,7 +160,7 @@ impl Transport {
             Opener::new(
                 self.endpoint.clone(),
                 self.proxy.clone(),
-                self.trust.roots(),
+                Arc::clone(&self.trust),
                 &self.user_agent,
                 self.connect_timeout,
             )
@@ -193,6 +194,35 @@ impl Trouble {
             Self::NotHttp => Failure::not_http(hosts),
         }
     }
+}
+
+/// A new connection on which the server has sent nothing yet.
+fn open_quiet(opener: &Opener, deadline: Instant) -> Result<Connection, Failure> {
+    let mut connection = opener.open(deadline)?;
+    if has_spoken(&mut connection) {
+        return Err(Failure::early(opener.hosts()));
+    }
+    Ok(connection)
+}
+
+/// Whether input has arrived on a new connection: what comes before the request is not its answer.
+fn has_spoken(connection: &mut Connection) -> bool {
+    if connection.is_open() {
+        return false;
+    }
+    if !connection.buffers().input().is_empty() {
+        return true;
+    }
+    let limit = NextTimeout {
+        after: REST_OF_RECORD.into(),
+        reason: Timeout::RecvResponse,
+        ..NextTimeout::default()
+    };
+    // A connection that was closed has not: the exchange finds out in what way.
+    matches!(
+        connection.await_input(limit),
+        Ok(true) | Err(Error::Timeout(_))
+    )
 }
 
 /// Hands over the pieces as if they were one, so that they are one TLS record.
