@@ -227,7 +227,8 @@ impl Error {
         self.inner.status
     }
 
-    /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110).
+    /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110), at most
+    /// five minutes: more is not believed.
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
     }

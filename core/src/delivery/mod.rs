@@ -15,6 +15,7 @@ mod tls;
 mod transport;
 mod trust;
 
+pub(crate) use answer::LONGEST_RETRY_AFTER;
 pub(crate) use attempt::{Attempts, Jitter, Step};
 pub(crate) use attempt::{code_of_answer, code_of_failure};
 pub(crate) use pool::{Completion, Engine, Job, Pool};
