@@ -12,6 +12,7 @@ mod client;
 mod delivery;
 mod error;
 mod queue;
+mod thread;
 
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};

@@ -45,7 +45,6 @@ const MANY_CHANGES: usize = 4_000;
 /// The same where nobody delivers, and every caller has a transaction of its own: a log that begins
 /// anew is written faster than one that grows.
 const MANY_APPENDS: usize = 1_000;
-const STACK_SIZE: usize = 512 * 1024;
 /// How often to try to clear the log, ten milliseconds apart.
 const ERASING: u32 = 100;
 
@@ -826,8 +825,7 @@ pub(super) fn no_thread(refused: &std::io::Error) -> Error {
 }
 
 pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let builder = thread::Builder::new().name(name.into());
-    builder.stack_size(STACK_SIZE).spawn(run).map(|_| ())
+    crate::thread::spawn(name, run)
 }
 
 fn wait<'s>(
