@@ -16,7 +16,7 @@ mod thread;
 
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};
-pub use config::Language;
+pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};

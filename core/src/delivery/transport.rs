@@ -81,21 +81,33 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Prepares the route: reads settings and files, but opens nothing and starts nothing.
-    pub(crate) fn new(route: &Route) -> Result<Self, RouteError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the route.
+    pub(crate) fn new(route: &Route) -> Result<Self, Vec<RouteError>> {
         Self::in_environment(route, &|name| std::env::var(name).ok())
     }
 
-    fn in_environment(route: &Route, environment: proxy::Environment) -> Result<Self, RouteError> {
+    fn in_environment(
+        route: &Route,
+        environment: proxy::Environment,
+    ) -> Result<Self, Vec<RouteError>> {
         if HeaderValue::from_str(&route.user_agent).is_err() {
-            return Err(RouteError {
+            return Err(vec![RouteError {
                 setting: "user_agent",
                 reason: "has characters that a header cannot carry".to_owned(),
-            });
+            }]);
         }
+        let proxy = proxy::choose(&route.endpoint, route.proxy.as_deref(), environment);
+        let trust = Trust::choose(route.ca_file.as_deref(), environment);
+        let (proxy, trust) = match (proxy, trust) {
+            (Ok(proxy), Ok(trust)) => (proxy, trust),
+            (proxy, trust) => return Err(proxy.err().into_iter().chain(trust.err()).collect()),
+        };
         Ok(Self {
             endpoint: route.endpoint.clone(),
-            proxy: proxy::choose(&route.endpoint, route.proxy.as_deref(), environment)?,
-            trust: Arc::new(Trust::choose(route.ca_file.as_deref(), environment)?),
+            proxy,
+            trust: Arc::new(trust),
             user_agent: route.user_agent.clone(),
             connect_timeout: route.connect_timeout,
             head: RequestHead::new(&route.endpoint, &route.user_agent),

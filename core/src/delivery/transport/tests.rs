@@ -446,7 +446,9 @@ fn a_user_agent_cannot_smuggle_a_header() {
         user_agent: "x\r\nEvil: 1".to_owned(),
         ..route("http://127.0.0.1/")
     };
-    let error = Transport::in_environment(&route, &|_| None).unwrap_err();
+    let error = Transport::in_environment(&route, &|_| None)
+        .unwrap_err()
+        .remove(0);
     assert_eq!(error.setting, "user_agent");
 }
 
@@ -599,11 +601,15 @@ fn a_wrong_authority_file_is_named() {
         ca_file: Some("/nowhere/ca.pem".into()),
         ..route("https://localhost/")
     };
-    let error = Transport::in_environment(&missing, &|_| None).unwrap_err();
+    let error = Transport::in_environment(&missing, &|_| None)
+        .unwrap_err()
+        .remove(0);
     assert_eq!(error.setting, "ca_file");
     assert!(error.reason.contains("/nowhere/ca.pem"), "{}", error.reason);
     let this = |name: &str| (name == "SSL_CERT_FILE").then(|| "/proc/self/status".to_owned());
-    let error = Transport::in_environment(&route("https://localhost/"), &this).unwrap_err();
+    let error = Transport::in_environment(&route("https://localhost/"), &this)
+        .unwrap_err()
+        .remove(0);
     assert_eq!(error.setting, "SSL_CERT_FILE");
 }
 
