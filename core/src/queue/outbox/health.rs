@@ -80,8 +80,8 @@ impl Health {
         }
         self.failing.insert(lane);
         match asked.and_then(|asked| self.confirmed(lane, asked)) {
-            Some(wait) => self.pause_for(wait),
-            None => self.pause_if(self.failing.len(), share),
+            Some(wait) if !wait.is_zero() => self.pause_for(wait),
+            _ => self.pause_if(self.failing.len(), share),
         }
     }
 
@@ -108,8 +108,7 @@ impl Health {
     }
 
     /// Ends a pause: the next request finds out at once whether the endpoint is back.
-    #[allow(dead_code, reason = "called by flush")]
-    pub(super) fn expire(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.asked = None;
         if self.until.is_some() {
             self.until = Some(Instant::now());
@@ -161,13 +160,6 @@ impl Health {
     /// Whether the next request is to find out if the endpoint is back.
     pub(super) fn is_in_doubt(&self) -> bool {
         self.until.is_some()
-    }
-
-    /// Ends a pause: the next request finds out whether the endpoint is back.
-    pub(super) fn reset(&mut self) {
-        if self.until.is_some() {
-            self.until = Some(Instant::now());
-        }
     }
 
     /// How long there is nothing to send.
@@ -240,19 +232,26 @@ mod tests {
         assert!(health.pause().unwrap() <= LONGEST_RETRY_AFTER);
         health.succeeded();
         health.failed(1, ErrorCode::Unavailable, HOUR, 1.0);
+        health.failed(2, ErrorCode::Unavailable, Some(Duration::from_secs(9)), 1.0);
+        assert!(health.pause().unwrap() > Duration::from_secs(8));
+        assert!(
+            health.pause().unwrap() <= Duration::from_secs(9),
+            "the shorter"
+        );
+        health.succeeded();
+        health.failed(1, ErrorCode::Unavailable, Some(Duration::ZERO), 1.0);
         health.failed(2, ErrorCode::Unavailable, Some(Duration::ZERO), 1.0);
-        assert_eq!(health.room(0, 8), 1, "the shorter wait counts");
-        assert_eq!(health.room(1, 8), 0);
+        assert!(!health.is_in_doubt(), "no wait was asked for");
     }
 
     #[test]
     fn a_pause_can_be_ended_so_that_one_request_probes_at_once() {
         let mut health = Health::default();
-        health.expire();
+        health.reset();
         assert!(!health.is_in_doubt(), "there is nothing to end");
         health.failed(1, ErrorCode::Unavailable, HOUR, 1.0);
         health.failed(2, ErrorCode::Unavailable, HOUR, 1.0);
-        health.expire();
+        health.reset();
         assert_eq!((health.pause(), health.room(0, 8)), (None, 1));
         health.failed(2, ErrorCode::Unavailable, HOUR, 1.0);
         assert!(
@@ -272,7 +271,7 @@ mod tests {
         assert!(health.rejected(5, Some(401), 1.0));
         assert!(health.rejected(6, Some(403), 1.0), "was under way");
         assert_eq!(health.room(0, 8), 0);
-        health.expire();
+        health.reset();
         assert!(health.rejected(1, Some(403), 1.0), "the probe");
         assert!(health.pause().is_some());
         health.succeeded();
