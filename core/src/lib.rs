@@ -24,6 +24,7 @@ pub use queue::outbox::{
     DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
     inspect as inspect_outbox,
 };
+pub use thread::spawn_with_large_stack as spawn_thread;
 
 /// The version of this library, as in the User-Agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

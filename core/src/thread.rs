@@ -8,19 +8,18 @@ use std::thread::Builder;
 /// Enough for TLS and the caller's completion.
 pub(crate) const STACK_SIZE: usize = 512 * 1024;
 
-/// Starts a thread in which every signal is blocked, except those that report a fault of the
-/// thread itself.
+/// As [`spawn_with_large_stack`], with a small stack.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let builder = Builder::new().name(name.to_owned());
     start(builder.stack_size(STACK_SIZE), run)
 }
 
-/// As [`spawn`], with the stack of an ordinary thread: for the system's functions, and for what
-/// callers give.
-pub(crate) fn spawn_with_large_stack(
-    name: &str,
-    run: impl FnOnce() + Send + 'static,
-) -> io::Result<()> {
+/// Starts a thread of the library, or of a binding, in which every signal is blocked except those
+/// that report a fault of the thread itself. It has the stack of an ordinary thread.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn spawn_with_large_stack(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     start(Builder::new().name(name.to_owned()), run)
 }
 

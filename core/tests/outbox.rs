@@ -187,8 +187,8 @@ fn a_rejection_reaches_the_one_who_waits() {
 
 #[test]
 fn an_order_that_is_asked_to_wait_holds_up_no_other() {
-    let (folder, receiver) = (Folder::new("asked"), receiver());
-    let url = endpoint(&receiver, "w/503:retry-after=3600/204");
+    let (folder, receiver) = (Folder::new("asked-one"), receiver());
+    let url = endpoint(&receiver, "w/503:retry-after=999999999/204");
     let client = client(&options(&folder.file(), &url));
     client.enqueue_update("1001", count(1)).expect("accepted");
     let deadline = Instant::now() + LONG;
@@ -199,6 +199,7 @@ fn an_order_that_is_asked_to_wait_holds_up_no_other() {
     let receipt = client.update_order("1002", count(1));
     assert!(receipt.is_ok(), "{receipt:?}");
     assert_eq!(received(&receiver, "w"), [("1002".to_owned(), 1)]);
+    assert_eq!(client.flush(LONG).unwrap(), 0, "a flush waits for no date");
 }
 
 #[test]

@@ -172,11 +172,11 @@ impl Failure {
         }
     }
 
-    /// The endpoint sent something before it had the request.
+    /// The endpoint sent something before it had the whole request.
     pub(crate) fn early(hosts: &Hosts) -> Self {
         Self {
             kind: FailureKind::Protocol,
-            reason: format!("{} sent data before the request", hosts.endpoint),
+            reason: format!("{} answered before it had the request", hosts.endpoint),
         }
     }
 

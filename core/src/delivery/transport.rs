@@ -130,10 +130,13 @@ impl Transport {
         };
         let mut digits = LengthDigits::default();
         let request = self.head.request(body, &mut digits);
-        let head = send(&mut connection, &request, deadline)
+        let (sent, head) = send(&mut connection, &request, deadline)
             .map_err(Trouble::Connection)
-            .and_then(|()| receive_head(&mut connection, deadline))
+            .and_then(|sent| Ok((sent, receive_head(&mut connection, deadline)?)))
             .map_err(|trouble| trouble.into_failure(opener))?;
+        if sent == Sent::InPart {
+            return judge_early(&head, opener);
+        }
         if is_at_rest_after(&head, &mut connection, deadline) {
             self.idle.put(connection);
         }
@@ -147,7 +150,7 @@ impl Transport {
         let question = message::question(&self.endpoint, &self.user_agent);
         send(&mut connection, &[&question], deadline)
             .map_err(Trouble::Connection)
-            .and_then(|()| receive_date(&mut connection, deadline))
+            .and_then(|_| receive_date(&mut connection, deadline))
             .map_err(|trouble| trouble.into_failure(opener))
     }
 
@@ -237,8 +240,16 @@ fn has_spoken(connection: &mut Connection) -> bool {
     )
 }
 
+/// How much of a request was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Whole,
+    /// The server answered, or closed the connection, before it had all of it.
+    InPart,
+}
+
 /// Hands over the pieces as if they were one, so that they are one TLS record.
-fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Result<(), Error> {
+fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Result<Sent, Error> {
     let mut filled = 0;
     for piece in pieces {
         let mut rest = *piece;
@@ -252,13 +263,16 @@ fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Res
             if is_full {
                 connection.transmit_output(filled, until(deadline)?)?;
                 filled = 0;
+                if !connection.is_open() {
+                    return Ok(Sent::InPart);
+                }
             }
         }
     }
     if filled > 0 {
         connection.transmit_output(filled, until(deadline)?)?;
     }
-    Ok(())
+    Ok(Sent::Whole)
 }
 
 /// The head of the answer that counts.
@@ -338,6 +352,14 @@ fn until(deadline: Instant) -> Result<NextTimeout, Error> {
         reason: Timeout::RecvResponse,
         ..NextTimeout::default()
     })
+}
+
+/// A server may refuse a request that it has not read to its end, but it cannot have received it.
+fn judge_early(head: &AnswerHead, opener: &Opener) -> Result<Outcome, Failure> {
+    match judge(head) {
+        Outcome::Received => Err(Failure::early(opener.hosts())),
+        refused => Ok(refused),
+    }
 }
 
 fn judge(head: &AnswerHead) -> Outcome {

@@ -842,7 +842,7 @@ fn an_answer_before_the_request_is_no_receipt() {
     let failed = failure(post(&open(&tls_route(&over_tls, Some(&authority)))));
     assert_eq!(failed.kind, FailureKind::Protocol, "{}", failed.reason);
     assert!(
-        failed.reason.contains("before the request"),
+        failed.reason.contains("before it had the request"),
         "{}",
         failed.reason
     );
@@ -881,4 +881,32 @@ fn a_plain_server_that_speaks_first_is_seen() {
 fn a_server_that_closes_a_new_connection_has_not_spoken() {
     let server = Server::start(drop);
     assert_eq!(failure(post(&to(&server))).kind, FailureKind::Disconnected);
+}
+
+/// A server that reads the head of a request, answers, and reads on when it is told to.
+fn hasty_server(answer: &'static [u8]) -> Server {
+    Server::start(move |mut stream| {
+        let mut request = Vec::new();
+        let mut buffer = [0; 1024];
+        while !request.windows(4).any(|part| part == b"\r\n\r\n") {
+            let count = stream.read(&mut buffer).unwrap();
+            request.extend_from_slice(&buffer[..count]);
+        }
+        stream.write_all(answer).unwrap();
+        // With more unread than the system keeps for a reader, the client has to notice.
+        thread::sleep(Duration::from_millis(50));
+        while matches!(stream.read(&mut buffer), Ok(1..)) {}
+    })
+}
+
+#[test]
+fn a_receipt_for_half_a_request_is_none() {
+    let large = vec![b'x'; 16 * 1024 * 1024];
+    let server = hasty_server(RECEIVED);
+    let limit = Instant::now() + LONG;
+    let failed = failure(to(&server).post(&large, limit));
+    assert_eq!(failed.kind, FailureKind::Protocol, "{}", failed.reason);
+    let refusing = hasty_server(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    let limit = Instant::now() + LONG;
+    assert_eq!(to(&refusing).post(&large, limit), answered(413));
 }
