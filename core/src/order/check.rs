@@ -242,7 +242,7 @@ impl<'w, 'v> Walk<'w, 'v> {
         match written.fate {
             Fate::Sent => return,
             Fate::Blank if self.is_required(field) => {
-                self.push_error(Problem::empty_required(field.name))
+                self.push_error(Problem::empty_required(field.name));
             }
             Fate::Blank => self.warn(field.name, Code::Empty),
             Fate::Refused => {}
