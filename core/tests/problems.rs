@@ -5,6 +5,7 @@ use katalys_core::order::MAX_KEYS;
 use katalys_core::{Call, Client, Fields, Problem, Validation, Value};
 use std::time::{Duration, Instant};
 
+#[allow(clippy::needless_pass_by_value, reason = "tests build them in place")]
 fn problems(order_id: impl Into<Value<'static>>, fields: Fields<'static>) -> Vec<Problem> {
     Validation::of(Call::Update, "abcd.com", &order_id.into(), &fields).problems
 }

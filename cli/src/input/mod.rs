@@ -122,6 +122,7 @@ impl Source {
         };
         let mut window = Window::new(input);
         window.skip_byte_order_mark().map_err(failed)?;
+        window.detect_line_ends().map_err(failed)?;
         let form = match reading.input.or_else(|| by_name(path)) {
             Some(form) => form,
             None => by_content(&mut window).map_err(failed)?,
@@ -150,7 +151,7 @@ impl Source {
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         match &mut self.reader {
             Reader::Csv(csv) => csv.window.go_to(offset, line),
-            Reader::Json(json) => json.window.go_to(offset, line),
+            Reader::Json(json) => json.go_to(offset, line),
         }
     }
 
@@ -296,7 +297,7 @@ mod tests {
                 rows(
                     || JsonReader::new(Window::new(Cursor::new(&text)), is_by_line).unwrap(),
                     |reader| reader.next_row().unwrap().as_ref().map(seen),
-                    |reader, offset, line| reader.window.go_to(offset, line).unwrap(),
+                    |reader, offset, line| reader.go_to(offset, line).unwrap(),
                     text.len(),
                 );
             }
