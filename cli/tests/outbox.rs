@@ -4,9 +4,13 @@ mod support;
 
 use katalys_core::{Client, Fields, Language};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use support::{
     Folder, Ran, endpoint, get, katalys, ready, received, receiver, requests, run, signal, text,
     until,
@@ -138,8 +142,19 @@ fn dead_letters_are_listed_shown_edited_replayed_and_discarded() {
 fn what_is_not_there_is_not_made() {
     let folder = Folder::new("absent");
     let path = folder.path("katalys.db");
-    run(&["outbox", text(&path), "status"]).expect(4);
-    assert!(!path.exists());
+    for action in ["status", "list", "export", "flush"] {
+        let ran = run(&["outbox", text(&path), action]).expect(4);
+        assert!(ran.err.contains("does not exist"), "{ran:?}");
+    }
+    run(&["outbox", text(&path), "show", "1"]).expect(4);
+    let elsewhere = folder.path("no/folder/katalys.db");
+    run(&["outbox", text(&elsewhere), "status"]).expect(4);
+    let ran = run(&["outbox", text(&folder.path("")), "status"]).expect(4);
+    assert!(ran.err.contains("is a directory"), "{ran:?}");
+    let left = std::fs::read_dir(folder.path(""))
+        .expect("a folder")
+        .count();
+    assert_eq!(left, 0, "a command that reads creates nothing");
     let foreign = folder.write(
         "foreign.db",
         "this is no database, and it is not to be touched either",
@@ -246,6 +261,80 @@ fn a_relay_is_not_healthy_while_updates_wait_for_too_long() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     run(&["relay", text(&path), "--metrics", "0.0.0.0:0"]).expect(2);
     run(&["relay"]).expect(2);
+}
+
+/// Clients that send a byte now and then, or nothing, do not keep others from their answers.
+#[test]
+fn a_dripping_client_does_not_block_health() {
+    let (folder, receiver) = (Folder::new("dripping"), receiver());
+    let path = folder.path("katalys.db");
+    let _user = filled(&path, 1);
+    let url = endpoint(&receiver, "d/204");
+    let (mut child, _log, address) = relay(&[text(&path), "--endpoint", &url]);
+    let host = address.trim_start_matches("http://").to_owned();
+    let is_done = Arc::new(AtomicBool::new(false));
+    let drip = || {
+        let mut stream = TcpStream::connect(&host).expect("connected");
+        let is_done = Arc::clone(&is_done);
+        std::thread::spawn(move || {
+            let started = Instant::now();
+            while !is_done.load(Ordering::Relaxed) && stream.write_all(b"G").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            started.elapsed()
+        })
+    };
+    let dripping: Vec<_> = (0..20).map(|_| drip()).collect();
+    for path in ["/health", "/metrics"] {
+        let started = Instant::now();
+        assert_eq!(get(&address, path).0, 200);
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            started.elapsed()
+        );
+    }
+    // Each is cut off, although its bytes keep coming.
+    until("none is served any more", || {
+        dripping.iter().all(std::thread::JoinHandle::is_finished)
+    });
+    is_done.store(true, Ordering::Relaxed);
+    signal(&child, "TERM");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+/// Data that would steer a terminal is shown, and not obeyed.
+#[test]
+fn nothing_raw_reaches_a_terminal() {
+    let folder = Folder::new("raw");
+    let path = folder.path("katalys.db");
+    let client = filled(&path, 0);
+    let order = "a\u{202e}b\nc";
+    let fields = Fields::new()
+        .set("note", "x\u{2066}y\u{200f}")
+        .set("shipping_city", "Zürich");
+    client.enqueue_update(order, fields).expect("accepted");
+    let file = text(&path);
+    let letters = ['\u{202e}', '\u{2066}', '\u{200f}'];
+    for arguments in [
+        &["outbox", file, "list", "--show-orders"][..],
+        &["outbox", file, "list", "--show-orders", "--json"],
+        &["outbox", file, "show", "1"],
+        &["outbox", file, "export"],
+    ] {
+        let ran = run(arguments).expect(0);
+        assert!(!ran.out.contains(letters), "{ran:?}");
+    }
+    let listed = run(&["outbox", file, "list", "--show-orders"])
+        .expect(0)
+        .out;
+    assert!(listed.ends_with("a\\u{202e}b\\nc\n"), "{listed}");
+    // The JSON says the same as before.
+    let exported = run(&["outbox", file, "export"]).expect(0).json();
+    assert_eq!(exported["payload"]["order_id"], order);
+    assert_eq!(exported["payload"]["note"], "x\u{2066}y\u{200f}");
+    let ran = run(&["validate", "no\u{202e}file.csv"]).expect(2);
+    assert!(!ran.err.contains(letters), "{ran:?}");
 }
 
 #[cfg(target_os = "linux")]

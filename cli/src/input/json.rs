@@ -158,13 +158,12 @@ impl<R: Read> JsonReader<R> {
             if let Some(result) = scan.go_on(self.window.bytes()) {
                 break result;
             }
-            if scan.is_at_bracket {
+            if scan.at < self.window.bytes().len() {
                 match self.bracket_end(position + scan.at as u64)? {
                     Extent::Ends(end) => break (to_size(end - position), true),
                     Extent::Broken | Extent::Open => break (0, false),
                     Extent::Unknown => scan.stops_at_bracket = false,
                 }
-                scan.is_at_bracket = false;
             } else if scan.at > LONGEST_ROW || !self.window.fill()? {
                 break (scan.at.min(self.window.bytes().len()), scan.is_bare());
             }
@@ -263,9 +262,8 @@ struct Scan {
     depth: usize,
     is_in_text: bool,
     is_escaped: bool,
-    /// Whether it leaves the outermost bracket to those who know its end, and has come to it.
+    /// Whether it stops before the outermost bracket, whose end may be known already.
     stops_at_bracket: bool,
-    is_at_bracket: bool,
 }
 
 impl Scan {
@@ -282,7 +280,6 @@ impl Scan {
                 _ if self.is_in_text => {}
                 b'{' | b'[' if self.depth == 0 && self.stops_at_bracket => {
                     self.at -= 1;
-                    self.is_at_bracket = true;
                     return None;
                 }
                 b'{' | b'[' => self.depth += 1,

@@ -1,5 +1,5 @@
 //! The file of refused rows: in the form of the input, each with what is wrong with it, so that it
-//! can be mended and fed back.
+//! can be corrected and backfilled.
 
 use super::Refusal;
 use crate::failure::Failure;

@@ -13,7 +13,13 @@ pub fn look(client: &Client) -> Vec<Finding> {
     let mut findings = Vec::new();
     let route = match client.route() {
         Ok(route) => route,
-        Err(error) => return vec![Finding::bad("route", error.message(), "mend this setting")],
+        Err(error) => {
+            return vec![Finding::bad(
+                "route",
+                error.message(),
+                "correct this setting",
+            )];
+        }
     };
     let (host, port) = first_hop(&route);
     findings.push(via(&route));
