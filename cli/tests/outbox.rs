@@ -303,6 +303,42 @@ fn a_dripping_client_does_not_block_health() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
+/// The relay says what is wrong with the file, in `/health` and once in its log, and recovers by a
+/// restart.
+#[test]
+fn a_relay_is_not_healthy_when_its_file_is_moved() {
+    let (folder, receiver) = (Folder::new("moved"), receiver());
+    let path = folder.path("katalys.db");
+    drop(filled(&path, 1));
+    let url = endpoint(&receiver, "m/204");
+    let (mut child, log, address) = relay(&[text(&path), "--endpoint", &url, "--grace", "1"]);
+    until("it is healthy", || get(&address, "/health").0 == 200);
+    std::fs::rename(&path, folder.path("elsewhere.db")).expect("moved");
+    until("it is not healthy", || get(&address, "/health").0 == 503);
+    let (_, body) = get(&address, "/health");
+    let health: Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!(health["reason"], "outbox_moved", "{body}");
+    assert!(
+        health["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("katalys.db")),
+        "{body}"
+    );
+    assert!(
+        get(&address, "/metrics")
+            .1
+            .contains("\nkatalys_outbox_up 0\n")
+    );
+    let failing = |line: &String| line.contains("outbox_failing") && line.contains("outbox_moved");
+    let mut lines = log.lines().map(|line| line.expect("a line"));
+    assert!(lines.any(|line| failing(&line)));
+    signal(&child, "TERM");
+    child.wait().expect("it ends");
+    assert!(!path.exists(), "nothing takes its place");
+    let again = lines.filter(failing).count();
+    assert_eq!(again, 0, "once is enough");
+}
+
 /// Data that would steer a terminal is shown, and not obeyed.
 #[test]
 fn nothing_raw_reaches_a_terminal() {
