@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests of the tools themselves: a build replaces what is running, and what runs goes on.
+# Tests of the tools: a build replaces a running command without disturbing it; packages are complete.
 set -eu
 cd "$(dirname "$0")/.."
 DIST=${DIST:-$PWD/dist}
@@ -31,4 +31,17 @@ ready" ] || fail "something was left behind: $(ls "$work")"
 if grep -nE '^\s*cp .*(\.so|\.node|katalys)"?\s+\S*(\.node|/katalys|ADDON\))\s*$' Makefile */Makefile; then
   fail "the lines above copy over a file that may be in use; use tools/replace.sh"
 fi
+# Every package with a binary brings the licences of what is in it.
+for package in "$DIST"/*.whl "$DIST"/katalys-linux-*.tgz "$DIST"/cli/katalys-cli-linux-*.tgz; do
+  case "$package" in
+    *.whl) files=$(python3 -m zipfile -l "$package") ;;
+    *) files=$(tar -tzf "$package") ;;
+  esac
+  for licence in LICENSE-MIT LICENSE-APACHE LICENSE-THIRD-PARTY.md; do
+    case "$files" in *"$licence"*) ;; *) fail "$package lacks $licence" ;; esac
+  done
+done
+for folder in "$DIST/c" "$DIST/php"; do
+  [ -s "$folder/LICENSE-MIT" ] && [ -s "$folder/LICENSE-THIRD-PARTY.md" ] || fail "$folder lacks licences"
+done
 echo "tools: passed"

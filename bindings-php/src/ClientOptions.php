@@ -53,7 +53,7 @@ trait ClientOptions
      * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, at the next call of
      * this client.
      *
-     * @throws ConfigException if a setting cannot be used; its message says how to mend it.
+     * @throws ConfigException if a setting cannot be used; its message says how to fix it.
      */
     final public function __construct(
         ?string $siteId = null,

@@ -119,7 +119,7 @@ pub fn plain(message: &str) -> String {
     lines.join("\n")
 }
 
-/// Ends the program quietly if nobody reads what it writes; as a signal would.
+/// Ends the program quietly if its output is no longer read, as a signal would.
 pub fn unless_gone<T>(result: io::Result<T>) -> Option<T> {
     const BROKEN_PIPE: i32 = 141;
     match result {

@@ -13,7 +13,7 @@ pub enum Fault {
     Columns { found: usize, header: usize },
     /// A quote that no quote closes, or text behind the one that does.
     Quote,
-    /// A row so long that no update fits it.
+    /// A row longer than any update.
     TooLong,
     /// Lists and objects in each other, deeper than any update has them.
     TooDeep,

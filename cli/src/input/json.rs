@@ -37,7 +37,7 @@ impl<R: Read> JsonReader<R> {
             indentation: None,
         };
         if !is_by_line {
-            // Known from the beginning, also to those who go on in the middle.
+            // Known from the beginning, also after a jump into the middle.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -137,7 +137,7 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Goes on at another place.
+    /// Continues at another offset.
     pub(super) fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()>
     where
         R: Seek,
@@ -146,7 +146,7 @@ impl<R: Read> JsonReader<R> {
         self.window.go_to(offset, line)
     }
 
-    /// The size of what stands here, and whether it has an end.
+    /// The size of what begins here, and whether it has an end.
     fn measure(&mut self) -> io::Result<(usize, bool)> {
         let position = self.window.position();
         self.brackets = self.brackets.take().filter(|known| known.at() > position);

@@ -142,13 +142,13 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Takes so many bytes, which hold so many newlines.
+    /// Takes `size` bytes, which hold `lines` newlines.
     pub fn take(&mut self, size: usize, lines: u64) {
         self.start = (self.start + size).min(self.end);
         self.line += lines;
     }
 
-    /// Takes so many bytes, and counts the lines.
+    /// Takes `size` bytes, and counts their lines.
     pub fn take_counting(&mut self, size: usize) {
         let lines = memchr_iter(b'\n', &self.bytes()[..size]).count();
         self.take(size, lines as u64);
@@ -179,7 +179,7 @@ impl<R: Read> Window<R> {
 }
 
 impl<R: Seek> Window<R> {
-    /// Goes on at another place.
+    /// Continues at another offset.
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         let behind = self.base + self.end as u64;
         if offset >= self.base && offset <= behind {

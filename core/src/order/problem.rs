@@ -43,7 +43,7 @@ macro_rules! problem_codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The severity a problem of this code has unless its field makes it graver.
+            /// The severity a problem of this code has unless its field makes it an error.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }

@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         Self::default()
     }
 
-    /// An empty list with room for `capacity` pairs.
+    /// An empty list with space for `capacity` pairs.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             pairs: Vec::with_capacity(capacity),

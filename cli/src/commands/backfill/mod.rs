@@ -32,7 +32,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use survey::Survey;
 
-/// Sends past orders from a file, oldest first; goes on where it stopped when it is run again.
+/// Sends past orders from a file, oldest first; resumes where it stopped when it is run again.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  katalys backfill orders.csv --dry-run\n  \
     katalys backfill orders.csv --sort --rate 200\n  \
@@ -62,7 +62,7 @@ pub struct Arguments {
     /// Where refused rows are written, to be corrected and backfilled.
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
-    /// Forget how far an earlier run came, and begin anew.
+    /// Forget the progress of an earlier run, and start over.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ fn rate(text: &str) -> Result<f64, String> {
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     if arguments.file == Path::new("-") {
         return Err(Failure::usage(
-            "a backfill needs a file, so that it can go on after a stop",
+            "a backfill needs a file, so that it can resume after a stop",
         ));
     }
     let interrupt = Interrupt::listen()?;
@@ -311,7 +311,7 @@ fn fitting(state: State, mark: &str, states: &StateFile) -> Result<State, Failur
     let text = if state.mark.split('-').next() == mark.split('-').next() {
         format!("an earlier run, says {path}, had other options; use those, or --restart")
     } else {
-        format!("the file has changed since an earlier run, says {path}; --restart begins anew")
+        format!("the file has changed since an earlier run, says {path}; --restart starts over")
     };
     Err(Failure::usage(text))
 }

@@ -144,7 +144,7 @@ fn advice(code: ErrorCode) -> &'static str {
             "something else than the endpoint listens there; check --endpoint, its port and scheme"
         }
         ErrorCode::Timeout => {
-            "check firewalls on the way, or give --timeout and --connect-timeout more room"
+            "check firewalls on the way, or increase --timeout and --connect-timeout"
         }
         _ => "check --endpoint, and try again later: updates are retried meanwhile",
     }

@@ -1,5 +1,5 @@
-//! Which brackets ahead have an end, found in one pass. Behind a broken row every line may begin the
-//! next one; without this, each would look for its end through the rest of the file again.
+//! Which brackets ahead have an end, found in one pass. After a broken row every line may begin the next
+//! one; without this, each would search the rest of the file for its end.
 
 use super::LONGEST_ROW;
 use std::collections::{BTreeMap, VecDeque};
@@ -93,7 +93,7 @@ impl Brackets {
         self.open.binary_search(&bracket).is_ok()
     }
 
-    /// Nobody asks for what is before this offset any more.
+    /// Drops what is before this offset and no longer needed.
     pub fn forget_before(&mut self, offset: u64) {
         while self.open.front().is_some_and(|start| *start < offset) {
             self.open.pop_front();

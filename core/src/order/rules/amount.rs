@@ -32,7 +32,7 @@ const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
 
 impl Units {
     const PLACES: usize = 8;
-    /// So many digits fit into 64 bits.
+    /// This many digits fit into 64 bits.
     const FIT_64: usize = 19;
     /// The smallest difference that is worth a warning: one cent.
     const CENT: i128 = 1_000_000;
