@@ -6,7 +6,7 @@ use katalys_core::{Client, Fields, Language};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -169,6 +169,102 @@ fn what_is_not_there_is_not_made() {
     .expect(1);
     assert!(foreign.exists());
     run(&["outbox", text(&path), "replay"]).expect(2);
+}
+
+/// Every file of a folder, with its content, rights and time of change.
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>, std::fs::Metadata)> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    let state = |path: PathBuf| {
+        let metadata = std::fs::metadata(&path).expect("a file");
+        (path.clone(), std::fs::read(path).expect("read"), metadata)
+    };
+    files.into_iter().map(state).collect()
+}
+
+#[test]
+fn commands_that_only_read_change_nothing() {
+    let folder = Folder::new("read-only");
+    let path = folder.path("katalys.db");
+    let client = filled(&path, 3);
+    client.close(Duration::ZERO).expect("closed");
+    drop(client);
+    let alone = folder.path("alone");
+    std::fs::create_dir(&alone).expect("a folder");
+    // An outbox at rest; one that a killed process left behind with its log; and files of others.
+    std::fs::rename(&path, alone.join("rest.db")).expect("moved");
+    let left = filled(&alone.join("left.db"), 2);
+    let copies = [("left.db", "killed.db"), ("left.db-wal", "killed.db-wal")];
+    for (from, to) in copies {
+        std::fs::copy(alone.join(from), alone.join(to)).expect("copied");
+    }
+    drop(left);
+    std::fs::write(alone.join("orders.csv"), "order_id\n1\n").expect("written");
+    std::fs::write(
+        alone.join("other.db"),
+        b"SQLite format 3\0and nothing behind it",
+    )
+    .expect("written");
+    std::fs::write(alone.join("empty.db"), b"").expect("written");
+    let before = everything(&alone);
+    for (name, exit) in [
+        ("rest.db", 0),
+        ("left.db", 0),
+        ("orders.csv", 4),
+        ("other.db", 4),
+        ("empty.db", 4),
+    ] {
+        let file = alone.join(name);
+        for action in [&["status"][..], &["list"], &["export"], &["show", "1"]] {
+            let ran = run(&[&["outbox", text(&file)], action].concat());
+            assert_eq!(ran.exit, Some(exit), "{name} {action:?}: {ran:?}");
+        }
+        let doctor = [
+            "doctor",
+            "--endpoint",
+            "http://127.0.0.1:9/",
+            "--outbox",
+            text(&file),
+        ];
+        run(&doctor).expect(1); // There is no endpoint.
+    }
+    let after = everything(&alone);
+    let names = |files: &[(PathBuf, Vec<u8>, std::fs::Metadata)]| {
+        files
+            .iter()
+            .map(|(path, ..)| path.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(&after),
+        names(&before),
+        "no file is created or renamed"
+    );
+    for ((path, old, was), (_, new, is)) in before.iter().zip(&after) {
+        assert!(old == new, "{} has another content", path.display());
+        assert_eq!(
+            was.modified().ok(),
+            is.modified().ok(),
+            "{}",
+            path.display()
+        );
+        assert_eq!(was.permissions(), is.permissions(), "{}", path.display());
+    }
+    // What a killed process left in its log counts, and stays there.
+    let (file, log) = (alone.join("killed.db"), alone.join("killed.db-wal"));
+    let was = (
+        std::fs::read(&file).expect("read"),
+        std::fs::read(&log).expect("read"),
+    );
+    assert_eq!(status(&file)["pending"], 2);
+    let is = (
+        std::fs::read(&file).expect("read"),
+        std::fs::read(&log).expect("read"),
+    );
+    assert!(was == is, "the log was moved into the file");
 }
 
 /// A relay that has said that it started, and where its metrics are.

@@ -1,12 +1,11 @@
 //! What is in an outbox, as a list, one by one, or as NDJSON.
 
-use super::reading::Reader;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use clap::ValueEnum;
 use katalys_core::order::visible;
-use katalys_core::{DeadLetter, PendingUpdate};
+use katalys_core::{DeadLetter, OutboxReader, PendingUpdate};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -83,7 +82,11 @@ impl Item {
 }
 
 /// Visits dead letters, then pending updates, until `see` returns false.
-fn each(reader: &Reader, which: Which, mut see: impl FnMut(Item) -> bool) -> Result<(), Failure> {
+fn each(
+    reader: &mut OutboxReader,
+    which: Which,
+    mut see: impl FnMut(Item) -> bool,
+) -> Result<(), Failure> {
     let mut from = if which == Which::Pending { i64::MAX } else { 0 };
     loop {
         let letters = reader.dead_letters(from, PAGE)?;
@@ -105,7 +108,7 @@ fn each(reader: &Reader, which: Which, mut see: impl FnMut(Item) -> bool) -> Res
     Ok(())
 }
 
-pub fn list(reader: &Reader, wish: &Wish, output: &Output) -> Result<(), Failure> {
+pub fn list(reader: &mut OutboxReader, wish: &Wish, output: &Output) -> Result<(), Failure> {
     let mut left = wish.limit;
     each(reader, wish.which, |item| {
         if left == 0 {
@@ -131,7 +134,7 @@ pub fn list(reader: &Reader, wish: &Wish, output: &Output) -> Result<(), Failure
     })
 }
 
-pub fn show(reader: &Reader, id: i64, output: &Output) -> Result<Exit, Failure> {
+pub fn show(reader: &mut OutboxReader, id: i64, output: &Output) -> Result<Exit, Failure> {
     let dead = reader.dead_letters(id, 1)?.into_iter().map(Item::Dead);
     let pending = reader
         .pending_updates(id, 1)?
@@ -154,7 +157,7 @@ pub fn show(reader: &Reader, id: i64, output: &Output) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-pub fn export(reader: &Reader, which: Which, output: &Output) -> Result<(), Failure> {
+pub fn export(reader: &mut OutboxReader, which: Which, output: &Output) -> Result<(), Failure> {
     each(reader, which, |item| {
         output.json_text(&whole(&item));
         true

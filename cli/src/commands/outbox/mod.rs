@@ -109,10 +109,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
                 show_orders: *show_orders,
                 limit: limit.unwrap_or(usize::MAX),
             };
-            listing::list(&reader()?, &wish, output)?;
+            listing::list(&mut reader()?, &wish, output)?;
         }
-        Action::Show { id } => return listing::show(&reader()?, *id, output),
-        Action::Export { which } => listing::export(&reader()?, *which, output)?,
+        Action::Show { id } => return listing::show(&mut reader()?, *id, output),
+        Action::Export { which } => listing::export(&mut reader()?, *which, output)?,
         Action::Replay(choice) => {
             return each(&writer()?, choice, "put back", output, Client::replay);
         }

@@ -3,36 +3,14 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::settings::Settings;
-use katalys_core::{Client, DeadLetter, Error, PendingUpdate, Stats, Value};
+use katalys_core::OutboxReader;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// An outbox that can be read and not changed.
-pub struct Reader(Client);
-
 /// Opens an outbox for reading. This is the one place that does so.
-pub fn open_read_only(file: &Path) -> Result<Reader, Failure> {
+pub fn open_read_only(file: &Path) -> Result<OutboxReader, Failure> {
     demand_file(file)?;
-    let path = Value::from(unicode(file)?.to_owned());
-    let decided = [("outbox", path), ("deliver", false.into())];
-    Settings::default().client(&decided).map(Reader)
-}
-
-impl Reader {
-    pub fn stats(&self) -> Result<Stats, Error> {
-        self.0.stats()
-    }
-
-    /// Dead letters from this number on, in order, at most `limit`.
-    pub fn dead_letters(&self, from: i64, limit: usize) -> Result<Vec<DeadLetter>, Error> {
-        self.0.dead_letters(from, limit)
-    }
-
-    /// Pending updates from this number on, in order, at most `limit`.
-    pub fn pending_updates(&self, from: i64, limit: usize) -> Result<Vec<PendingUpdate>, Error> {
-        self.0.pending_updates(from, limit)
-    }
+    Ok(OutboxReader::open(file)?)
 }
 
 /// No command of this group creates an outbox.
