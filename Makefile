@@ -42,6 +42,7 @@ test: tools-test build receiver
 	$(MAKE) -C cli test-packages
 	$(MAKE) -C tests/outbox test
 	examples/test.sh
+	tools/test.sh
 
 # Processes in three languages share an outbox and are killed, for MINUTES.
 soak: tools-test build receiver

@@ -49,7 +49,8 @@ export type ProblemCode =
   | "order_id_long"
   | "alias_same"
   | "status_stale"
-  | "payload_too_large";
+  | "payload_too_large"
+  | "key_numeric";
 
 /** The codes of each class of errors. */
 export interface ErrorCodes {
@@ -247,7 +248,8 @@ export interface ClientOptions {
   deliver?: boolean;
   /**
    * How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-   * updates of one order, `plain` as its order_id.
+   * updates of one order, `plain` as its order_id. The digest has no key: who can guess an
+   * order_id can recognise it.
    */
   eventOrderIds?: "hashed" | "plain";
 }

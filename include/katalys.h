@@ -53,7 +53,8 @@
  * - deliver: Whether this client sends what is in the outbox; if not, another process has to.
  *   Default: true.
  * - event_order_ids: How events name the order: `hashed` as 16 hexadecimal digits that are the
- *   same for all updates of one order, `plain` as its order_id. Default: hashed.
+ *   same for all updates of one order, `plain` as its order_id. The digest has no key: who can
+ *   guess an order_id can recognise it. Default: hashed.
  *
  * Fields of an order, for katalys_update_order():
  * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
@@ -131,7 +132,7 @@ typedef enum {
    */
   KATALYS_CONFIG_UNKNOWN = 103,
   /**
-   * `ValidationError`: the update cannot be right and was not sent.
+   * `ValidationError`: the update is invalid and was not sent.
    */
   KATALYS_VALIDATION = 201,
   /**
@@ -216,12 +217,11 @@ typedef enum {
    */
   KATALYS_OUTBOX_MOVED = 605,
   /**
-   * `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
-   * succeed later.
+   * `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
    */
   KATALYS_OUTBOX_FULL = 611,
   /**
-   * `InternalError`: a mistake in this library.
+   * `InternalError`: internal error in this library.
    */
   KATALYS_INTERNAL = 901,
   /**

@@ -1,9 +1,9 @@
 //! Order status reporting for Katalys (an affiliate network, formerly RevOffers): tells it from
 //! a shop's server what became of an order.
 //!
-//! An update flows through three rooms: what it says ([`order`]), where it waits (`queue`), how
-//! it gets there (`delivery`). [`Client`] is the door; the packages for Python, Node, PHP and C
-//! are thin doors in front of it.
+//! An update passes through three modules: [`order`] checks and encodes it, `queue` keeps it until
+//! its turn, `delivery` sends it. [`Client`] is the interface to them; the packages for Python, Node,
+//! PHP and C are thin bindings to it.
 
 pub mod config;
 pub mod order;

@@ -54,6 +54,7 @@ ProblemCode: TypeAlias = Literal[
     "alias_same",
     "status_stale",
     "payload_too_large",
+    "key_numeric",
 ]
 ErrorCode: TypeAlias = Literal[
     "config_missing",
@@ -209,4 +210,5 @@ class Options(TypedDict, total=False):
     """Whether this client sends what is in the outbox; if not, another process has to."""
     event_order_ids: Literal["hashed", "plain"] | None
     """How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-    updates of one order, `plain` as its order_id."""
+    updates of one order, `plain` as its order_id. The digest has no key: who can guess an
+    order_id can recognise it."""

@@ -56,7 +56,7 @@ pub(crate) fn client_options() -> String {
             let _ = writeln!(out, "     * {line}");
         }
     }
-    out += "     *\n     * @throws ConfigException if a setting cannot be used; its message says how to mend it.\n     */\n";
+    out += "     *\n     * @throws ConfigException if a setting cannot be used; its message says how to fix it.\n     */\n";
     out += "    final public function __construct(\n";
     for setting in SETTINGS {
         let name = Language::Php.spell(setting.name);

@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         Self::default()
     }
 
-    /// An empty list with room for `capacity` pairs.
+    /// An empty list with space for `capacity` pairs.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             pairs: Vec::with_capacity(capacity),
@@ -88,6 +88,15 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn pairs(&self) -> &[(Cow<'a, str>, Value<'a>)] {
         &self.pairs
+    }
+
+    /// What is left of a limit after all keys and list entries, nested ones included; none if there
+    /// are more than that.
+    pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
+        let left = limit.checked_sub(self.pairs.len())?;
+        self.pairs
+            .iter()
+            .try_fold(left, |left, (_, value)| value.count_against(left))
     }
 }
 
@@ -151,6 +160,20 @@ impl Value<'_> {
         }
     }
 
+    /// The same for what is within one value.
+    pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
+        match self {
+            Self::List(items) => {
+                let left = limit.checked_sub(items.len())?;
+                items
+                    .iter()
+                    .try_fold(left, |left, item| item.count_against(left))
+            }
+            Self::Map(fields) => fields.count_against(limit),
+            _ => Some(limit),
+        }
+    }
+
     /// What a person would call this kind of value, for messages.
     pub(crate) fn kind_name(&self) -> &'static str {
         match self {
@@ -159,7 +182,7 @@ impl Value<'_> {
             Self::Text(_) => "text",
             Self::InvalidText => "text that is not valid Unicode",
             Self::Int(_) => "a whole number",
-            Self::Float(_) => "a number",
+            Self::Float(_) => "a floating-point number",
             Self::Decimal(_) => "a decimal",
             Self::Time(_) => "a time",
             Self::List(_) => "a list",

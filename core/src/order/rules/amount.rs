@@ -32,7 +32,7 @@ const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
 
 impl Units {
     const PLACES: usize = 8;
-    /// So many digits fit into 64 bits.
+    /// This many digits fit into 64 bits.
     const FIT_64: usize = 19;
     /// The smallest difference that is worth a warning: one cent.
     const CENT: i128 = 1_000_000;
@@ -89,6 +89,10 @@ impl Units {
         }
     }
 
+    fn is_zero(self) -> bool {
+        self.units == 0 && !self.more
+    }
+
     pub(in crate::order) fn is_negative(self) -> bool {
         self.units < 0
     }
@@ -104,8 +108,8 @@ impl Units {
     }
 }
 
-/// The plain notation of an amount, exactly the caller's digits if they were digits, and what
-/// it comes to.
+/// The plain notation of an amount, exactly the caller's digits if they were digits, without a sign
+/// that says nothing (`+5`, `-0`), and what it comes to.
 pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>, Units), Code> {
     let text = match value {
         Value::Text(text) => Cow::Borrowed(text.as_ref()),
@@ -115,7 +119,30 @@ pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>,
         Value::InvalidText => return Err(Code::InvalidUnicode),
         _ => return Err(Code::WrongType),
     };
-    Units::read(&text).map(|units| (text, units))
+    let units = Units::read(&text)?;
+    let says_nothing = match text.as_bytes()[0] {
+        b'+' => true,
+        b'-' => units.is_zero(),
+        _ => false,
+    };
+    Ok((
+        if says_nothing {
+            without_sign(text)
+        } else {
+            text
+        },
+        units,
+    ))
+}
+
+fn without_sign(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[1..]),
+        Cow::Owned(mut text) => {
+            text.remove(0);
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// A decimal object's text in plain notation: `1E+2` becomes `100`.
@@ -320,8 +347,17 @@ mod tests {
     #[test]
     fn text_keeps_its_digits() {
         let thirty = "123456789012345678901234567.890";
-        for text in ["25.67", "1.50", "0", "-0", "+1.50", "007.50", thirty] {
+        for text in ["25.67", "1.50", "0", "-0.000000001", "007.50", thirty] {
             assert_eq!(sent(text), Ok(text.to_owned()));
+        }
+        for (given, plain) in [
+            ("+5", "5"),
+            ("+1.50", "1.50"),
+            ("-0", "0"),
+            ("-0.00", "0.00"),
+        ] {
+            assert_eq!(sent(given), Ok(plain.to_owned()));
+            assert_eq!(sent_decimal(given), Ok(plain.to_owned()));
         }
         assert_eq!(
             sent("1234567890123456789012345678901"),
