@@ -1,6 +1,7 @@
 //! Python classes that are recognised without importing their modules: a value of such a class
 //! cannot exist before somebody else has imported it.
 
+use pyo3::exceptions::PyImportError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -60,6 +61,23 @@ impl Known {
         let class = imported(py, self.module)?.getattr(self.name).ok()?;
         Some(class.cast_into::<PyType>().ok()?.unbind())
     }
+}
+
+/// What this library remembers of Python, such as classes, belongs to one interpreter.
+///
+/// # Errors
+/// `ImportError` in any other interpreter of the process than the first that imported it.
+pub fn require_same_interpreter(py: Python<'_>) -> PyResult<()> {
+    static FIRST: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    // Each interpreter has a module `sys` of its own.
+    let sys = py.import("sys")?;
+    let first = FIRST.get_or_init(py, || sys.clone().unbind());
+    if first.bind(py).is(&sys) {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "katalys is in use by another interpreter of this process and works in one only; let all          applications share it (uWSGI: single-interpreter = true; mod_wsgi:          WSGIApplicationGroup %{GLOBAL}) or give each a process of its own",
+    ))
 }
 
 /// A module if somebody has imported it.

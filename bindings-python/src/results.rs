@@ -25,6 +25,20 @@ pub struct Problem {
     severity: Cow<'static, str>,
 }
 
+impl Problem {
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 #[pymethods]
 impl Problem {
     #[classattr]

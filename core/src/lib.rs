@@ -12,6 +12,7 @@ pub mod testing;
 mod client;
 mod delivery;
 mod error;
+mod interrupt;
 mod queue;
 
 pub use client::Ticket;
@@ -19,6 +20,7 @@ pub use client::{Client, Receipt, Submission, Validation};
 pub use config::Language;
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
+pub use interrupt::watched;
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
 pub use queue::outbox::{
     DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,

@@ -10,15 +10,23 @@ from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, fina
 from _typeshed import DataclassInstance
 from typing_extensions import Self, Unpack, disjoint_base
 
-from ._fields import ErrorCode, Options, OrderFields, ProblemCode, Text
+from ._fields import Discount as Discount
+from ._fields import ErrorCode, ProblemCode, Text
+from ._fields import LineItem as LineItem
+from ._fields import Options as Options
+from ._fields import OrderFields as OrderFields
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ConfigError",
     "DeadLetter",
+    "Discount",
     "Error",
     "Event",
+    "LineItem",
+    "Options",
+    "OrderFields",
     "OutboxError",
     "OutboxFullError",
     "Problem",
@@ -31,6 +39,7 @@ __all__ = [
     "Validation",
     "ValidationError",
     "__version__",
+    "shutdown",
 ]
 
 __version__: Final[str]
@@ -40,6 +49,10 @@ _Fields: TypeAlias = Mapping[str, object] | DataclassInstance
 _Severity: TypeAlias = Literal["error", "warning"]
 _EventKind: TypeAlias = Literal["accepted", "delivered", "retried", "dead_lettered", "discarded"]
 _OnEvent: TypeAlias = Callable[[Event], object]
+
+def shutdown(timeout: float = 5.0) -> None:
+    """Closes the outbox of every client of this process, up to `timeout` seconds: for servers that
+    end a process without running its exit functions."""
 
 @disjoint_base
 class Client:
@@ -364,6 +377,9 @@ class Error(Exception):
     """Whether the same call may succeed later without any change."""
     attempts: int
     """How many requests were made before the call failed."""
+    ticket: int | None
+    """The number of the update in the outbox, if it was accepted before the call failed: it will be
+    sent, or is a dead letter, and must not be reported again."""
     def __init__(self, message: str = "", **details: object) -> None: ...
 
 class ConfigError(Error, ValueError):
