@@ -28,7 +28,7 @@ const DEEPEST: Depth = 6;
 
 /// Records and fields that are looked at; with more, the update exceeds its largest size, and looking
 /// at all of them would hold the interpreter for seconds.
-const MOST: usize = 64 * 1024;
+const MOST: usize = 50_001;
 
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
@@ -340,10 +340,11 @@ impl<'py> Keeper<'py> {
         kept.cast::<PyString>()?.to_str()
     }
 
-    /// A key that is not valid Unicode is made one that the core refuses by name.
+    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: by its type,
+    /// or as far as it can be shown.
     ///
     /// # Errors
-    /// `katalys.Error` (`misuse`) for a key that is not text.
+    /// Only what is no `Exception`.
     fn key<'k>(&'k self, key: &'k Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         if let Ok(text) = key.cast_exact::<PyString>() {
             return Ok(text.to_str().map_or_else(
@@ -353,14 +354,7 @@ impl<'py> Keeper<'py> {
         }
         match self.convert(key, KEYS)? {
             Value::Text(text) => Ok(text),
-            Value::InvalidText => Ok(Cow::Owned(refusable(""))),
-            _ => {
-                let message = format!("keys of fields must be text, not {}", class_of(key));
-                Err(errors::raised(
-                    key.py(),
-                    &katalys_core::Error::misuse(message),
-                ))
-            }
+            _ => Ok(Cow::Owned(format!("\0{}", class_of(key)))),
         }
     }
 }

@@ -205,10 +205,11 @@ class Sandbox:
         except urllib.error.HTTPError as error:
             with error:
                 raise SandboxError(_reason(error.read()), error.code) from None
-        except urllib.error.URLError as error:
+        except OSError as error:
             if self._process.returncode is not None:
                 raise SandboxError("the sandbox was closed; make a new one") from None
-            raise SandboxError(f"the sandbox does not answer: {error.reason}") from error
+            reason = getattr(error, "reason", error)
+            raise SandboxError(f"the sandbox does not answer: {reason}") from error
         return json.loads(content) if content else None
 
 
