@@ -40,7 +40,10 @@ impl Client {
         let core = katalys_core::Client::with_options(Language::Python, &settings)
             .map_err(|error| errors::raised(py, &error))?;
         let listens = on_event.is_some();
-        let zone = options.map(|options| options.get_item("timezone")).transpose()?.flatten();
+        let zone = options
+            .map(|options| options.get_item("timezone"))
+            .transpose()?
+            .flatten();
         let client = Self {
             core: Arc::new(core),
             listener: Listener::new(py, on_event)?,

@@ -12,7 +12,8 @@ use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView, PyString, PyTuple, PyType,
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
+    PyString, PyTuple, PyType,
 };
 use std::borrow::Cow;
 use typed_arena::Arena;
@@ -137,7 +138,9 @@ impl<'py> Keeper<'py> {
         if let Some(container) = self.container(value, depth)? {
             return Ok(container);
         }
-        Ok(or_none(self.number(value))?.flatten().unwrap_or(Value::Unsupported))
+        Ok(or_none(self.number(value))?
+            .flatten()
+            .unwrap_or(Value::Unsupported))
     }
 
     /// What is one value; told apart by class, from the common to the rare.
@@ -171,10 +174,7 @@ impl<'py> Keeper<'py> {
         self.single_by_class(value)
     }
 
-    fn single_by_class<'k>(
-        &'k self,
-        value: &'k Bound<'py, PyAny>,
-    ) -> PyResult<Option<Value<'k>>> {
+    fn single_by_class<'k>(&'k self, value: &'k Bound<'py, PyAny>) -> PyResult<Option<Value<'k>>> {
         if value.is_instance_of::<PyType>() || is_binary(value) {
             return Ok(Some(Value::Unsupported));
         }

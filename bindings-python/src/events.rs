@@ -5,8 +5,8 @@
 //! Rust. So each batch is handed to a new thread of Python's own, and the core's waits for it
 //! without the interpreter. Nothing else waits but a `close`, and that for a limited time.
 
-use crate::{errors, gevent, notes};
 use crate::outbox::python_half;
+use crate::{errors, gevent, notes};
 use katalys_core::{Client, Error, Event, EventKind};
 use pyo3::exceptions::PyException;
 use pyo3::intern;

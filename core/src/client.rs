@@ -8,8 +8,8 @@ use crate::delivery::{
 use crate::error::Error;
 use crate::interrupt;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
-use crate::queue::{Lanes, Pass};
 use crate::queue::outbox::{Arrival, ObserverPlace, Outbox, Then};
+use crate::queue::{Lanes, Pass};
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;

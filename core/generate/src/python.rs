@@ -27,10 +27,7 @@ pub(crate) fn fields() -> String {
         ORDER_FIELDS,
     );
     for group in GROUPS {
-        let annotation = format!(
-            "Iterable[{} | Record]",
-            group.record
-        );
+        let annotation = format!("Iterable[{} | Record]", group.record);
         member(&mut out, group.list, &annotation, group.doc);
     }
     out +=

@@ -82,9 +82,11 @@ fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         let end = Instant::now() + limit;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let result = TcpStream::connect_timeout(&address, interrupt::slice_of(left).max(SHORTEST));
+            let result =
+                TcpStream::connect_timeout(&address, interrupt::slice_of(left).max(SHORTEST));
             match result {
-                Err(error) if is_out_of_time(&error) && !left.is_zero() && !interrupt::is_over() => {}
+                Err(error)
+                    if is_out_of_time(&error) && !left.is_zero() && !interrupt::is_over() => {}
                 result => return result,
             }
         }

@@ -138,7 +138,9 @@ impl Transport {
         let head = match head {
             Err(_) if interrupt::was_over() => {
                 // The request was made: the order's next update leaves once it is answered.
-                interrupt::leave(Box::new(move || drop(receive_head(&mut connection, deadline))));
+                interrupt::leave(Box::new(move || {
+                    drop(receive_head(&mut connection, deadline))
+                }));
                 return head.map(|head| judge(&head));
             }
             head => head?,

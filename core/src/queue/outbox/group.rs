@@ -84,7 +84,10 @@ impl<S: Store> Group<S> {
     /// Takes back the work of a caller that gives up; false if it may be called to lead.
     fn withdraw(&self, caller: &Arc<Caller>) -> bool {
         let mut line = lock(&self.line);
-        let place = line.waiting.iter().position(|other| Arc::ptr_eq(other, caller));
+        let place = line
+            .waiting
+            .iter()
+            .position(|other| Arc::ptr_eq(other, caller));
         place.map(|place| line.waiting.remove(place)).is_some()
     }
 
