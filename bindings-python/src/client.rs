@@ -57,7 +57,8 @@ impl Client {
 
     /// Reports what became of an order and waits until the endpoint has it.
     ///
-    /// Fields are keyword arguments, one mapping (or dataclass), or both.
+    /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
+    /// lists them.
     #[pyo3(signature = (order_id, fields=None, **more))]
     fn update_order<'py>(
         slf: &Bound<'py, Self>,
@@ -74,7 +75,8 @@ impl Client {
     /// Reports an order as a whole, with the fields the endpoint requires of it, and waits until
     /// the endpoint has it. Without an `order_time`, the time of the call is sent.
     ///
-    /// Fields are keyword arguments, one mapping (or dataclass), or both.
+    /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
+    /// lists them.
     #[pyo3(signature = (order_id, fields=None, **more))]
     fn report_order<'py>(
         slf: &Bound<'py, Self>,
@@ -113,7 +115,8 @@ impl Client {
     /// Accepts what became of an order, and returns when it is safe on disk. It is sent in the
     /// background, after the earlier updates of the same order.
     ///
-    /// Fields are keyword arguments, one mapping (or dataclass), or both.
+    /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
+    /// lists them.
     #[pyo3(signature = (order_id, fields=None, **more))]
     fn enqueue_update<'py>(
         slf: &Bound<'py, Self>,
@@ -130,7 +133,8 @@ impl Client {
     /// Accepts an order as a whole, with the fields the endpoint requires of it, and returns when
     /// it is safe on disk. Without an `order_time`, the time of the call is sent.
     ///
-    /// Fields are keyword arguments, one mapping (or dataclass), or both.
+    /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
+    /// lists them.
     #[pyo3(signature = (order_id, fields=None, **more))]
     fn enqueue_report<'py>(
         slf: &Bound<'py, Self>,

@@ -432,7 +432,7 @@ fn class_of(value: &Bound<'_, PyAny>) -> String {
     name.map_or_else(|_| "?".into(), |name| name.to_string_lossy().into())
 }
 
-/// Iterating over these gives numbers, which nobody means.
+/// Iterating over these gives numbers, which no caller means.
 fn is_binary(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()

@@ -14,7 +14,7 @@ pub fn raised(py: Python<'_>, error: &Error) -> PyErr {
     exception(py, error).map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// The exception as an object, to be raised by somebody else.
+/// The exception as an object, to be raised elsewhere.
 ///
 /// # Errors
 /// Whatever Python raises when it cannot make one, such as `MemoryError`.

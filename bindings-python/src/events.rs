@@ -63,7 +63,7 @@ impl Listener {
             match Python::try_attach(|py| batch.start(py).is_ok()) {
                 Some(true) => drop(is_told.recv()),
                 Some(false) => notes::lost(events.len()),
-                None => {} // The interpreter ends: there is nobody left to tell.
+                None => {} // The interpreter ends: no listener is left.
             }
         });
         Ok(())

@@ -35,7 +35,8 @@ pub fn divert<'py>(
 /// # Errors
 /// Only what is no `Exception`.
 pub fn is_patched(py: Python<'_>) -> PyResult<bool> {
-    let Some(monkey) = imported(py, "gevent.monkey") else {
+    // Asked by every call: the name is made once.
+    let Some(monkey) = imported(py, intern!(py, "gevent.monkey")) else {
         return Ok(false);
     };
     monkey

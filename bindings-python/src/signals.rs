@@ -70,6 +70,10 @@ pub fn wait_beside<T: Send + 'static>(
     })
 }
 
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method alone is bound to one lifetime"
+)]
 fn check_signals() -> PyResult<()> {
     // While the interpreter ends there is none to check.
     Python::try_attach(|py| py.check_signals()).unwrap_or(Ok(()))

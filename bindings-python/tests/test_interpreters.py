@@ -1,8 +1,6 @@
 """Second interpreters of a process, as uWSGI and mod_wsgi make them."""
 
-
 import sys
-
 
 import pytest
 from support import run_python
@@ -33,5 +31,3 @@ SECOND = """
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="of CPython")
 def test_a_second_interpreter_is_told_so():
     assert run_python(SECOND) == "config_invalid"
-
-

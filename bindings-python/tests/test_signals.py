@@ -1,7 +1,6 @@
 """Signal handlers run while a call waits, and what they raise ends the call at once."""
 
 import json
-import time
 
 import katalys
 import pytest

@@ -237,32 +237,32 @@ def test_exceptions_in_the_callers_code_become_problems():
         assert problems(shipping_city=wrong) == [("wrong_type", "shipping_city")]
 
 
-class DatabaseGone(Exception):
+class DatabaseError(Exception):
     pass
 
 
 class BrokenMapping(collections.UserDict):
     def items(self):
-        raise DatabaseGone
+        raise DatabaseError
 
 
 class BrokenQuery:
     def __iter__(self):
-        raise DatabaseGone
+        raise DatabaseError
 
 
 def broken_halfway():
     yield {"title": "A"}
-    raise DatabaseGone
+    raise DatabaseError
 
 
 @pytest.mark.parametrize("wrong", [BrokenMapping, BrokenQuery, broken_halfway])
 def test_what_fails_while_it_is_read_is_raised_as_it_is(wrong):
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseError):
         CLIENT.validate_update("1", line_items=wrong())
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseError):
         CLIENT.validate_update("1", BrokenMapping())
-    with pytest.raises(DatabaseGone):
+    with pytest.raises(DatabaseError):
         CLIENT.validate_update("1", line_items=[BrokenMapping()])
 
 
@@ -291,7 +291,9 @@ def test_lists_may_be_anything_that_can_be_iterated_over(items):
     assert sent(discounts=codes) == '"discount_1_code":"TEN","discount_1_amount":"1"'
 
 
-@pytest.mark.parametrize("wrong", ["AB", b"AB", bytearray(b"AB"), memoryview(b"AB"), 3, Status.PAID])
+@pytest.mark.parametrize(
+    "wrong", ["AB", b"AB", bytearray(b"AB"), memoryview(b"AB"), 3, Status.PAID]
+)
 def test_what_is_no_list(wrong):
     assert problems(line_items=wrong) == [("wrong_type", "line_items")]
 

@@ -31,7 +31,7 @@ static ASKED: ArcSwapOption<Containment> = ArcSwapOption::const_empty();
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// Contains every client of this process, those made earlier included, for the rest of its life.
-/// Outboxes go into `folder`, updates to `endpoint`. A later call replaces an earlier one.
+/// Outboxes go into `folder`, which has to exist, and updates to `endpoint`. A later call replaces an earlier one.
 pub fn contain(folder: impl Into<PathBuf>, endpoint: Option<&str>) {
     ASKED.store(Some(Arc::new(Containment {
         folders: vec![folder.into()],

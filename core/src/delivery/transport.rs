@@ -139,7 +139,7 @@ impl Transport {
             Err(_) if interrupt::was_over() => {
                 // The request was made: the order's next update leaves once it is answered.
                 interrupt::leave(Box::new(move || {
-                    drop(receive_head(&mut connection, deadline))
+                    drop(receive_head(&mut connection, deadline));
                 }));
                 return head.map(|head| judge(&head));
             }

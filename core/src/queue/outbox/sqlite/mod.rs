@@ -106,17 +106,17 @@ impl SqliteStore {
         }
         let deadline = Instant::now() + self.patience;
         self.connection.busy_timeout(interrupt::SLICE)?;
-        let begun = loop {
+        let result = loop {
             match begin() {
                 Err(error)
                     if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
                         && Instant::now() < deadline
                         && !interrupt::is_over() => {}
-                begun => break begun,
+                done => break done,
             }
         };
         self.connection.busy_timeout(self.patience)?;
-        Ok(begun?)
+        Ok(result?)
     }
 
     fn transact(&mut self, work: &[Work], has_room: bool) -> Result<Vec<Effect>, Fault> {
