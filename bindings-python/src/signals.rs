@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 /// How often a wait for another thread lets signal handlers run.
@@ -54,8 +53,9 @@ pub fn wait_beside<T: Send + 'static>(
     py.detach(move || {
         let (sender, answer) = mpsc::channel();
         let flag = Arc::clone(&is_given_up);
-        let builder = thread::Builder::new().name("katalys-ask".into());
-        builder.spawn(move || drop(sender.send(task(&flag))))?;
+        katalys_core::spawn_thread("katalys-ask", move || {
+            drop(sender.send(task(&flag)));
+        })?;
         loop {
             match answer.recv_timeout(SLICE) {
                 Ok(result) => return Ok(result),

@@ -1,20 +1,19 @@
 //! The client: the one door that every language's own door leads to.
 
-use crate::config::{Config, Language};
+use crate::config::{Config, Language, WorkingFolder};
 use crate::delivery::{
-    Answer, Attempts, Engine, Jitter, Job, Pool, Route, RouteChoice, RouteError, Step, Transport,
-    code_of_failure,
+    Answer, Attempts, Engine, Jitter, Job, Pool, RouteChoice, Step, code_of_failure,
 };
 use crate::error::Error;
 use crate::interrupt;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
 use crate::queue::outbox::{Arrival, ObserverPlace, Outbox, Then};
 use crate::queue::{Lanes, Pass};
+use crate::thread;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The endpoint has the update.
@@ -139,9 +138,24 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// `ConfigError` that names the setting and says how to mend it.
+    /// `ConfigError` that names every setting which cannot be used, and says how to fix it.
     pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
-        let config = Config::read(language, options)?;
+        Self::with_options_in(WorkingFolder::Callers, language, options)
+    }
+
+    /// As [`with_options`](Self::with_options), for a binding that knows what its process is. PHP's
+    /// gives [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a command line (`cli`,
+    /// `phpdbg`, `embed`): a relative path of an outbox would then lie among what is served, and is
+    /// refused.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_options_in(
+        folder: WorkingFolder,
+        language: Language,
+        options: &Fields<'_>,
+    ) -> Result<Self, Error> {
+        let config = Config::read(language, options, folder)?;
         let observer = ObserverPlace::default();
         let process = Process::start(&config, &observer)?;
         if let Some(outbox) = &process.outbox {
@@ -398,26 +412,14 @@ impl Process {
                 own.pool.run(job);
             }
         };
-        let builder = thread::Builder::new().name("katalys-finish".into());
-        if builder.spawn(finish).is_ok() {
+        if thread::spawn("katalys-finish", finish).is_ok() {
             std::mem::forget(turn); // The thread leaves the lane.
         }
     }
 
     fn start(config: &Config, observer: &ObserverPlace) -> Result<Self, Error> {
-        let route = Route {
-            endpoint: config.endpoint.clone(),
-            ca_file: config.ca_file.clone(),
-            proxy: config.proxy.as_ref().map(|proxy| proxy.0.clone()),
-            connect_timeout: config.connect_timeout,
-            user_agent: config.user_agent(),
-            idle_connections: config.workers,
-        };
-        let transport = Transport::new(&route).map_err(|RouteError { setting, reason }| {
-            Config::complain(config.language, setting, &reason)
-        })?;
         let engine = Arc::new(Engine {
-            transport,
+            transport: config.open_route()?,
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });

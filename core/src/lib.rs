@@ -14,10 +14,11 @@ mod delivery;
 mod error;
 mod interrupt;
 mod queue;
+mod thread;
 
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};
-pub use config::Language;
+pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use interrupt::watched;
@@ -26,6 +27,7 @@ pub use queue::outbox::{
     DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
     inspect as inspect_outbox,
 };
+pub use thread::spawn_with_large_stack as spawn_thread;
 
 /// The version of this library, as in the User-Agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,11 +5,11 @@
 //! is checked on every wake-up, so that a peer that trickles bytes gains nothing. Health is asked
 //! with one peek.
 
+use crate::thread;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
@@ -92,9 +92,8 @@ fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         }
     }
     let (connected, result) = mpsc::channel();
-    thread::Builder::new()
-        .name("katalys-connect".to_owned())
-        .spawn(move || connected.send(TcpStream::connect_timeout(&address, limit)))?;
+    let connect = move || drop(connected.send(TcpStream::connect_timeout(&address, limit)));
+    thread::spawn("katalys-connect", connect)?;
     loop {
         match result.recv_timeout(interrupt::SLICE) {
             Ok(result) => return result,
@@ -143,7 +142,7 @@ impl Until {
 }
 
 /// Stands for "no limit", since the end of time cannot be calculated with.
-const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One socket limit as the system knows it, so that it is only set when it has to change.
 #[derive(Default)]
@@ -281,7 +280,7 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        !self.ended && is_quiet(&self.stream)
+        !self.ended && self.buffers.input().is_empty() && is_quiet(&self.stream)
     }
 }
 

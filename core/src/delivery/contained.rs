@@ -1,7 +1,7 @@
 //! The route that takes the place of another while a test run is contained; see `crate::testing`.
 
 use super::answer::{Failure, FailureKind};
-use super::transport::{Route, Transport};
+use super::transport::{Route, RouteError, Transport};
 use crate::testing;
 use http::Uri;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -42,7 +42,12 @@ impl StandIn {
             proxy: Some(String::new()),
             ..replaced.settings()
         };
-        let route = Transport::new(&route).map_err(|error| failure(error.reason))?;
+        let route = Transport::new(&route).map_err(|found| failure(reasons(&found)))?;
         Ok(Some(Arc::clone(current.insert(Arc::new(route)))))
     }
+}
+
+fn reasons(errors: &[RouteError]) -> String {
+    let reasons: Vec<&str> = errors.iter().map(|error| error.reason.as_str()).collect();
+    reasons.join("; ")
 }

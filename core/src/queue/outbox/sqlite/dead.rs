@@ -125,14 +125,14 @@ fn thread_in(
         .optional()?;
     let (head, is_leased) = found.unwrap_or((None, false));
     let before = match head {
-        Some(head) if is_leased || head < id => match last_before(transaction, head, id)? {
-            Some(before) => Some(before),
-            None => {
+        Some(head) if is_leased || head < id => {
+            let Some(before) = last_before(transaction, head, id)? else {
                 log::error!(target: LOG, "the lane of update {id} is damaged and was put in order");
                 relink(transaction, lane, now)?;
                 return release_held(transaction, now, lane);
-            }
-        },
+            };
+            Some(before)
+        }
         _ => None,
     };
     match before {

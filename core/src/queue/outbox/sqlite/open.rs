@@ -193,13 +193,14 @@ fn check_kind(path: &Path) -> Result<bool, Error> {
 #[cfg(unix)]
 fn keep_private(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
+    const OTHERS: u32 = 0o007;
     for path in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
         let rights = |metadata: Metadata| metadata.permissions().mode() & 0o777;
         let mode = path.metadata().map_or(0, rights);
-        if mode & 0o007 == 0 {
+        if mode & OTHERS == 0 {
             continue;
         }
-        let private = fs::Permissions::from_mode(mode & 0o770);
+        let private = fs::Permissions::from_mode(mode & !OTHERS);
         if fs::set_permissions(&path, private).is_ok() {
             log::warn!(
                 target: "katalys",

@@ -80,9 +80,10 @@ impl OutboxReader {
 pub(super) fn connect(file: &Path) -> Result<Connection, fault::Fault> {
     let mode = OpenFlags::SQLITE_OPEN_READ_ONLY;
     // Without a log no process has the file open, and none is to be made.
-    let connection = match open::with_suffix(file, "-wal").exists() {
-        true => open::connect(file, mode, false, PATIENCE)?,
-        false => open::connect_unchanging(file, PATIENCE)?,
+    let connection = if open::with_suffix(file, "-wal").exists() {
+        open::connect(file, mode, false, PATIENCE)?
+    } else {
+        open::connect_unchanging(file, PATIENCE)?
     };
     let (version, known) = schema::version(&connection)?;
     if version > known {

@@ -63,7 +63,7 @@ fn register() {
 fn vfs() -> sqlite3_vfs {
     sqlite3_vfs {
         iVersion: 2,
-        szOsFile: size_of::<Handle>() as c_int,
+        szOsFile: HANDLE_SIZE,
         mxPathname: LONGEST_PATH,
         pNext: ptr::null_mut(),
         zName: NAME.as_ptr(),
@@ -108,6 +108,13 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
     xFetch: None,
     xUnfetch: None,
 };
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "two pointers"
+)]
+const HANDLE_SIZE: c_int = size_of::<Handle>() as c_int;
 
 /// What `SQLite` allocates for a file.
 #[repr(C)]
@@ -305,13 +312,10 @@ unsafe extern "C" fn control(
         STANDING => unsafe { *argument.cast::<Option<Standing>>() = Some(file.standing()) },
         // SAFETY: SQLite gives a place for the number.
         ffi::SQLITE_FCNTL_LOCKSTATE => unsafe { *number = file.level() as c_int },
+        // Once the file has moved, its log is not to be deleted either: that goes by the name, which
+        // may be another outbox's.
         // SAFETY: SQLite gives a place for the number.
-        ffi::SQLITE_FCNTL_HAS_MOVED => unsafe {
-            *number = c_int::from(file.place() != Place::There);
-        },
-        // The log is deleted by its name, which may be another outbox's once the file has moved.
-        // SAFETY: SQLite gives a place for the number.
-        ffi::SQLITE_FCNTL_PERSIST_WAL => unsafe {
+        ffi::SQLITE_FCNTL_HAS_MOVED | ffi::SQLITE_FCNTL_PERSIST_WAL => unsafe {
             *number = c_int::from(file.place() != Place::There);
         },
         // SAFETY: SQLite gives a place for the number.
@@ -354,10 +358,10 @@ unsafe extern "C" fn index_map(
             let found = found.map_or(ptr::null_mut(), |start| start.as_ptr().cast());
             // SAFETY: SQLite gives a place for the answer.
             unsafe { *memory = found };
-            match index.is_read_only() {
-                true => ffi::SQLITE_READONLY,
-                false => ffi::SQLITE_OK,
+            if index.is_read_only() {
+                return ffi::SQLITE_READONLY;
             }
+            ffi::SQLITE_OK
         }
         Err(error) => failure(&error, ffi::SQLITE_IOERR_SHMMAP),
     }

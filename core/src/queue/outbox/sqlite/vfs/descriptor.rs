@@ -56,13 +56,12 @@ pub(super) struct Descriptor {
 impl Descriptor {
     pub(super) fn open(path: &Path, access: Access) -> Result<Self> {
         let mut registry = fork::registry();
-        let file = match unpark(&mut registry, path, access.writes) {
-            Some(parked) => parked,
-            None => {
-                let file = open(path, access)?;
-                registry.open.push(file.as_raw_fd());
-                file
-            }
+        let file = if let Some(parked) = unpark(&mut registry, path, access.writes) {
+            parked
+        } else {
+            let file = open(path, access)?;
+            registry.open.push(file.as_raw_fd());
+            file
         };
         Ok(Self {
             identity: Identity::of(&file.metadata()?),

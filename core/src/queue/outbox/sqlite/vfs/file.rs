@@ -6,6 +6,7 @@ use super::shared::{self, Obstacle, SharedIndex};
 use super::{Place, Standing};
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -283,7 +284,6 @@ fn database_of(companion: &Path) -> PathBuf {
         .iter()
         .rposition(|byte| *byte == b'-')
         .unwrap_or(name.len());
-    use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(&name[..end]))
 }
 

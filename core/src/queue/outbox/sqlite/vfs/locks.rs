@@ -44,6 +44,10 @@ fn is_conflict(error: &Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(libc::EACCES)
 }
 
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "small constants, in fields whose type differs between systems"
+)]
 fn request(Range(start, length): Range, lock: Lock) -> libc::flock {
     let kind = match lock {
         Lock::None => libc::F_UNLCK,

@@ -225,7 +225,7 @@ impl Map {
                 libc::PROT_READ | writes,
                 libc::MAP_SHARED,
                 file.as_raw_fd(),
-                begin as _,
+                begin.cast_signed(),
             )
         };
         if start == libc::MAP_FAILED {
