@@ -11,7 +11,10 @@ use katalys_core::{Fields, Value};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PyMemoryView,
+    PyString, PyTuple, PyType,
+};
 use std::borrow::Cow;
 use typed_arena::Arena;
 
@@ -24,10 +27,16 @@ const RECORDS: Depth = 2;
 const KEYS: Depth = 3;
 const DEEPEST: Depth = 6;
 
+/// Records and fields that are looked at; with more, the update exceeds its largest size, and looking
+/// at all of them would hold the interpreter for seconds.
+const MOST: usize = 50_001;
+
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
 /// Holds what converted values borrow from.
 pub struct Keeper<'py> {
+    /// The client's time zone, in which naive times are read.
+    zone: Option<&'py str>,
     values: Arena<Bound<'py, PyAny>>,
     lists: Arena<Vec<Bound<'py, PyAny>>>,
     tables: Arena<Vec<Pair<'py>>>,
@@ -36,7 +45,13 @@ pub struct Keeper<'py> {
 impl<'py> Keeper<'py> {
     /// Most calls keep one table and nothing else.
     pub fn new() -> Self {
+        Self::for_zone(None)
+    }
+
+    /// With the client's time zone.
+    pub fn for_zone(zone: Option<&'py str>) -> Self {
         Self {
+            zone,
             values: Arena::with_capacity(0),
             lists: Arena::with_capacity(0),
             tables: Arena::with_capacity(1),
@@ -107,78 +122,112 @@ impl<'py> Keeper<'py> {
         if depth >= DEEPEST {
             return Ok(Value::Unsupported);
         }
-        // Whatever goes wrong in the caller's own code, the value cannot be sent.
-        Ok(or_none(self.special(value, depth))?.unwrap_or(Value::Unsupported))
-    }
-
-    fn special<'k>(&'k self, value: &'k Bound<'py, PyAny>, depth: Depth) -> PyResult<Value<'k>> {
         if let Ok(dict) = value.cast_exact::<PyDict>() {
             return self.map(self.keep_pairs(dict)?, depth);
         }
         if let Ok(list) = value.cast::<PyList>() {
-            return self.list(list.iter(), depth);
+            return self.list(list.iter().map(Ok), depth);
         }
+        // A value whose own code fails is one that cannot be sent.
+        match or_none(self.single(value, depth))? {
+            Some(Some(single)) => return Ok(single),
+            None => return Ok(Value::Unsupported),
+            Some(None) => {}
+        }
+        // What fails while it is read, such as a query, is the caller's to know.
+        if let Some(container) = self.container(value, depth)? {
+            return Ok(container);
+        }
+        Ok(or_none(self.number(value))?
+            .flatten()
+            .unwrap_or(Value::Unsupported))
+    }
+
+    /// What is one value; told apart by class, from the common to the rare.
+    fn single<'k>(
+        &'k self,
+        value: &'k Bound<'py, PyAny>,
+        depth: Depth,
+    ) -> PyResult<Option<Value<'k>>> {
         if known::DECIMAL.is_type_of(value) {
-            return Ok(Value::Decimal(self.text_of(value)?));
+            return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
         if known::DATETIME.is_type_of(value) {
-            return Ok(Value::Time(self.iso_format(value)?));
+            return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
         // Before str and int: members of mixed-in enums are those as well.
         if known::ENUM.has_instance(value)? {
             let inner = self
                 .values
                 .alloc(value.getattr(intern!(value.py(), "value"))?);
-            return self.convert(inner, depth + 1);
+            return self.convert(inner, depth + 1).map(Some);
         }
         if let Ok(text) = value.cast::<PyString>() {
-            return Ok(of_text(text));
+            return Ok(Some(of_text(text)));
         }
         if let Ok(number) = value.cast::<PyInt>() {
-            return self.integer(number);
+            return self.integer(number).map(Some);
         }
         if let Ok(number) = value.cast::<PyFloat>() {
-            return Ok(Value::Float(number.value()));
+            return Ok(Some(Value::Float(number.value())));
         }
-        self.by_class(value, depth)
+        self.single_by_class(value)
     }
 
-    /// What is told apart by class and protocol, from the common to the rare.
-    fn by_class<'k>(&'k self, value: &'k Bound<'py, PyAny>, depth: Depth) -> PyResult<Value<'k>> {
-        if value.is_instance_of::<PyType>() {
-            return Ok(Value::Unsupported);
+    fn single_by_class<'k>(&'k self, value: &'k Bound<'py, PyAny>) -> PyResult<Option<Value<'k>>> {
+        if value.is_instance_of::<PyType>() || is_binary(value) {
+            return Ok(Some(Value::Unsupported));
         }
         if known::DECIMAL.has_instance(value)? {
-            return Ok(Value::Decimal(self.text_of(value)?));
+            return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
         if known::DATE.has_instance(value)? {
-            return Ok(Value::Time(self.iso_format(value)?));
+            return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
         if known::UUID.has_instance(value)? || known::PROMISE.has_instance(value)? {
-            return Ok(Value::Text(self.text_of(value)?));
+            return Ok(Some(Value::Text(self.text_of(value)?)));
         }
+        Ok(None)
+    }
+
+    /// Records, and lists of any kind: whatever can be iterated over.
+    fn container<'k>(
+        &'k self,
+        value: &'k Bound<'py, PyAny>,
+        depth: Depth,
+    ) -> PyResult<Option<Value<'k>>> {
         if let Some(record) = self.record(value)? {
-            return self.map(record, depth);
+            return self.map(record, depth).map(Some);
         }
         if let Ok(tuple) = value.cast::<PyTuple>() {
-            return self.list(tuple.iter(), depth);
+            return self.list(tuple.iter().map(Ok), depth).map(Some);
         }
         if known::MAPPING.has_instance(value)? {
-            return self.map(self.keep_items(value)?, depth);
+            return self.map(self.keep_items(value)?, depth).map(Some);
         }
-        self.number(value)
+        let class = value.get_type();
+        // Arrays without dimensions are numbers, and say that they can be iterated over.
+        if class.hasattr(intern!(value.py(), "__iter__"))?
+            && (!class.hasattr(intern!(value.py(), "__index__"))?
+                || or_none(self.number(value))?.is_none())
+        {
+            return self.list(value.try_iter()?, depth).map(Some);
+        }
+        Ok(None)
     }
 
     fn list<'k>(
         &'k self,
-        items: impl Iterator<Item = Bound<'py, PyAny>>,
+        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
         depth: Depth,
     ) -> PyResult<Value<'k>> {
         if depth != LISTS {
             return Ok(Value::List(Vec::new()));
         }
-        // All of them first: converting one may change the list.
-        let items: &'k [_] = self.lists.alloc(items.collect());
+        // All of them first: converting one may change the list. An endless one ends here: what is
+        // left is too large as well.
+        let items: PyResult<Vec<_>> = items.take(MOST).collect();
+        let items: &'k [_] = self.lists.alloc(items?);
         let values = items.iter().map(|item| self.convert(item, depth + 1));
         values.collect::<PyResult<_>>().map(Value::List)
     }
@@ -197,8 +246,14 @@ impl<'py> Keeper<'py> {
         pairs: &'k [Pair<'py>],
         depth: Depth,
     ) -> PyResult<()> {
+        let mut given = 0;
         for (key, value) in pairs {
-            fields.push(self.key(key)?, self.convert(value, depth + 1)?);
+            let value = self.convert(value, depth + 1)?;
+            given += usize::from(!matches!(value, Value::Null));
+            if given > MOST {
+                break;
+            }
+            fields.push(self.key(key)?, value);
         }
         Ok(())
     }
@@ -244,19 +299,19 @@ impl<'py> Keeper<'py> {
 
     /// Numbers of other libraries, such as numpy's. Fractions are refused: they have no exact
     /// decimal form.
-    fn number<'k>(&'k self, value: &Bound<'py, PyAny>) -> PyResult<Value<'k>> {
+    fn number<'k>(&'k self, value: &Bound<'py, PyAny>) -> PyResult<Option<Value<'k>>> {
         let py = value.py();
         if value.get_type().hasattr(intern!(py, "__index__"))? {
             let index = value.call_method0(intern!(py, "__index__"))?;
-            return self.integer(index.cast::<PyInt>()?);
+            return self.integer(index.cast::<PyInt>()?).map(Some);
         }
         if known::REAL.has_instance(value)? && !known::RATIONAL.has_instance(value)? {
-            return Ok(Value::Float(value.extract()?));
+            return Ok(Some(Value::Float(value.extract()?)));
         }
-        Ok(Value::Unsupported)
+        Ok(None)
     }
 
-    /// Beyond 64 bits the digits go on as text; beyond Python's own limit there are none.
+    /// Beyond 64 bits the digits are sent as text; beyond Python's own limit there are none.
     fn integer<'k>(&'k self, number: &Bound<'py, PyInt>) -> PyResult<Value<'k>> {
         match number.extract() {
             Ok(number) => Ok(Value::Int(number)),
@@ -264,8 +319,15 @@ impl<'py> Keeper<'py> {
         }
     }
 
+    /// With `fold=1`, a naive time that comes twice, at the end of summer time, is the second one.
     fn iso_format<'k>(&'k self, time: &Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
-        let text = time.call_method0(intern!(time.py(), "isoformat"))?;
+        let py = time.py();
+        let second = match self.zone {
+            Some(zone) => is_second(time)?.then(|| in_zone(time, zone)).transpose()?,
+            None => None,
+        };
+        let time = second.as_ref().unwrap_or(time);
+        let text = time.call_method0(intern!(py, "isoformat"))?;
         Ok(Cow::Borrowed(self.keep_text(text)?))
     }
 
@@ -278,7 +340,11 @@ impl<'py> Keeper<'py> {
         kept.cast::<PyString>()?.to_str()
     }
 
-    /// A key that is not text, or not valid Unicode, is made one that the core refuses by name.
+    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: by its type,
+    /// or as far as it can be shown.
+    ///
+    /// # Errors
+    /// Only what is no `Exception`.
     fn key<'k>(&'k self, key: &'k Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         if let Ok(text) = key.cast_exact::<PyString>() {
             return Ok(text.to_str().map_or_else(
@@ -288,14 +354,27 @@ impl<'py> Keeper<'py> {
         }
         match self.convert(key, KEYS)? {
             Value::Text(text) => Ok(text),
-            Value::Int(number) => Ok(Cow::Owned(refusable(&number.to_string()))),
-            _ => {
-                let class = or_none(key.get_type().name())?;
-                let name = class.map_or_else(String::new, |name| name.to_string_lossy().into());
-                Ok(Cow::Owned(refusable(&name)))
-            }
+            _ => Ok(Cow::Owned(format!("\0{}", class_of(key)))),
         }
     }
+}
+
+fn is_second(time: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = time.py();
+    let fold = time.getattr_opt(intern!(py, "fold"))?;
+    match fold {
+        Some(fold) if fold.is_truthy()? => Ok(time.getattr(intern!(py, "tzinfo"))?.is_none()),
+        _ => Ok(false),
+    }
+}
+
+/// The same time of day with the zone's own offset.
+fn in_zone<'py>(time: &Bound<'py, PyAny>, zone: &str) -> PyResult<Bound<'py, PyAny>> {
+    let py = time.py();
+    let tzinfo = PyDict::new(py);
+    let zone = py.import("zoneinfo")?.call_method1("ZoneInfo", (zone,))?;
+    tzinfo.set_item("tzinfo", zone)?;
+    time.call_method("replace", (), Some(&tzinfo))
 }
 
 /// No key with a control character is sent.
@@ -343,10 +422,19 @@ fn or_none<T>(result: PyResult<T>) -> PyResult<Option<T>> {
 }
 
 fn not_a_mapping(value: &Bound<'_, PyAny>) -> PyErr {
-    let class = value.get_type().name();
-    let class = class
-        .as_ref()
-        .map_or(Cow::Borrowed("?"), |name| name.to_string_lossy());
+    let class = class_of(value);
     let message = format!("fields must be a mapping or a dataclass, not {class}");
     errors::raised(value.py(), &katalys_core::Error::misuse(message))
+}
+
+fn class_of(value: &Bound<'_, PyAny>) -> String {
+    let name = value.get_type().name();
+    name.map_or_else(|_| "?".into(), |name| name.to_string_lossy().into())
+}
+
+/// Iterating over these gives numbers, which no caller means.
+fn is_binary(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyBytes>()
+        || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyMemoryView>()
 }

@@ -14,7 +14,7 @@ pub fn raised(py: Python<'_>, error: &Error) -> PyErr {
     exception(py, error).map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// The exception as an object, to be raised by somebody else.
+/// The exception as an object, to be raised elsewhere.
 ///
 /// # Errors
 /// Whatever Python raises when it cannot make one, such as `MemoryError`.
@@ -29,6 +29,9 @@ pub fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyA
     details.set_item("code", error.code().as_str())?;
     details.set_item("retryable", error.is_retryable())?;
     details.set_item("attempts", error.attempts())?;
+    if let Some(ticket) = error.ticket() {
+        details.set_item("ticket", ticket)?;
+    }
     match error.kind() {
         ErrorKind::Validation => {
             details.set_item("problems", problem_list(py, error.problems())?)?;

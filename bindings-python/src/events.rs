@@ -5,10 +5,10 @@
 //! Rust. So each batch is handed to a new thread of Python's own, and the core's waits for it
 //! without the interpreter. Nothing else waits but a `close`, and that for a limited time.
 
-use crate::errors;
-use crate::notes;
 use crate::outbox::python_half;
+use crate::{errors, gevent, notes};
 use katalys_core::{Client, Error, Event, EventKind};
+use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -63,27 +63,37 @@ impl Listener {
             match Python::try_attach(|py| batch.start(py).is_ok()) {
                 Some(true) => drop(is_told.recv()),
                 Some(false) => notes::lost(events.len()),
-                None => {} // The interpreter ends: there is nobody left to tell.
+                None => {} // The interpreter ends: no listener is left.
             }
         });
         Ok(())
     }
 
-    /// Asks only for events that somebody wants to hear of: the level of a logger may change at
-    /// any time.
+    /// Asks only for events that a listener or a logger wants: the level of a logger may change at
+    /// any time. A logger that fails stops no update.
     ///
     /// # Errors
     /// Only what is no `Exception`.
     pub fn adjust(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
-        let kinds = match self.callback(py) {
-            Some(_) => EventKind::ALL,
-            None if logs(py, DEBUG)? => EventKind::ALL,
-            None if logs(py, INFO)? => RETRIES,
-            None => ALWAYS,
+        let kinds = match self.wanted(py) {
+            Err(error) if error.is_instance_of::<PyException>(py) => {
+                error.write_unraisable(py, None);
+                ALWAYS
+            }
+            kinds => kinds?,
         };
         client.listen_for(kinds);
         notes::log(py);
         Ok(())
+    }
+
+    fn wanted(&self, py: Python<'_>) -> PyResult<&'static [EventKind]> {
+        Ok(match self.callback(py) {
+            Some(_) => EventKind::ALL,
+            None if logs(py, DEBUG)? => EventKind::ALL,
+            None if logs(py, INFO)? => RETRIES,
+            None => ALWAYS,
+        })
     }
 
     fn callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -103,6 +113,12 @@ impl Listener {
         let callback = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(callback); // Unlocked: this may run any code.
     }
+}
+
+/// Reports an exception that no caller could catch, by `sys.unraisablehook`.
+#[pyfunction]
+pub fn report(error: Bound<'_, PyAny>, source: &Bound<'_, PyAny>) {
+    PyErr::from_value(error).write_unraisable(source.py(), Some(source));
 }
 
 /// Events for one thread to tell.
@@ -155,7 +171,8 @@ impl Starter {
     fn get(py: Python<'_>) -> PyResult<&Self> {
         static STARTER: PyOnceLock<Starter> = PyOnceLock::new();
         STARTER.get_or_try_init(py, || {
-            let start = py.import("_thread")?.getattr("start_new_thread")?.unbind();
+            // Not gevent's: its greenlets run only while the thread that starts them lets them.
+            let start = gevent::original(py, "_thread", "start_new_thread")?.unbind();
             let tell = python_half(py)?.getattr("tell")?.unbind();
             Ok(Self { start, tell })
         })

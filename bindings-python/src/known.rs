@@ -1,12 +1,13 @@
 //! Python classes that are recognised without importing their modules: a value of such a class
-//! cannot exist before somebody else has imported it.
+//! cannot exist before its module is imported.
 
+use pyo3::exceptions::PyImportError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyType};
 
-/// A class by its place, found once its module has been imported by somebody.
+/// A class by its place, found once its module has been imported.
 pub struct Known {
     module: &'static str,
     name: &'static str,
@@ -62,8 +63,27 @@ impl Known {
     }
 }
 
-/// A module if somebody has imported it.
-pub fn imported<'py>(py: Python<'py>, module: &str) -> Option<Bound<'py, PyAny>> {
+/// What this library remembers of Python, such as classes, belongs to one interpreter.
+///
+/// # Errors
+/// `ImportError` in any other interpreter of the process than the first that imported it.
+pub fn require_same_interpreter(py: Python<'_>) -> PyResult<()> {
+    static FIRST: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    // Each interpreter has a module `sys` of its own.
+    let sys = py.import("sys")?;
+    let first = FIRST.get_or_init(py, || sys.clone().unbind());
+    if first.bind(py).is(&sys) {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "katalys is in use by another interpreter of this process and works in one only; let all \
+         applications share it (uWSGI: single-interpreter = true; mod_wsgi: \
+         WSGIApplicationGroup %{GLOBAL}) or give each a process of its own",
+    ))
+}
+
+/// A module if it has been imported.
+pub fn imported<'py>(py: Python<'py>, module: impl IntoPyObject<'py>) -> Option<Bound<'py, PyAny>> {
     static SYS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let sys = SYS.get_or_try_init(py, || py.import("sys").map(Bound::unbind));
     let modules = sys.ok()?.bind(py).getattr(intern!(py, "modules")).ok()?;

@@ -5,11 +5,13 @@ mod client;
 mod convert;
 mod errors;
 mod events;
+mod gevent;
 mod known;
 mod mailbox;
 mod notes;
 mod outbox;
 mod results;
+mod signals;
 mod warnings;
 
 use pyo3::prelude::*;
@@ -22,6 +24,8 @@ mod _native {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
+    use super::events::report;
+    #[pymodule_export]
     use super::mailbox::{Mailbox, Submission};
     #[pymodule_export]
     use super::outbox::close_all;
@@ -33,8 +37,8 @@ mod _native {
     const __version__: &str = katalys_core::VERSION;
 
     #[pymodule_init]
-    #[allow(clippy::unnecessary_wraps, reason = "the form that is asked for")]
-    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::known::require_same_interpreter(module.py())?;
         super::notes::take();
         Ok(())
     }

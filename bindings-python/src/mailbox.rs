@@ -220,7 +220,7 @@ impl Mailbox {
     fn ask(&self, client: &Bound<'_, Client>, question: Question) -> PyResult<Submission> {
         let py = client.py();
         let client = client.get();
-        client.look_at_outbox(py)?;
+        client.look_at_outbox_for(py, &question)?;
         let (number, deliver) = self.next_call();
         let given_up = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&given_up);

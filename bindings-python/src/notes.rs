@@ -81,6 +81,6 @@ fn log_one(py: Python<'_>, level: Level, text: &str) -> PyResult<()> {
     let logger = py
         .import("logging")?
         .call_method1("getLogger", ("katalys.outbox",))?;
-    logger.call_method1(method, ("%s", text))?;
+    logger.call_method1(method, (text,))?;
     Ok(())
 }

@@ -4,18 +4,19 @@
 use crate::convert::Keeper;
 use crate::errors;
 use crate::results::{Receipt, Ticket};
-use crate::warnings;
+use crate::{signals, warnings};
 use katalys_core::{Client, DeadLetter, Error, Fields, Stats};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often a wait looks whether it is still wanted.
-const SLICE: Duration = Duration::from_millis(100);
+const SLICE: Duration = Duration::from_millis(50);
 /// In place of a wait for ever: some thirty years.
 const LONGEST_WAIT: f64 = 1e9;
 
@@ -74,6 +75,7 @@ impl Question {
         match self {
             Self::Stats => client.stats().map(Answer::Stats),
             Self::Flush(timeout) => flush(client, timeout, is_wanted).map(Answer::Left),
+            Self::Close(_) if !client.has_outbox() => Ok(Answer::Left(0)),
             Self::Close(timeout) => client.close(timeout).map(Answer::Left),
             Self::DeadLetters { after, limit } => client
                 .dead_letters(after.saturating_add(1), limit)
@@ -202,7 +204,7 @@ pub fn close_at_exit(py: Python<'_>, client: &Arc<Client>) -> PyResult<()> {
     Ok(())
 }
 
-/// Closes the outbox of every client, side by side, within so many seconds.
+/// Closes the outbox of every client, side by side, within `timeout` seconds.
 #[pyfunction]
 pub fn close_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     let timeout = seconds(py, timeout)?;
@@ -210,7 +212,10 @@ pub fn close_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
         let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.iter().filter_map(Weak::upgrade).collect()
     };
-    py.detach(|| match &clients[..] {
+    if clients.is_empty() {
+        return Ok(());
+    }
+    let all = move |_: &AtomicBool| match &clients[..] {
         [only] => only.shut_down(timeout),
         _ => thread::scope(|scope| {
             for client in &clients {
@@ -219,6 +224,6 @@ pub fn close_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
                 drop(builder.spawn_scoped(scope, || client.shut_down(timeout)));
             }
         }),
-    });
-    Ok(())
+    };
+    signals::wait_beside(py, all)
 }

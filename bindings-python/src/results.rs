@@ -7,7 +7,7 @@ use pyo3::types::{PyBytes, PyList};
 use std::borrow::Cow;
 use std::fmt;
 
-/// One thing that is wrong or suspicious, where it is, and how to mend it.
+/// One thing that is wrong or suspicious, where it is, and how to fix it.
 #[pyclass(frozen, eq, hash, module = "katalys")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Problem {
@@ -17,12 +17,26 @@ pub struct Problem {
     /// The rule that was broken.
     #[pyo3(get)]
     code: Cow<'static, str>,
-    /// A whole sentence that says how to mend it. Holds no customer data.
+    /// A whole sentence that says how to fix it. Holds no customer data.
     #[pyo3(get)]
     message: String,
     /// `"error"` or `"warning"`.
     #[pyo3(get)]
     severity: Cow<'static, str>,
+}
+
+impl Problem {
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
 }
 
 #[pymethods]

@@ -4,6 +4,7 @@ use crate::results::Problem;
 use katalys_core::Client;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// Logs those of the warnings that this client has not logged yet.
 ///
@@ -25,6 +26,13 @@ fn log_one(py: Python<'_>, warning: &Problem) -> PyResult<()> {
     let logger = py
         .import("logging")?
         .call_method1("getLogger", ("katalys",))?;
-    logger.call_method1("warning", ("%s", warning.to_string()))?;
+    // The same for each kind, since tools group by it.
+    let template = format!("%s [{}]", warning.code());
+    let extra = PyDict::new(py);
+    extra.set_item("katalys_code", warning.code())?;
+    extra.set_item("katalys_path", warning.path())?;
+    let named = PyDict::new(py);
+    named.set_item("extra", extra)?;
+    logger.call_method("warning", (template, warning.message()), Some(&named))?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 """The outbox: what a client with one does, in one process."""
 
+import asyncio
 import copy
 import dataclasses
 import datetime
@@ -82,7 +83,6 @@ def test_a_wrong_update_is_refused_and_not_kept(client):
     lambda client: client.enqueue_report("1"),
     lambda client: client.stats(),
     lambda client: client.flush(),
-    lambda client: client.close(),
     lambda client: client.dead_letters(),
     lambda client: client.replay(1),
     lambda client: client.discard(1),
@@ -265,6 +265,54 @@ def test_a_callback_that_fails_is_logged_and_misses_nothing(client, caplog):
     assert "ValueError: mine" in caplog.text
     with pytest.raises(katalys.Error, match="on_event"):
         client(on_event="print")
+
+
+def test_no_logger_and_no_listener_stops_an_update(client, monkeypatch, receiver):
+    reported = []
+    monkeypatch.setattr("sys.unraisablehook", lambda each: reported.append(str(each.exc_value)))
+    logger = logging.getLogger("katalys.outbox")
+
+    def fail(*_, **__):
+        raise RuntimeError("logger")
+
+    def fail_too(_):
+        raise RuntimeError("listener")
+
+    run, sender = client(on_event=fail_too)
+    _, quiet = client()
+    monkeypatch.setattr(logger, "isEnabledFor", fail)
+    monkeypatch.setattr(logger, "exception", fail)
+    assert [sender.enqueue_update("1").id, quiet.enqueue_update("2").id] == [1, 2]
+    assert sender.flush() == 0
+    sender.close()
+    quiet.close()
+    assert len(receiver.recorded(run, wait=1)) >= 1
+    assert {"logger", "listener"} == set(reported)
+
+
+def test_log_records_can_be_grouped_and_filtered(client, caplog):
+    _, sender = client("400")
+    for number in range(2):
+        sender.enqueue_update(number, order_status="Paid")
+    sender.flush()
+    sender.close()
+    dead = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(dead) == 2
+    assert len({record.msg for record in dead}) == 1, "a template for all of a kind"
+    assert {record.katalys_update for record in dead} == {1, 2}
+    assert {(each.katalys_event, each.katalys_code, each.katalys_status) for each in dead} == {
+        ("dead_lettered", "rejected", 400)
+    }
+    [warning] = [record for record in caplog.records if record.name == "katalys"]
+    assert warning.msg == "%s [status_misspelled]"
+    assert (warning.katalys_code, warning.katalys_path) == ("status_misspelled", "order_status")
+
+
+def test_closing_without_an_outbox_is_no_error():
+    client = katalys.Client("abcd.com")
+    assert client.close() == 0
+    assert asyncio.run(katalys.AsyncClient("abcd.com").close()) == 0
+    katalys.shutdown()
 
 
 def test_a_callback_may_use_its_client_and_both_can_be_collected(client, receiver, outbox):

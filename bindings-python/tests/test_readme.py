@@ -18,7 +18,7 @@ def test_every_example_runs(receiver, tmp_path):
     assert len(BLOCKS) >= 4
     for block in set(BLOCKS) - set(TESTS):
         settings = {"KATALYS_ENDPOINT": endpoint, "PYTHONDEVMODE": ""}
-        run_python(block, env=settings, cwd=tmp_path)
+        run_python(block.replace("/var/lib/shop", str(tmp_path)), env=settings, cwd=tmp_path)
     statuses = [record["step"] for record in receiver.recorded(run, wait=5)]
     assert len(statuses) >= 5
 

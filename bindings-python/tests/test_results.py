@@ -158,7 +158,7 @@ def test_warnings_are_logged_once_per_code_and_client(caplog, receiver):
 
 
 def test_a_broken_log_handler_does_not_stop_an_update(receiver, monkeypatch, capsys):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("disk full")
 
     monkeypatch.setattr(logging.getLogger("katalys"), "warning", broken)

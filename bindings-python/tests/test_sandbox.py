@@ -135,7 +135,7 @@ SUITE = """
         assert katalys_sandbox.orders(order_id=f"{os.getpid()}-")["total"] == 20
         assert katalys_sandbox.orders()["total"] == 20
 
-    def test_the_environment_is_as_before():
+    def test_the_endpoint_is_as_before():
         assert "KATALYS_ENDPOINT" not in os.environ
 """
 
@@ -283,5 +283,91 @@ def test_a_proxy_is_not_asked(sandbox, monkeypatch):
 def test_a_sandbox_that_is_gone_is_an_error_not_a_wait(tmp_path):
     with contextlib.closing(Sandbox()) as sandbox:
         pass
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(SandboxError, match="was closed") as caught:
         sandbox.orders()
+    assert caught.value.status is None
+    with contextlib.closing(Sandbox()) as sandbox:
+        sandbox._process.kill()
+        with pytest.raises(SandboxError, match="does not answer"):
+            wait_until(lambda: sandbox.orders() is None)
+
+
+SHOP = """
+    import os, sys, katalys
+    own = katalys.Client("abcd.com", timeout=5)
+    tray = katalys.Client("abcd.com", outbox=os.environ["SHOP_OUTBOX"], timeout=5)
+"""
+
+CONTAINED = """
+    import asyncio, os, subprocess, sys
+    import katalys, pytest, shop
+
+    def test_no_client_reaches_another_host():
+        with pytest.raises(katalys.ConfigError, match="tests must not reach db.revoffers.com") as e:
+            shop.own.update_order("1", order_status="paid")
+        assert not e.value.retryable
+        named = katalys.AsyncClient("abcd.com", endpoint="https://192.0.2.1/", timeout=5)
+        with pytest.raises(katalys.ConfigError, match="192.0.2.1"):
+            asyncio.run(named.update_order("1"))
+
+    def test_clients_of_the_shops_own_modules_report_to_the_sandbox(katalys_sandbox):
+        shop.own.update_order("1", order_status="paid")
+        assert katalys_sandbox.orders()["total"] == 1
+
+    def test_the_outbox_of_the_shop_is_another(katalys_sandbox):
+        shop.tray.enqueue_update("2", order_status="paid")
+        katalys_sandbox.wait_for("2", status="paid")
+        assert katalys_sandbox.orders()["total"] == 1
+        assert shop.tray.stats().accepted == 1
+        program = "import shop; print(shop.tray.stats().accepted)"
+        out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+        assert out.stdout.strip() == "1", "a process of the shop's shares it: " + out.stderr
+
+    def test_a_second_sandbox_is_found_as_well(katalys_sandbox, monkeypatch):
+        from katalys.testing import Sandbox
+        with Sandbox() as other:
+            monkeypatch.setenv("KATALYS_ENDPOINT", other.endpoint)
+            shop.own.update_order("3", order_status="paid")
+            assert other.orders()["total"] == 1
+        assert katalys_sandbox.orders()["total"] == 0
+
+    def test_outboxes_of_tests_are_where_they_should_be(katalys_sandbox, tmp_path):
+        with katalys.Client("abcd.com", outbox=tmp_path / "own.db") as client:
+            client.enqueue_update("4")
+        assert (tmp_path / "own.db").exists()
+"""
+
+
+def test_loading_the_plugin_keeps_production_out_of_reach(tmp_path, monkeypatch, receiver):
+    (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
+    outbox = tmp_path / "production.db"
+    run, endpoint = receiver.endpoint()
+    options = {"outbox": outbox, "endpoint": endpoint, "deliver": False}
+    with katalys.Client("abcd.com", **options) as production:
+        for number in range(3):
+            production.enqueue_update(f"real-{number}", order_status="paid")
+    before = outbox.read_bytes()
+    # An environment as on the shop's own machines.
+    monkeypatch.setenv("SHOP_OUTBOX", str(outbox))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("KATALYS_ENDPOINT", "https://db.revoffers.com/v2/_tr_offline")
+    passed(pytest_run(tmp_path, CONTAINED, "-W", "ignore::ResourceWarning"), 5)
+    assert outbox.read_bytes() == before
+    with katalys.Client("abcd.com", endpoint=endpoint, outbox=outbox) as production:
+        assert production.flush(10) == 0
+        assert production.stats().accepted == 3
+    assert len(receiver.recorded(run, wait=3)) == 3
+
+
+def test_without_pytest_as_well():
+    script = """
+        import katalys
+        from katalys.testing import contain
+        client = katalys.Client("abcd.com")  # Made, but not used.
+        contain()
+        try:
+            client.update_order("1")
+        except katalys.ConfigError as error:
+            print(error.code)
+    """
+    assert run_python(script) == "config_invalid"

@@ -6,6 +6,8 @@ import datetime
 import decimal
 import enum
 import fractions
+import itertools
+import time
 import types
 import uuid
 import zoneinfo
@@ -181,12 +183,9 @@ def test_what_has_no_place_in_an_update_is_an_error_of_its_field():
         def __str__(self):
             return "not asked"
 
-    def generator():
-        yield {"title": "A"}
-
     for wrong in (object(), b"x", bytearray(b"x"), {1, 2}, Lazy(), Item, print, 1j, ...):
         assert problems(shipping_city=wrong) == [("wrong_type", "shipping_city")]
-    for wrong in (generator(), {1: 2}, "A", 5, numpy.array([1])):
+    for wrong in ({1: 2}, "A", 5, numpy.array(1)):
         assert problems(line_items=wrong) == [("wrong_type", "line_items")]
     assert problems(line_items=[["A"]]) == [("wrong_type", "line_items[0]")]
     assert problems(sale_amount=fractions.Fraction(1, 3)) == [("wrong_type", "sale_amount")]
@@ -202,11 +201,10 @@ def test_text_with_lone_surrogates_is_an_error_of_its_field():
 
 @pytest.mark.parametrize("key", [1, None, (1, 2), b"x", True, 1.5])
 def test_a_key_that_is_not_text_is_an_error(key):
-    [(code, _)] = problems("1", {key: "x"})
-    assert code == "key_invalid"
-    [(code, path)] = problems(line_items=[{"title": "A", key: "x"}])
-    assert code == "key_invalid"
-    assert path.startswith("line_items[0]")
+    said = f"(a key of type {type(key).__name__})"
+    assert problems("1", {key: "x"}) == [("key_invalid", said)]
+    wrong = [{"title": "A", key: "x"}]
+    assert problems(line_items=wrong) == [("key_invalid", f"line_items[0].{said}")]
 
 
 def test_keys_may_be_members_of_enums():
@@ -235,12 +233,84 @@ def test_exceptions_in_the_callers_code_become_problems():
         def isoformat(self, *_):
             raise RuntimeError("no")
 
-    class BadMapping(collections.UserDict):
-        def items(self):
-            raise RuntimeError("no")
-
-    for wrong in (Hostile(), BadTime(2018, 1, 1), BadMapping()):
+    for wrong in (Hostile(), BadTime(2018, 1, 1)):
         assert problems(shipping_city=wrong) == [("wrong_type", "shipping_city")]
+
+
+class DatabaseError(Exception):
+    pass
+
+
+class BrokenMapping(collections.UserDict):
+    def items(self):
+        raise DatabaseError
+
+
+class BrokenQuery:
+    def __iter__(self):
+        raise DatabaseError
+
+
+def broken_halfway():
+    yield {"title": "A"}
+    raise DatabaseError
+
+
+@pytest.mark.parametrize("wrong", [BrokenMapping, BrokenQuery, broken_halfway])
+def test_what_fails_while_it_is_read_is_raised_as_it_is(wrong):
+    with pytest.raises(DatabaseError):
+        CLIENT.validate_update("1", line_items=wrong())
+    with pytest.raises(DatabaseError):
+        CLIENT.validate_update("1", BrokenMapping())
+    with pytest.raises(DatabaseError):
+        CLIENT.validate_update("1", line_items=[BrokenMapping()])
+
+
+ITEMS = [{"title": "A", "sku": "1"}, {"title": "B"}]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        lambda: (item for item in ITEMS),
+        lambda: map(dict, ITEMS),
+        lambda: filter(None, [*ITEMS, None]),
+        lambda: collections.deque(ITEMS),
+        lambda: dict(enumerate(ITEMS)).values(),
+        lambda: numpy.array(ITEMS),
+        lambda: iter(ITEMS),
+        lambda: collections.UserList(ITEMS),
+        lambda: tuple(ITEMS),
+    ],
+)
+def test_lists_may_be_anything_that_can_be_iterated_over(items):
+    assert sent(line_items=items()) == (
+        '"line_item_1_title":"A","line_item_1_sku":"1","line_item_2_title":"B"'
+    )
+    codes = (item for item in [{"code": "TEN", "amount": 1}])
+    assert sent(discounts=codes) == '"discount_1_code":"TEN","discount_1_amount":"1"'
+
+
+@pytest.mark.parametrize(
+    "wrong", ["AB", b"AB", bytearray(b"AB"), memoryview(b"AB"), 3, Status.PAID]
+)
+def test_what_is_no_list(wrong):
+    assert problems(line_items=wrong) == [("wrong_type", "line_items")]
+
+
+def test_what_has_no_end_ends():
+    began = time.monotonic()
+    assert not CLIENT.validate_update("1", line_items=itertools.repeat({"title": "x"})).ok
+    assert not CLIENT.validate_update("1", {f"own_{n}": "x" for n in range(1_000_000)}).ok
+    assert time.monotonic() - began < 5
+
+
+def test_the_second_of_two_equal_times_at_the_end_of_summer():
+    client = katalys.Client("abcd.com", timezone="Europe/Berlin")
+    for fold, offset in ((0, "+02:00"), (1, "+01:00")):
+        twice = datetime.datetime(2023, 10, 29, 2, 30, fold=fold)
+        payload = client.validate_update("1", order_time=twice).payload
+        assert f'"2023-10-29 02:30:00{offset}"'.encode() in payload
 
 
 def test_an_interrupt_is_not_swallowed():

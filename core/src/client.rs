@@ -5,14 +5,15 @@ use crate::delivery::{
     Answer, Attempts, Engine, Jitter, Job, Pool, RouteChoice, Step, code_of_failure,
 };
 use crate::error::Error;
+use crate::interrupt;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
-use crate::queue::Lanes;
 use crate::queue::outbox::{Arrival, ObserverPlace, Outbox, Then};
+use crate::queue::{Lanes, Pass};
+use crate::thread;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// The endpoint has the update.
@@ -254,17 +255,23 @@ impl Client {
             .engine
             .lanes
             .enter(update.lane, attempts.deadline, &next);
-        let Some(_turn) = turn else {
+        let Some(turn) = turn else {
             return Err(attempts.out_of_time());
         };
         let Engine {
             transport, jitter, ..
         } = &*process.engine;
         loop {
-            match attempts.attempt(transport, &update.payload, jitter) {
+            let step = attempts.attempt(transport, &update.payload, jitter);
+            if let Some(rest) = interrupt::take_rest() {
+                process.finish_later(turn, update.lane, rest);
+                return Err(attempts.out_of_time());
+            }
+            match step {
                 Step::Received => return Ok(Receipt::new(&attempts, update.warnings)),
                 Step::Failed(error) => return Err(error),
-                Step::Again(wait) => thread::sleep(wait),
+                Step::Again(wait) if interrupt::sleep(wait) => {}
+                Step::Again(_) => return Err(attempts.out_of_time()),
             }
         }
     }
@@ -396,6 +403,20 @@ impl fmt::Debug for Client {
 }
 
 impl Process {
+    /// Keeps a lane until an answer that no caller waits for any more has come.
+    fn finish_later(self: &Arc<Self>, turn: Pass<'_, Job>, lane: u64, rest: interrupt::Rest) {
+        let own = Arc::clone(self);
+        let finish = move || {
+            rest();
+            if let Some(job) = own.engine.lanes.leave(lane) {
+                own.pool.run(job);
+            }
+        };
+        if thread::spawn("katalys-finish", finish).is_ok() {
+            std::mem::forget(turn); // The thread leaves the lane.
+        }
+    }
+
     fn start(config: &Config, observer: &ObserverPlace) -> Result<Self, Error> {
         let engine = Arc::new(Engine {
             transport: config.open_route()?,

@@ -7,10 +7,12 @@
 
 pub mod config;
 pub mod order;
+pub mod testing;
 
 mod client;
 mod delivery;
 mod error;
+mod interrupt;
 mod queue;
 mod thread;
 
@@ -19,6 +21,7 @@ pub use client::{Client, Receipt, Submission, Validation};
 pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
+pub use interrupt::watched;
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
 pub use queue::outbox::{
     DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,

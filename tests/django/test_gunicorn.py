@@ -15,12 +15,12 @@ import pytest
 
 
 @contextlib.contextmanager
-def gunicorn(endpoint, *options, **environment):
+def gunicorn(endpoint, *options, app="shop.wsgi", **environment):
     """A running server: its process, and a function that asks it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [
-            sys.executable, "-m", "gunicorn", "shop.wsgi", "--workers", "2",
+            sys.executable, "-m", "gunicorn", app, "--workers", "2",
             "--bind", f"fd://{listener.fileno()}", "--graceful-timeout", "10", *options,
         ]  # fmt: skip
         process = subprocess.Popen(

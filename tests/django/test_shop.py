@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import pathlib
 import zoneinfo
 
 import katalys
@@ -107,6 +108,42 @@ def test_an_update_is_enqueued_with_the_commit_and_heard_of(
     assert json.loads(record["body"])["note"] == "first"
     shared_client().close()
     assert HEARD == ["accepted", "delivered"]
+
+
+README = pathlib.Path(__file__).parents[2] / "bindings-python/README.md"
+RECIPE = pathlib.Path(__file__).parent / "shop/reporting.py"
+
+
+def test_the_recipe_is_the_one_of_the_readme():
+    assert f"```py\n{RECIPE.read_text()}```" in README.read_text()
+
+
+@pytest.fixture
+def two_orders(order):
+    other = {"number": "1002", "placed": NEW_YEAR, "total": 5, "email": "email@example.com"}
+    Order.objects.create(**other)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_order_of_a_loop_is_reported(
+    client, two_orders, receiver, endpoint, settings, tmp_path
+):
+    settings.KATALYS = {**settings.KATALYS, "outbox": tmp_path / "katalys.db"}
+    assert client.get("/refund-all").json() == {"later": ["ran"]}
+    assert shared_client().flush() == 0
+    reported = [json.loads(record["body"]) for record in receiver.recorded(endpoint, wait=2)]
+    assert {each["order_id"] for each in reported} == {"1001", "1002"}
+    assert {each["order_status"] for each in reported} == {"refunded"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_that_fails_breaks_no_checkout(client, two_orders, settings, tmp_path, caplog):
+    settings.KATALYS = {**settings.KATALYS, "outbox": tmp_path}  # A folder, where no file can be.
+    answer = client.get("/refund-all")
+    assert (answer.status_code, answer.json()) == (200, {"later": ["ran"]})
+    assert Order.objects.filter(status="refunded").count() == 2
+    failed = [record for record in caplog.records if "on_commit" in record.getMessage()]
+    assert [type(record.exc_info[1]) for record in failed] == [katalys.OutboxError] * 2
 
 
 def test_a_view_tells_an_error_by_its_code(client, settings, receiver):

@@ -18,15 +18,19 @@ from ._errors import (
     TransportError,
     ValidationError,
 )
-from ._native import Client, Problem, Receipt, Ticket, Validation, __version__
+from ._native import Client, Problem, Receipt, Ticket, Validation, __version__, close_all
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ConfigError",
     "DeadLetter",
+    "Discount",
     "Error",
     "Event",
+    "LineItem",
+    "Options",
+    "OrderFields",
     "OutboxError",
     "OutboxFullError",
     "Problem",
@@ -39,6 +43,7 @@ __all__ = [
     "Validation",
     "ValidationError",
     "__version__",
+    "shutdown",
 ]
 
 
@@ -46,9 +51,19 @@ __all__ = [
 _LATER = {
     "AsyncClient": "_async",
     "DeadLetter": "_outbox",
+    "Discount": "_fields",
     "Event": "_outbox",
+    "LineItem": "_fields",
+    "Options": "_fields",
+    "OrderFields": "_fields",
     "Stats": "_outbox",
 }
+
+
+def shutdown(timeout=5.0):
+    """Closes the outbox of every client of this process, up to `timeout` seconds: for servers that
+    end a process without running its exit functions."""
+    close_all(timeout)
 
 
 def __getattr__(name):

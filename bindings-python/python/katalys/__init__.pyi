@@ -10,15 +10,23 @@ from typing import Final, Literal, SupportsFloat, SupportsIndex, TypeAlias, fina
 from _typeshed import DataclassInstance
 from typing_extensions import Self, Unpack, disjoint_base
 
-from ._fields import ErrorCode, Options, OrderFields, ProblemCode, Text
+from ._fields import Discount as Discount
+from ._fields import ErrorCode, ProblemCode, Text
+from ._fields import LineItem as LineItem
+from ._fields import Options as Options
+from ._fields import OrderFields as OrderFields
 
 __all__ = [
     "AsyncClient",
     "Client",
     "ConfigError",
     "DeadLetter",
+    "Discount",
     "Error",
     "Event",
+    "LineItem",
+    "Options",
+    "OrderFields",
     "OutboxError",
     "OutboxFullError",
     "Problem",
@@ -31,6 +39,7 @@ __all__ = [
     "Validation",
     "ValidationError",
     "__version__",
+    "shutdown",
 ]
 
 __version__: Final[str]
@@ -40,6 +49,10 @@ _Fields: TypeAlias = Mapping[str, object] | DataclassInstance
 _Severity: TypeAlias = Literal["error", "warning"]
 _EventKind: TypeAlias = Literal["accepted", "delivered", "retried", "dead_lettered", "discarded"]
 _OnEvent: TypeAlias = Callable[[Event], object]
+
+def shutdown(timeout: float = 5.0) -> None:
+    """Closes the outbox of every client of this process, up to `timeout` seconds: for servers that
+    end a process without running its exit functions."""
 
 @disjoint_base
 class Client:
@@ -58,7 +71,9 @@ class Client:
     ) -> Receipt:
         """Reports what became of an order and waits until the endpoint has it.
 
-        Fields are keyword arguments, one mapping (or dataclass), or both."""
+        Fields are keyword arguments, one mapping (or dataclass), or both; `OrderFields` lists
+        them. What a signal handler raises meanwhile ends the call: an update whose request was
+        not made yet is not sent then."""
 
     def report_order(
         self, order_id: Text, fields: _Fields | None = None, **more: Unpack[OrderFields]
@@ -79,18 +94,19 @@ class Client:
         when it is safe on disk. Without an `order_time`, the time of the call is sent."""
 
     def stats(self) -> Stats:
-        """The books of the outbox."""
+        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
 
     def flush(self, timeout: float = 30.0) -> int:
-        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
-        left."""
+        """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
+        updates."""
 
     def close(self, timeout: float = 5.0) -> int:
-        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
-        seconds at most. Gives how many updates are left in the file, for the next process."""
+        """Ends delivery: no further request is made, and those in flight are finished, up to
+        `timeout` seconds. Returns the number of updates left in the file for the next process; 0
+        without an outbox."""
 
     def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
-        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        """Updates that the endpoint rejected for good: those whose number is above `after`, in
         order, at most `limit`."""
 
     def replay(self, id: int) -> bool:
@@ -101,8 +117,8 @@ class Client:
         """Removes a dead letter for good; it is counted. False if there is none."""
 
     def edit(self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]) -> bool:
-        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
-        False if there is no such dead letter."""
+        """Changes fields of a dead letter and keeps all others; `None` removes one. False if there
+        is no such dead letter."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -161,18 +177,19 @@ class AsyncClient:
         Cancelled, the update may be accepted all the same."""
 
     async def stats(self) -> Stats:
-        """The books of the outbox."""
+        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
 
     async def flush(self, timeout: float = 30.0) -> int:
-        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
-        left."""
+        """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
+        updates."""
 
     async def close(self, timeout: float = 5.0) -> int:
-        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
-        seconds at most. Gives how many updates are left in the file, for the next process."""
+        """Ends delivery: no further request is made, and those in flight are finished, up to
+        `timeout` seconds. Returns the number of updates left in the file for the next process; 0
+        without an outbox."""
 
     async def dead_letters(self, after: int = 0, limit: int = 1000) -> list[DeadLetter]:
-        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        """Updates that the endpoint rejected for good: those whose number is above `after`, in
         order, at most `limit`."""
 
     async def replay(self, id: int) -> bool:
@@ -185,8 +202,8 @@ class AsyncClient:
     async def edit(
         self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]
     ) -> bool:
-        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
-        False if there is no such dead letter."""
+        """Changes fields of a dead letter and keeps all others; `None` removes one. False if there
+        is no such dead letter."""
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(
@@ -256,11 +273,11 @@ class Stats:
     delivered: int
     """Those that the endpoint has."""
     pending: int
-    """Those that wait or are on their way."""
+    """Those that are waiting or in flight."""
     in_flight: int
-    """Those of the pending that are on their way."""
+    """Those of the pending that are in flight."""
     dead: int
-    """Those that the endpoint refused for good, kept until they are replayed or discarded."""
+    """Those that the endpoint rejected for good, kept until they are replayed or discarded."""
     discarded: int
     """Dead letters that were discarded."""
     oldest_pending_seconds: float
@@ -268,8 +285,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An update that will not be sent unless somebody looks into it. Its `repr` shows nothing of
-    a customer's."""
+    """An update that will not be sent unless it is replayed. Its `repr` shows no customer data."""
 
     id: int
     """Its number, as on its ticket."""
@@ -295,8 +311,8 @@ class Event:
 
     kind: _EventKind
     """What happened. `accepted`: it is in the outbox. `delivered`: the endpoint has it.
-    `retried`: an attempt failed, another one follows. `dead_lettered`: it will not be sent unless
-    somebody looks into it. `discarded`: a dead letter was removed for good."""
+    `retried`: an attempt failed, another one follows. `dead_lettered`: it will not be sent
+    unless it is replayed. `discarded`: a dead letter was removed for good."""
     id: int
     """The update's number, as on its ticket."""
     order: str
@@ -332,7 +348,7 @@ class Validation:
 
 @final
 class Problem:
-    """One thing that is wrong or suspicious, where it is, and how to mend it."""
+    """One thing that is wrong or suspicious, where it is, and how to fix it."""
 
     __match_args__: Final = ("path", "code", "message", "severity")
     def __new__(cls, path: str, code: str, message: str, severity: str) -> Problem: ...
@@ -346,7 +362,7 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """A whole sentence that says how to mend it. Holds no customer data."""
+        """A whole sentence that says how to fix it. Holds no customer data."""
 
     @property
     def severity(self) -> _Severity:
@@ -364,13 +380,16 @@ class Error(Exception):
     """Whether the same call may succeed later without any change."""
     attempts: int
     """How many requests were made before the call failed."""
+    ticket: int | None
+    """The number of the update in the outbox, if it was accepted before the call failed: it will be
+    sent, or is a dead letter, and must not be reported again."""
     def __init__(self, message: str = "", **details: object) -> None: ...
 
 class ConfigError(Error, ValueError):
     """The client cannot be made from these settings."""
 
 class ValidationError(Error, ValueError):
-    """The update cannot be right, and was not sent."""
+    """The update is invalid and was not sent."""
 
     problems: list[Problem]
     """Everything that is wrong with the update, errors and warnings."""
@@ -390,7 +409,8 @@ class TransportError(Error, ConnectionError):
     """There was no answer."""
 
 class TimeoutError(Error, builtins.TimeoutError):
-    """There was no answer within the time limit."""
+    """There was no answer within the time limit. With a `ticket`, the update is in the outbox and
+    will be sent: `retryable` is false then, and another call would report it twice."""
 
 class OutboxError(Error):
     """The update could not be kept, and was not accepted."""

@@ -2,11 +2,9 @@
 this package ever needs the interpreter."""
 
 from asyncio import get_running_loop
-from contextlib import suppress
 from os import getpid
 from weakref import WeakKeyDictionary, WeakMethod, ref
 
-from ._errors import ConfigError
 from ._native import Client, Mailbox
 
 
@@ -57,21 +55,22 @@ class AsyncClient:
         return await self._call(Mailbox.enqueue_report, order_id, fields, more)
 
     async def stats(self):
-        """The books of the outbox."""
+        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
         return await self._call(Mailbox.stats)
 
     async def flush(self, timeout=30.0):
-        """Waits until nothing is pending, for so many seconds at most; gives how many updates are
-        left."""
+        """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
+        updates."""
         return await self._call(Mailbox.flush, timeout)
 
     async def close(self, timeout=5.0):
-        """Ends delivery: nothing new is sent, what is on its way comes to its end, for so many
-        seconds at most. Gives how many updates are left in the file, for the next process."""
+        """Ends delivery: no further request is made, and those in flight are finished, up to
+        `timeout` seconds. Returns the number of updates left in the file for the next process; 0
+        without an outbox."""
         return await self._call(Mailbox.close, timeout)
 
     async def dead_letters(self, after=0, limit=1000):
-        """Updates that the endpoint refused for good: those whose number is above `after`, in
+        """Updates that the endpoint rejected for good: those whose number is above `after`, in
         order, at most `limit`."""
         return await self._call(Mailbox.dead_letters, after, limit)
 
@@ -85,8 +84,8 @@ class AsyncClient:
         return await self._call(Mailbox.discard, id)
 
     async def edit(self, id, fields=None, **more):
-        """Changes fields of a dead letter, all others staying as they are; `None` takes one out.
-        False if there is no such dead letter."""
+        """Changes fields of a dead letter and keeps all others; `None` removes one. False if there
+        is no such dead letter."""
         return await self._call(Mailbox.edit, id, fields, more)
 
     def validate_update(self, order_id, fields=None, **more):
@@ -102,8 +101,7 @@ class AsyncClient:
 
     async def __aexit__(self, *_):
         """Closes the outbox, if there is one."""
-        with suppress(ConfigError):  # There is none.
-            await self.close()
+        await self.close()
 
     def __reduce__(self):
         return self._client.__reduce__()

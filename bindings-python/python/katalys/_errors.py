@@ -11,6 +11,7 @@ class Error(Exception):
     code = "internal"
     retryable = False
     attempts = 0
+    ticket = None
 
     def __init__(self, message="", **details):
         super().__init__(message)
@@ -31,7 +32,7 @@ class ConfigError(Error, ValueError):
 
 
 class ValidationError(Error, ValueError):
-    """The update cannot be right, and was not sent."""
+    """The update is invalid and was not sent."""
 
     __module__ = "katalys"
     code = "validation"
@@ -59,7 +60,8 @@ class TransportError(Error, ConnectionError):
 
 
 class TimeoutError(Error, builtins.TimeoutError):
-    """There was no answer within the time limit."""
+    """There was no answer within the time limit. With a `ticket`, the update is in the outbox and
+    will be sent: `retryable` is false then, and another call would report it twice."""
 
     __module__ = "katalys"
     code = "timeout"

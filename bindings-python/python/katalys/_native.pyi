@@ -20,6 +20,7 @@ __all__ = [
     "Validation",
     "__version__",
     "close_all",
+    "report",
 ]
 
 @final
@@ -54,3 +55,4 @@ class Submission:
     def cancel(self) -> None: ...
 
 def close_all(timeout: float) -> None: ...
+def report(error: BaseException, source: object) -> None: ...

@@ -1,4 +1,4 @@
-"""What an outbox gives and tells: the books, dead letters, events; and its end with the process.
+"""What an outbox returns and tells: counters, dead letters, events; and its end with the process.
 
 Imported with the first client that has an outbox.
 """
@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ._native import close_all
+from ._native import close_all, report
 
 logger = logging.getLogger("katalys.outbox")
 
@@ -43,8 +43,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An update that will not be sent unless somebody looks into it. Its `repr` shows nothing of
-    a customer's."""
+    """An update that will not be sent unless it is replayed. Its `repr` shows no customer data."""
 
     __module__ = "katalys"
     id: int
@@ -78,15 +77,29 @@ def tell(batch):
             _tell_one(batch.callback, Event(*parts))
     finally:
         batch.told()
+        if "gevent.monkey" in sys.modules:
+            from ._gevent import end_thread
+
+            end_thread()
 
 
 def _tell_one(callback, event):
+    """Whatever fails is reported, and the next event is told."""
     try:
         _log(event)
-        if callback is not None:
-            callback(event)
-    except BaseException:
-        logger.exception("on_event failed for update %d (%s)", event.id, event.kind)
+    except BaseException as error:
+        report(error, logger)
+    if callback is None:
+        return
+    try:
+        callback(event)
+    except BaseException as error:
+        try:
+            logger.exception(
+                "on_event failed for update %d (%s)", event.id, event.kind, extra=_extra(event)
+            )
+        except BaseException:
+            report(error, callback)
 
 
 def dead_letter(*parts, died_at):
@@ -95,8 +108,13 @@ def dead_letter(*parts, died_at):
 
 
 def arrange_end():
-    """Has every outbox closed at the end of multiprocessing's children, and those of Celery, which
-    uses the same registry: they end without `atexit`."""
+    """Has every outbox closed at the end of processes that end without `atexit`: the children of
+    multiprocessing, and Celery's workers, which do not run multiprocessing's finalizers either
+    when they are replaced (`--max-tasks-per-child`)."""
+    celery = sys.modules.get("celery.signals")
+    if celery is not None and celery not in _arranged:
+        _arranged.append(celery)
+        celery.worker_process_shutdown.connect(_end, weak=False)
     util = sys.modules.get("multiprocessing.util")
     if util is None or util in _arranged:
         return
@@ -113,15 +131,30 @@ def _log(event):
     level = _LEVELS[event.kind]
     if not logger.isEnabledFor(level):
         return
+    # The template is the same for all events of a kind with the same cause: tools group by it.
     status = event.status and f"status {event.status}"
-    attempts = event.attempts and f"attempt {event.attempts}"
-    details = ", ".join(filter(None, (event.code, status, attempts)))
+    details = list(filter(None, (event.code, status)))
+    values = [event.id, event.order]
+    if event.attempts:
+        details.append("attempt %d")
+        values.append(event.attempts)
     kind = event.kind.replace("_", " ")
-    said = f"{kind} ({details})" if details else kind
-    logger.log(level, "update %d of order %s: %s", event.id, event.order, said)
+    said = f"{kind} ({', '.join(details)})" if details else kind
+    logger.log(level, f"update %d of order %s: {said}", *values, extra=_extra(event))
 
 
-def _end():
+def _extra(event):
+    return {
+        "katalys_event": event.kind,
+        "katalys_update": event.id,
+        "katalys_order": event.order,
+        "katalys_attempts": event.attempts,
+        "katalys_status": event.status,
+        "katalys_code": event.code,
+    }
+
+
+def _end(**_):
     close_all(_LONGEST_END)
 
 

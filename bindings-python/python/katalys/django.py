@@ -1,5 +1,7 @@
 """The clients of a Django project, made from `settings.KATALYS`."""
 
+import asyncio
+
 from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
@@ -12,7 +14,7 @@ _shared = {}
 
 def client():
     """The client of this process, made on the first call from the options in
-    `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": BASE_DIR / "katalys.db"}`.
+    `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": "/var/lib/shop/katalys.db"}`.
     `on_event` may be a dotted path there."""
     return _shared.get("Client") or _make("Client")
 
@@ -20,6 +22,22 @@ def client():
 def async_client():
     """The same for asynchronous views."""
     return _shared.get("AsyncClient") or _make("AsyncClient")
+
+
+def with_shutdown(application):
+    """The ASGI application, with the outbox of its process closed at the end of the server's
+    lifespan. Servers such as uvicorn end by a signal, after which no exit function runs."""
+
+    async def asgi(scope, receive, send):
+        if scope["type"] != "lifespan":
+            await application(scope, receive, send)
+            return
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await asyncio.to_thread(katalys.shutdown)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return asgi
 
 
 def _make(kind):

@@ -1,11 +1,19 @@
 """The clients of a Django project, made from `settings.KATALYS`."""
 
+from typing import TypeVar
+
 from . import AsyncClient, Client
+
+_Application = TypeVar("_Application")
 
 def client() -> Client:
     """The client of this process, made on the first call from the options in
-    `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": BASE_DIR / "katalys.db"}`.
+    `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": "/var/lib/shop/katalys.db"}`.
     `on_event` may be a dotted path there."""
 
 def async_client() -> AsyncClient:
     """The same for asynchronous views."""
+
+def with_shutdown(application: _Application) -> _Application:
+    """The ASGI application, with the outbox of its process closed at the end of the server's
+    lifespan. Servers such as uvicorn end by a signal, after which no exit function runs."""

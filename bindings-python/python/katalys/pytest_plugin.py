@@ -1,5 +1,5 @@
-"""The pytest plugin: the fixture `katalys_sandbox`. Whoever does not use it pays for no more
-than this module."""
+"""The pytest plugin: the fixture `katalys_sandbox`, and no way to production for as long as the
+tests run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ._contain import allow, contain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .testing import Sandbox
 
-__all__ = ["katalys_sandbox"]
+__all__ = ["katalys_sandbox", "pytest_configure", "pytest_load_initial_conftests"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """Before the project's own code is imported."""
+    contain()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """For those who name the plugin in a `conftest.py`."""
+    contain()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _katalys_outboxes_of_tests(request: pytest.FixtureRequest) -> None:
+    """What tests make in their own temporary folders is theirs."""
+    if request.config.pluginmanager.has_plugin("tmpdir"):
+        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        allow(factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +49,8 @@ def _katalys_sandbox_of_session() -> Iterator[Sandbox]:
 def katalys_sandbox(
     _katalys_sandbox_of_session: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Sandbox:
-    """A stand-in for Katalys' endpoint, empty at the beginning of each test, that clients made
-    without an `endpoint` report to."""
+    """A stand-in for Katalys' endpoint, empty at the beginning of each test. Every client reports
+    to it that has no endpoint on this machine, whenever it was made."""
     _katalys_sandbox_of_session.clear()
     monkeypatch.setenv("KATALYS_ENDPOINT", _katalys_sandbox_of_session.endpoint)
     return _katalys_sandbox_of_session

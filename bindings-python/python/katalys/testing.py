@@ -1,9 +1,10 @@
 """A sandbox for tests: `katalys sandbox` in a process of its own, and what it received.
 
-With pytest, take the fixture `katalys_sandbox`. Anywhere else::
+With pytest, use the fixture `katalys_sandbox`. Anywhere else::
 
-    from katalys.testing import Sandbox
+    from katalys.testing import Sandbox, contain
 
+    contain()  # before the shop's own modules are imported
     with Sandbox() as sandbox:
         client = katalys.Client("abcd.com", endpoint=sandbox.endpoint)
 """
@@ -21,10 +22,12 @@ import urllib.parse
 import urllib.request
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from ._contain import contain
+
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Order", "OrdersPage", "Sandbox", "SandboxError", "UpdatesPage"]
+__all__ = ["Order", "OrdersPage", "Sandbox", "SandboxError", "UpdatesPage", "contain"]
 
 _ARGUMENTS = ("sandbox", "--port", "0", "--json", "--until-stdin-closes")
 _LONGEST_START = 30.0
@@ -60,8 +63,8 @@ class UpdatesPage(TypedDict):
 
 
 class SandboxError(Exception):
-    """The sandbox could not be started (`status` is None), or refused a call with an HTTP
-    status: 404 for an order that is not there, 408 for one that was waited for in vain."""
+    """The sandbox could not be started or does not run any more (`status` is None), or refused a
+    call with an HTTP status: 404 for an order that does not exist, 408 when a wait times out."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -70,7 +73,7 @@ class SandboxError(Exception):
 
 class Sandbox:
     """A running `katalys sandbox`, which ends with `close()`, with the `with` block, or with this
-    process, however that ends.
+    process, however that ends. Making one calls `contain()`.
 
     `command` is the program; without it, `KATALYS_COMMAND`, what pip installed with
     `katalys-cli`, or what is on the PATH."""
@@ -81,6 +84,7 @@ class Sandbox:
     endpoint: str
 
     def __init__(self, *, command: str | os.PathLike[str] | None = None) -> None:
+        contain()
         program = command or os.environ.get("KATALYS_COMMAND") or _installed()
         try:
             # In a session of its own: Ctrl-C is the tests', and a debugger's.
@@ -201,6 +205,11 @@ class Sandbox:
         except urllib.error.HTTPError as error:
             with error:
                 raise SandboxError(_reason(error.read()), error.code) from None
+        except OSError as error:
+            if self._process.returncode is not None:
+                raise SandboxError("the sandbox was closed; make a new one") from None
+            reason = getattr(error, "reason", error)
+            raise SandboxError(f"the sandbox does not answer: {reason}") from error
         return json.loads(content) if content else None
 
 

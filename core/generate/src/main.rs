@@ -23,7 +23,7 @@ struct Output {
 
 const OUTPUTS: &[Output] = &[
     Output {
-        path: "bindings-python/python/katalys/_fields.pyi",
+        path: "bindings-python/python/katalys/_fields.py",
         text: python::fields,
     },
     Output {

@@ -27,10 +27,7 @@ pub(crate) fn fields() -> String {
         ORDER_FIELDS,
     );
     for group in GROUPS {
-        let annotation = format!(
-            "Sequence[{} | Mapping[str, FieldValue] | object]",
-            group.record
-        );
+        let annotation = format!("Iterable[{} | Record]", group.record);
         member(&mut out, group.list, &annotation, group.doc);
     }
     out +=
@@ -46,18 +43,27 @@ pub(crate) fn fields() -> String {
     out
 }
 
-const HEAD: &str = r"from collections.abc import Mapping, Sequence
+const HEAD: &str = r#"
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from os import PathLike
-from typing import Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+else:
+    DataclassInstance = object
 
 Text: TypeAlias = str | Enum | UUID | int
 Amount: TypeAlias = str | Decimal | int | float
-FieldValue: TypeAlias = str | int | float | Decimal | datetime | Enum | UUID | None
-";
+# A line item or discount; the last is a named tuple.
+Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
+"#;
 
 fn class(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
     let doc = wrap(doc, 88).join("\n    ");

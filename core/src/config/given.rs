@@ -7,6 +7,7 @@ use super::{
 use crate::delivery::{has_usable_port, is_loopback};
 use crate::error::{Error, ErrorCode};
 use crate::order::{Fields, Value};
+use crate::testing;
 use http::Uri;
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
@@ -253,7 +254,8 @@ impl Given<'_> {
             return wrong(&reason);
         }
         match std::path::absolute(path) {
-            Ok(path) => Ok(path),
+            Ok(path) if self.language == Language::Cli => Ok(path), // Named for one run of it.
+            Ok(path) => Ok(testing::outbox(path)),
             Err(_) => wrong("is not a path that can be used"),
         }
     }

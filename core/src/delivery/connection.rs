@@ -5,9 +5,11 @@
 //! is checked on every wake-up, so that a peer that trickles bytes gains nothing. Health is asked
 //! with one peek.
 
+use crate::thread;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
@@ -15,6 +17,7 @@ use ureq::{Error, Timeout};
 
 use super::answer::{Stage, Unreached};
 use super::resolver::Addresses;
+use crate::interrupt;
 
 /// Room for a usual update, and for any answer's head.
 pub(crate) const BUFFER_SIZE: usize = 16 * 1024;
@@ -58,7 +61,7 @@ fn first_to_connect(addresses: &[SocketAddr], until: Until) -> Result<TcpStream,
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {
         let share = until.left()? / untried.max(1);
-        match TcpStream::connect_timeout(address, share.max(SHORTEST)) {
+        match connect(*address, share.max(SHORTEST)) {
             Ok(stream) => return Ok(stream),
             Err(error) if is_out_of_time(&error) => last = Error::Timeout(Timeout::Connect),
             Err(error) => last = Error::Io(error),
@@ -66,6 +69,41 @@ fn first_to_connect(addresses: &[SocketAddr], until: Until) -> Result<TcpStream,
         untried -= 1;
     }
     Err(last)
+}
+
+/// Connects. The system does not release a thread that connects, so a watched caller connects on
+/// another one; on this machine, where an answer comes at once or never, by one short try after
+/// another.
+fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
+    if !interrupt::is_watched() {
+        return TcpStream::connect_timeout(&address, limit);
+    }
+    if address.ip().is_loopback() {
+        let end = Instant::now() + limit;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let result =
+                TcpStream::connect_timeout(&address, interrupt::slice_of(left).max(SHORTEST));
+            match result {
+                Err(error)
+                    if is_out_of_time(&error) && !left.is_zero() && !interrupt::is_over() => {}
+                result => return result,
+            }
+        }
+    }
+    let (connected, result) = mpsc::channel();
+    let connect = move || drop(connected.send(TcpStream::connect_timeout(&address, limit)));
+    thread::spawn("katalys-connect", connect)?;
+    loop {
+        match result.recv_timeout(interrupt::SLICE) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Disconnected) => return Err(ErrorKind::ConnectionAborted.into()),
+            Err(RecvTimeoutError::Timeout) if interrupt::is_over() => {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 /// The shortest limit that is passed to the system: zero would mean "none".
@@ -84,6 +122,14 @@ impl Until {
             end: Instant::now() + (*timeout.after).min(UNLIMITED),
             reason: timeout.reason,
         }
+    }
+
+    /// A caller who gives up is out of time.
+    fn goes_on(self) -> Result<(), Error> {
+        if interrupt::is_over() {
+            return Err(Error::Timeout(self.reason));
+        }
+        Ok(())
     }
 
     /// The time that is left, which is never zero.
@@ -108,14 +154,15 @@ impl Patience {
     /// come, whose time will not be the same to the microsecond.
     fn before_waiting(&mut self, left: Duration) -> Option<Duration> {
         match self.0 {
-            Some(set) if set <= left => None,
-            _ => self.change_to(left / 4 * 3),
+            Some(set) if set <= interrupt::slice_of(left) => None,
+            _ => self.change_to(interrupt::slice_of(left / 4 * 3)),
         }
     }
 
     /// What to set after waking up early: exactly the rest.
     fn after_waking(&mut self, left: Duration) -> Option<Duration> {
-        self.change_to(left)
+        let limit = interrupt::slice_of(left);
+        (self.0 != Some(limit)).then(|| self.change_to(limit))?
     }
 
     fn change_to(&mut self, limit: Duration) -> Option<Duration> {
@@ -177,6 +224,7 @@ impl Socket {
                     limit = None;
                 }
                 Err(error) if is_only_a_wake_up(&error) => {
+                    until.goes_on()?;
                     limit = self.writing.after_waking(until.left()?);
                 }
                 Err(error) => return Err(Error::Io(error)),
@@ -194,6 +242,7 @@ impl Socket {
             match (&self.stream).read(self.buffers.input_append_buf()) {
                 Ok(count) => return Ok(count),
                 Err(error) if is_only_a_wake_up(&error) => {
+                    until.goes_on()?;
                     limit = self.reading.after_waking(until.left()?);
                 }
                 Err(error) => return Err(Error::Io(error)),

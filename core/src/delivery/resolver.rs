@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::interrupt;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -165,16 +166,28 @@ impl Shared {
     }
 
     fn wait_for_round_after<'a>(
-        &self,
+        &'a self,
         round: u64,
         known: MutexGuard<'a, Known>,
         until: Instant,
     ) -> MutexGuard<'a, Known> {
-        let limit = until.saturating_duration_since(Instant::now());
-        self.finished
-            .wait_timeout_while(known, limit, |known| known.rounds == round)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        let mut known = known;
+        loop {
+            let limit = interrupt::slice_of(until.saturating_duration_since(Instant::now()));
+            let waited = self
+                .finished
+                .wait_timeout_while(known, limit, |known| known.rounds == round);
+            known = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if known.rounds != round || Instant::now() >= until {
+                return known;
+            }
+            drop(known);
+            let is_over = interrupt::is_over();
+            known = self.lock();
+            if is_over {
+                return known;
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Proxy, Timeout};
 
 use super::answer::{Class, Failure, Peer, Stage};
+use super::contained::StandIn;
 use super::idle::IdleConnections;
 use super::message::{
     self, AnswerHead, BodyEnd, Extent, LengthDigits, RequestHead, measure_body, read_head,
@@ -22,6 +23,8 @@ use super::opener::{Connection, Opener};
 use super::proxy;
 use super::tls::REST_OF_RECORD;
 use super::trust::Trust;
+use crate::interrupt;
+use crate::testing;
 
 /// How updates reach the endpoint.
 pub(crate) struct Route {
@@ -77,6 +80,8 @@ pub(crate) struct Transport {
     head: RequestHead,
     idle: IdleConnections,
     opener: OnceLock<Opener>,
+    /// For endpoints on other hosts.
+    stand_in: Option<StandIn>,
 }
 
 impl Transport {
@@ -113,6 +118,7 @@ impl Transport {
             head: RequestHead::new(&route.endpoint, &route.user_agent),
             idle: IdleConnections::new(route.idle_connections),
             opener: OnceLock::new(),
+            stand_in: StandIn::of(&route.endpoint),
         })
     }
 
@@ -123,17 +129,35 @@ impl Transport {
     }
 
     fn try_post(&self, body: &[u8], deadline: Instant) -> Result<Outcome, Failure> {
+        if testing::is_on()
+            && let Some(route) = self.contained()?
+        {
+            return route.try_post(body, deadline);
+        }
         let opener = self.opener();
         let mut connection = match self.idle.take() {
             Some(connection) => connection,
+            None if self.stand_in.is_some() && testing::look() => {
+                return self.try_post(body, deadline);
+            }
             None => open_quiet(opener, deadline)?,
         };
         let mut digits = LengthDigits::default();
         let request = self.head.request(body, &mut digits);
-        let (sent, head) = send(&mut connection, &request, deadline)
+        let exchanged = send(&mut connection, &request, deadline)
             .map_err(Trouble::Connection)
             .and_then(|sent| Ok((sent, receive_head(&mut connection, deadline)?)))
-            .map_err(|trouble| trouble.into_failure(opener))?;
+            .map_err(|trouble| trouble.into_failure(opener));
+        let (sent, head) = match exchanged {
+            Err(failure) if interrupt::was_over() => {
+                // The request was made: the order's next update leaves once it is answered.
+                interrupt::leave(Box::new(move || {
+                    drop(receive_head(&mut connection, deadline));
+                }));
+                return Err(failure);
+            }
+            exchanged => exchanged?,
+        };
         if sent == Sent::InPart {
             return judge_early(&head, opener);
         }
@@ -145,6 +169,9 @@ impl Transport {
 
     /// The status and the date of the answer to a request that carries nothing.
     pub(super) fn ask(&self, deadline: Instant) -> Result<(u16, Option<i64>), Failure> {
+        if let Some(route) = self.contained()? {
+            return route.ask(deadline);
+        }
         let opener = self.opener();
         let mut connection = open_quiet(opener, deadline)?;
         let question = message::question(&self.endpoint, &self.user_agent);
@@ -168,6 +195,24 @@ impl Transport {
 
     pub(super) fn trusted_file(&self) -> Option<&Path> {
         self.trust.file()
+    }
+
+    /// What takes this route's place in a contained test run.
+    fn contained(&self) -> Result<Option<Arc<Self>>, Failure> {
+        let stand_in = self.stand_in.as_ref();
+        stand_in.map_or(Ok(None), |stand_in| stand_in.route(self))
+    }
+
+    /// What another route to the same kind of endpoint is made from.
+    pub(super) fn settings(&self) -> Route {
+        Route {
+            endpoint: self.endpoint.clone(),
+            ca_file: None,
+            proxy: None,
+            connect_timeout: self.connect_timeout,
+            user_agent: self.user_agent.clone(),
+            idle_connections: self.idle.most(),
+        }
     }
 
     fn opener(&self) -> &Opener {

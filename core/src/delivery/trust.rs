@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, parse_pem};
@@ -15,7 +17,7 @@ use super::transport::RouteError;
 /// certificates, so most of the reading is left to the first connection.
 pub(crate) enum Trust {
     Mozilla,
-    Pem { file: PathBuf, pem: Vec<u8> },
+    Pem { file: PathBuf, pem: Arc<Vec<u8>> },
 }
 
 impl Trust {
@@ -61,8 +63,13 @@ fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
     let error = |reason: String| RouteError { setting, reason };
     let pem = fs::read(path)
         .map_err(|cause| error(format!("cannot be read: {} ({cause})", path.display())))?;
+    let file = path.to_owned();
+    if let Some(last) = LAST.load_full().filter(|last| **last == pem) {
+        return Ok(Trust::Pem { file, pem: last });
+    }
     if certificates(&pem).any(|certificate| is_usable(&certificate)) {
-        let file = path.to_owned();
+        let pem = Arc::new(pem);
+        LAST.store(Some(Arc::clone(&pem)));
         return Ok(Trust::Pem { file, pem });
     }
     Err(error(format!(
@@ -70,6 +77,10 @@ fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
         path.display()
     )))
 }
+
+/// The bundle that was read last, for the next client: a system's takes 200 KiB. No lock, since a
+/// fork could find it held.
+static LAST: ArcSwapOption<Vec<u8>> = ArcSwapOption::const_empty();
 
 fn certificates(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {
     parse_pem(pem).filter_map(|item| match item {

@@ -402,6 +402,10 @@ fn is_indispensable(path: &str) -> bool {
 /// A key of the caller's own, fit for a message: visible and of bounded length.
 pub(super) fn shown_key(key: &str) -> String {
     const LONGEST: usize = 60;
+    // In place of a key that is no text, a binding gives its type.
+    if let Some(class) = key.strip_prefix('\0').filter(|class| !class.is_empty()) {
+        return format!("(a key of type {})", shown_key(class));
+    }
     let mut shown: String = key
         .chars()
         .take(LONGEST)

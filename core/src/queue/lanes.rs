@@ -5,6 +5,7 @@
 //! picks up when their turn has come. Lock order: a lane map's lock is never held while another
 //! lock is taken or a thread is woken.
 
+use crate::interrupt;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +55,8 @@ impl<J> Lanes<J> {
         }
     }
 
-    /// Waits until every earlier caller has left the lane; `None` if the deadline came first.
+    /// Waits until every earlier caller has left the lane; `None` if the deadline came first, or the
+    /// caller gave up.
     /// `next` takes over a job that turns out to be the one behind.
     pub(crate) fn enter<'l>(
         &'l self,
@@ -147,7 +149,10 @@ impl Waiter {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return false;
             };
-            thread::park_timeout(left);
+            thread::park_timeout(interrupt::slice_of(left));
+            if interrupt::is_over() {
+                return false;
+            }
         }
         true
     }

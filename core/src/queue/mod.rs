@@ -3,4 +3,4 @@
 mod lanes;
 pub(crate) mod outbox;
 
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{Lanes, Pass};

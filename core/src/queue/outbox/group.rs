@@ -3,8 +3,10 @@
 
 use super::store::{Effect, Store, Work};
 use crate::error::Error;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::interrupt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 /// A store shared by the threads of one process.
 pub(crate) struct Group<S> {
@@ -66,9 +68,27 @@ impl<S: Store> Group<S> {
                 }
                 waits => *turn = waits,
             }
+            let is_taken = matches!(&*turn, Turn::Waits(work) if work.is_empty());
             drop(turn);
-            thread::park();
+            if !interrupt::is_watched() {
+                thread::park();
+                continue;
+            }
+            thread::park_timeout(interrupt::SLICE);
+            if interrupt::is_over() && (is_taken || self.withdraw(&caller)) {
+                return Err(Error::internal("the call was given up"));
+            }
         }
+    }
+
+    /// Takes back the work of a caller that gives up; false if it may be called to lead.
+    fn withdraw(&self, caller: &Arc<Caller>) -> bool {
+        let mut line = lock(&self.line);
+        let place = line
+            .waiting
+            .iter()
+            .position(|other| Arc::ptr_eq(other, caller));
+        place.map(|place| line.waiting.remove(place)).is_some()
     }
 
     /// Writes one's own work and that of those who wait, then leaves the lead to the next.
@@ -118,6 +138,21 @@ impl<S: Store> Group<S> {
     /// Asks the store something, between two transactions.
     pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut S) -> T) -> T {
         question(&mut lock(&self.store))
+    }
+
+    /// As `ask`, unless a watched caller gives up while others use the store.
+    pub(crate) fn ask_in_time<T>(&self, question: impl FnOnce(&mut S) -> T) -> Option<T> {
+        while interrupt::is_watched() {
+            match self.store.try_lock() {
+                Ok(mut store) => return Some(question(&mut store)),
+                Err(TryLockError::WouldBlock) if !interrupt::sleep(Duration::from_millis(1)) => {
+                    return None;
+                }
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Poisoned(_)) => break,
+            }
+        }
+        Some(self.ask(question))
     }
 }
 

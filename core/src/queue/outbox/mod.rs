@@ -24,6 +24,7 @@ use crate::client::{Receipt, Ticket};
 use crate::config::{Config, Language, OutboxSettings};
 use crate::delivery::{Attempts, Engine};
 use crate::error::{Error, ErrorCode};
+use crate::interrupt;
 use crate::order::Checked;
 use events::Events;
 use sender::{IDLE_POLL, Manner, POLL, Parts, Sender, draw_owner};
@@ -122,11 +123,11 @@ impl Outbox {
             if let Some(result) = self.settled_elsewhere(id) {
                 return result;
             }
-            let next_look = deadline.min(Instant::now() + POLL);
+            let next_look = deadline.min(Instant::now() + interrupt::slice_of(POLL));
             if let Some(result) = sender.result_within(id, next_look) {
                 return result;
             }
-            if Instant::now() >= deadline {
+            if Instant::now() >= deadline || interrupt::is_over() {
                 return Err(intake::out_of_time(id));
             }
         }
@@ -135,7 +136,7 @@ impl Outbox {
     /// What came of an update by another process's doing, or before anybody waited for it.
     fn settled_elsewhere(&self, id: UpdateId) -> Option<Result<u32, Error>> {
         let sender = self.sender().ok()?;
-        match sender.group.ask(|store| store.whereabouts(id)) {
+        match sender.group.ask_in_time(|store| store.whereabouts(id))? {
             Ok(Whereabouts::Pending) => None,
             Ok(Whereabouts::Gone) => Some(Ok(1)),
             Ok(Whereabouts::Dead) => Some(Err(self.refusal(id))),

@@ -23,6 +23,7 @@ use super::store::{
     count,
 };
 use crate::error::Error;
+use crate::interrupt;
 use books::Books;
 use fault::Fault;
 pub use inspect::{OutboxReport, inspect};
@@ -32,7 +33,7 @@ use reserve::Reserve;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use schema::HELD;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vfs::Place;
 pub(crate) use watch::FileWatch;
 
@@ -63,6 +64,7 @@ pub(crate) struct SqliteStore {
     connection: Connection,
     clock: Clock,
     limits: Limits,
+    patience: Duration,
     location: Location,
     /// Set once the file was not at its path.
     is_astray: bool,
@@ -79,6 +81,7 @@ impl SqliteStore {
             connection: opened.connection,
             clock: opened.clock,
             limits: setup.limits,
+            patience: setup.patience,
             is_astray: false,
         })
     }
@@ -95,13 +98,32 @@ impl SqliteStore {
         place
     }
 
+    /// Waits while another process writes; a watched caller may give up.
+    fn begin(&self) -> Result<Transaction<'_>, Fault> {
+        let begin = || Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
+        if !interrupt::is_watched() {
+            return Ok(begin()?);
+        }
+        let deadline = Instant::now() + self.patience;
+        self.connection.busy_timeout(interrupt::SLICE)?;
+        let result = loop {
+            match begin() {
+                Err(error)
+                    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                        && Instant::now() < deadline
+                        && !interrupt::is_over() => {}
+                done => break done,
+            }
+        };
+        self.connection.busy_timeout(self.patience)?;
+        Ok(result?)
+    }
+
     fn transact(&mut self, work: &[Work], has_room: bool) -> Result<Vec<Effect>, Fault> {
         if self.is_astray && self.checked_place() == Place::Moved {
             return Err(self.location.moved().into());
         }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = self.begin()?;
         let mut books = Books::read(&transaction)?;
         let now = self.clock.now();
         let mut effects = Vec::with_capacity(work.len());

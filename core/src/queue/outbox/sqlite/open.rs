@@ -5,6 +5,7 @@ use super::fault::{self, Fault};
 use super::schema;
 use super::vfs::{self, Standing};
 use crate::error::Error;
+use crate::interrupt;
 use crate::queue::outbox::clock::Clock;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -12,7 +13,6 @@ use std::fmt::Write;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Bytes. A commit writes a few pages of which it changes little, so small ones are faster; for a new
@@ -131,10 +131,8 @@ fn use_log(connection: &Connection, patience: Duration) -> Result<(), Fault> {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error)
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && Instant::now() < deadline =>
-            {
-                thread::sleep(Duration::from_millis(5));
-            }
+                    && Instant::now() < deadline
+                    && interrupt::sleep(Duration::from_millis(5)) => {}
             done => return Ok(done?),
         }
     }

@@ -37,6 +37,7 @@ impl OutboxReader {
         };
         let (connection, clock) = read().map_err(|fault: fault::Fault| fault.at(&file))?;
         Ok(Self(SqliteStore {
+            patience: PATIENCE,
             location: Location::new(path, vfs::standing_of(&connection)),
             connection,
             clock,

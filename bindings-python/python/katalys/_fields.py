@@ -1,15 +1,24 @@
 # Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
-from collections.abc import Mapping, Sequence
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from os import PathLike
-from typing import Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+else:
+    DataclassInstance = object
 
 Text: TypeAlias = str | Enum | UUID | int
 Amount: TypeAlias = str | Decimal | int | float
-FieldValue: TypeAlias = str | int | float | Decimal | datetime | Enum | UUID | None
+# A line item or discount; the last is a named tuple.
+Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
 # The documented statuses; the shop's own are sent as given.
 OrderStatus: TypeAlias = Literal["pending", "paid", "refunded", "cancelled"] | str
 ProblemCode: TypeAlias = Literal[
@@ -155,10 +164,10 @@ class OrderFields(TypedDict, total=False):
     shipping_country: str | Enum | None
     """The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.
     Example: `US`"""
-    discounts: Sequence[Discount | Mapping[str, FieldValue] | object]
+    discounts: Iterable[Discount | Record]
     """Every discount or coupon applied to the order; also as discount_1_code,
     discount_1_amount, discount_2_code, …"""
-    line_items: Sequence[LineItem | Mapping[str, FieldValue] | object]
+    line_items: Iterable[LineItem | Record]
     """The order's line items; also as line_item_1_title, line_item_1_sku, …"""
 
 class Options(TypedDict, total=False):

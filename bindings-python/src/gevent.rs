@@ -1,0 +1,56 @@
+//! Under gevent's monkey patching, a call that waits must let the other greenlets run: it goes to
+//! `katalys._gevent`, which waits on the hub.
+
+use crate::client::Client;
+use crate::known::imported;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+/// What the call gives if a greenlet made it; `None` otherwise.
+///
+/// # Errors
+/// As the call.
+pub fn divert<'py>(
+    client: &Bound<'py, Client>,
+    method: &str,
+    arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = client.py();
+    if !is_patched(py)? {
+        return Ok(None);
+    }
+    let module = py.import("katalys._gevent")?;
+    let desk = module.call_method0(intern!(py, "desk"))?;
+    if desk.is_none() {
+        return Ok(None); // A thread of the system's, or the hub itself, which cannot wait.
+    }
+    let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
+    let call = desk.getattr(intern!(py, "call"))?;
+    call.call1((client, method, arguments)).map(Some)
+}
+
+/// Whether threads are gevent's. Imports nothing.
+///
+/// # Errors
+/// Only what is no `Exception`.
+pub fn is_patched(py: Python<'_>) -> PyResult<bool> {
+    // Asked by every call: the name is made once.
+    let Some(monkey) = imported(py, intern!(py, "gevent.monkey")) else {
+        return Ok(false);
+    };
+    monkey
+        .call_method1(intern!(py, "is_module_patched"), ("threading",))?
+        .is_truthy()
+}
+
+/// A function of a module as it was before it was patched.
+///
+/// # Errors
+/// Whatever the import raises.
+pub fn original<'py>(py: Python<'py>, module: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    match imported(py, "gevent.monkey") {
+        Some(monkey) => monkey.call_method1("get_original", (module, name)),
+        None => py.import(module)?.getattr(name),
+    }
+}

@@ -1,0 +1,33 @@
+"""Second interpreters of a process, as uWSGI and mod_wsgi make them."""
+
+import sys
+
+import pytest
+from support import run_python
+
+SECOND = """
+    import katalys
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+    second = interpreters.create()
+    said = interpreters.run_string(second, '''if True:
+        try:
+            import katalys
+        except ImportError as error:
+            assert "single-interpreter = true" in str(error), error
+        else:
+            raise AssertionError("imported")
+    ''')
+    assert said is None, said
+    try:
+        katalys.Client("")
+    except katalys.Error as error:
+        print(error.code)
+"""
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="of CPython")
+def test_a_second_interpreter_is_told_so():
+    assert run_python(SECOND) == "config_invalid"
