@@ -32,6 +32,7 @@ if [ "$1" = test ]; then
   for extension in curl mbstring xml; do
     php -m 2>/dev/null | grep -qi "^$extension" || missing="$missing php-$extension"
   done
+  [ -f /usr/include/sqlite3.h ] || missing="$missing libsqlite3-dev"
 fi
 
 for tool in cargo python3 node npm; do
