@@ -3,6 +3,7 @@
 
 use crate::error::{Error, ErrorCode};
 use crate::order::{Fields, Value};
+use crate::testing;
 use http::Uri;
 use jiff::tz::TimeZone;
 use std::net::IpAddr;
@@ -456,6 +457,10 @@ impl Given<'_> {
         };
         let path = std::path::absolute(path)
             .map_err(|_| self.invalid("outbox", "is not a path that can be used"))?;
+        let path = match self.language {
+            Language::Cli => path, // Its files are named for one run of the command.
+            _ => testing::outbox(path),
+        };
         Ok(Some(OutboxSettings {
             path,
             is_full: self.choice("durability")? != Some("normal"),
@@ -542,7 +547,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|text| !text.is_empty())
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost")
         || bare

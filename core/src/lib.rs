@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod order;
+pub mod testing;
 
 mod client;
 mod delivery;

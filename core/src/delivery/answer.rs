@@ -71,6 +71,8 @@ pub(crate) enum FailureKind {
     Proxy,
     /// The time was up.
     Timeout,
+    /// A test run is not to reach the endpoint.
+    Contained,
 }
 
 /// What was being done, which decides what a failure is called.

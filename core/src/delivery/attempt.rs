@@ -92,7 +92,7 @@ impl Attempts {
         let code = code_of_failure(failure.kind);
         let error = || Error::new(code, failure.reason.clone()).after(self.count);
         match code {
-            ErrorCode::Certificate => Step::Failed(error()),
+            ErrorCode::Certificate | ErrorCode::ConfigInvalid => Step::Failed(error()),
             _ => self.again_or(None, rng, error),
         }
     }
@@ -146,6 +146,7 @@ pub(crate) fn code_of_failure(kind: FailureKind) -> ErrorCode {
         FailureKind::Protocol => ErrorCode::Protocol,
         FailureKind::Proxy => ErrorCode::Proxy,
         FailureKind::Timeout => ErrorCode::Timeout,
+        FailureKind::Contained => ErrorCode::ConfigInvalid,
     }
 }
 

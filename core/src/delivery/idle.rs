@@ -28,6 +28,10 @@ impl IdleConnections {
         }
     }
 
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// A connection that is still good. Those that are not are closed on the way.
     pub(crate) fn take(&self) -> Option<Connection> {
         loop {

@@ -4,6 +4,7 @@
 mod answer;
 mod attempt;
 mod connection;
+mod contained;
 mod idle;
 mod message;
 mod opener;

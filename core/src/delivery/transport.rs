@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Uri};
@@ -14,6 +14,7 @@ use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Proxy, Timeout};
 
 use super::answer::{Class, Failure, Peer, Stage};
+use super::contained::StandIn;
 use super::idle::IdleConnections;
 use super::message::{
     self, AnswerHead, BodyEnd, Extent, LengthDigits, RequestHead, measure_body, read_head,
@@ -21,6 +22,7 @@ use super::message::{
 use super::opener::{Connection, Opener};
 use super::proxy;
 use super::trust::Trust;
+use crate::testing;
 
 /// How updates reach the endpoint.
 pub(crate) struct Route {
@@ -76,6 +78,8 @@ pub(crate) struct Transport {
     head: RequestHead,
     idle: IdleConnections,
     opener: OnceLock<Opener>,
+    /// For endpoints on other hosts.
+    stand_in: Option<StandIn>,
 }
 
 impl Transport {
@@ -100,6 +104,7 @@ impl Transport {
             head: RequestHead::new(&route.endpoint, &route.user_agent),
             idle: IdleConnections::new(route.idle_connections),
             opener: OnceLock::new(),
+            stand_in: StandIn::of(&route.endpoint),
         })
     }
 
@@ -110,9 +115,17 @@ impl Transport {
     }
 
     fn try_post(&self, body: &[u8], deadline: Instant) -> Result<Outcome, Failure> {
+        if testing::is_on()
+            && let Some(route) = self.contained()?
+        {
+            return route.try_post(body, deadline);
+        }
         let opener = self.opener();
         let mut connection = match self.idle.take() {
             Some(connection) => connection,
+            None if self.stand_in.is_some() && testing::look() => {
+                return self.try_post(body, deadline);
+            }
             None => opener.open(deadline)?,
         };
         let mut digits = LengthDigits::default();
@@ -129,6 +142,9 @@ impl Transport {
 
     /// The status and the date of the answer to a request that carries nothing.
     pub(super) fn ask(&self, deadline: Instant) -> Result<(u16, Option<i64>), Failure> {
+        if let Some(route) = self.contained()? {
+            return route.ask(deadline);
+        }
         let opener = self.opener();
         let mut connection = opener.open(deadline)?;
         let question = message::question(&self.endpoint, &self.user_agent);
@@ -152,6 +168,24 @@ impl Transport {
 
     pub(super) fn trusted_file(&self) -> Option<&Path> {
         self.trust.file()
+    }
+
+    /// What takes this route's place in a contained test run.
+    fn contained(&self) -> Result<Option<Arc<Self>>, Failure> {
+        let stand_in = self.stand_in.as_ref();
+        stand_in.map_or(Ok(None), |stand_in| stand_in.route(self))
+    }
+
+    /// What another route to the same kind of endpoint is made from.
+    pub(super) fn settings(&self) -> Route {
+        Route {
+            endpoint: self.endpoint.clone(),
+            ca_file: None,
+            proxy: None,
+            connect_timeout: self.connect_timeout,
+            user_agent: self.user_agent.clone(),
+            idle_connections: self.idle.most(),
+        }
     }
 
     fn opener(&self) -> &Opener {
