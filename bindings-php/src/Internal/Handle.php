@@ -25,6 +25,9 @@ final class Handle
 
     private const HAS_REFERENCES = '&';
 
+    /** Whether a client with an outbox was made before the tests were contained; see Testing\Sandbox. */
+    public static bool $hasUncontainedOutbox = false;
+
     private \FFI $library;
     private CData $client;
 
@@ -41,6 +44,9 @@ final class Handle
         }
         $this->library = $library;
         $this->client = $client;
+        if ((($options['outbox'] ?? \getenv('KATALYS_OUTBOX')) ?: '') !== '') {
+            self::$hasUncontainedOutbox = self::$hasUncontainedOutbox || !\getenv('KATALYS_TEST_DIR');
+        }
     }
 
     public function __destruct()
