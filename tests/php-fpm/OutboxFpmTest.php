@@ -48,6 +48,18 @@ final class OutboxFpmTest extends TestCase
         $this->assertDelivered($endpoint, $tickets);
     }
 
+    /** Without the setting, php-fpm kills its workers at once, and the update is sent a second time. */
+    public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
+    {
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
+        $endpoint = Receiver::get()->endpoint('slow=1500', '204');
+        self::assertSame(1, $this->shop->request($this->query($endpoint, 1))['ticket'] ?? null);
+        self::assertCount(1, $endpoint->records(1), 'the request is in flight');
+        $this->shop->reload();
+        $this->assertDelivered($endpoint, [1 => 1]);
+        self::assertCount(1, $endpoint->records());
+    }
+
     public function testWorkersThatAreKilledLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 0);
