@@ -29,7 +29,7 @@ for pair in $wanted; do
 done
 if ! python3 -c 'import ensurepip' 2>/dev/null; then missing="$missing python3-venv"; fi
 if [ "$1" = test ]; then
-  for extension in curl mbstring xml; do
+  for extension in curl mbstring sqlite3 xml; do
     php -m 2>/dev/null | grep -qi "^$extension" || missing="$missing php-$extension"
   done
   [ -f /usr/include/sqlite3.h ] || missing="$missing libsqlite3-dev"

@@ -559,6 +559,19 @@ def run_beside(receiver, program):
     assert len(receiver.get(f"/_recorded/{run}?wait=20")) == 20
 
 
+def run_copies(receiver):
+    """Two copies of the library in one process lose and repeat nothing."""
+    run = uuid.uuid4().hex
+    url = f"{receiver.address('url')}/run/{run}/204"
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("1.so", "2.so"):
+            shutil.copy(DIST / "c/lib/libkatalys.so.0", Path(folder, name))
+        command = [BUILD / "copies", "all", url, folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert len(receiver.get(f"/_recorded/{run}?wait=2000")) == 2000
+
+
 def the_library_runs_on_old_systems_and_stays_loaded():
     library = DIST / "c/lib/libkatalys.so.0"
     versions = re.findall(
@@ -584,6 +597,7 @@ def main():
         run_scenarios(tally, receiver, version)
         run_guarantees(tally, receiver)
         run_outbox(tally, receiver)
+        tally.run("two copies share an outbox", run_copies, receiver)
         for program in BESIDE:
             tally.run(f"{program}: libraries share a program", run_beside, receiver, program)
         for program in ("example", "example-cxx"):
