@@ -12,26 +12,25 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Something happened to an update of the outbox. It and its texts live until the observer
-/// returns. Later versions may add to its end.
+/// Something happened to an update of the outbox, or to the outbox itself. It and its texts live
+/// until the observer returns. Later versions may add to its end.
 #[repr(C)]
 pub struct katalys_event {
     /// What happened: "accepted" (it is in the outbox), "delivered" (the endpoint has it),
     /// "retried" (an attempt failed, another one follows), "dead_lettered" (it will not be sent
-    /// unless somebody looks into it) or "discarded" (a dead letter was removed for good). A
-    /// later version may have others.
+    /// unless it is replayed), "discarded" (a dead letter was removed for good) or "failed" (the
+    /// outbox cannot be read or written, so nothing is delivered). A later version may have others.
     pub kind: *const c_char,
-    /// The update's number, as on its ticket.
+    /// The update's number, as on its ticket; 0 for "failed".
     pub id: i64,
     /// Sixteen hexadecimal digits, the same for all updates of one order; with the setting
-    /// "event_order_ids" as "plain", the order's id.
+    /// "event_order_ids" as "plain", the order's id. Empty for "failed".
     pub order: *const c_char,
     /// How many requests were made so far; 0 where none was.
     pub attempts: u32,
     /// The HTTP status that led to it, or 0.
     pub status: u16,
-    /// Why: the name of the error that is retried, or the dead letter's code; empty if nothing
-    /// went wrong.
+    /// Why: the name of the error, or the dead letter's code; empty if nothing went wrong.
     pub code: *const c_char,
     /// A line for a log, in English.
     pub message: *const c_char,
