@@ -14,8 +14,7 @@
  * - NULL for a handle is a mistake that is answered with KATALYS_MISUSE, never a crash.
  * - Nothing is thrown or unwound into the caller.
  * - A signal handler must not call any of the functions: they allocate and take locks. Set a
- *   flag there, and call from the main program. A signal does not end a call early. The
- *   library's own threads run with the signal mask of the thread that started them.
+ *   flag there, and call from the main program. A signal does not end a call early.
  * - After fork(), the child may use every client it has; it opens its own connections and its
  *   own outbox. A child of a process with several threads may call the library like malloc(),
  *   and no handle that another thread was changing at the moment of the fork. vfork() allows
@@ -356,24 +355,24 @@ typedef struct {
 } katalys_stats;
 
 /**
- * Something happened to an update of the outbox. It and its texts live until the observer
- * returns. Later versions may add to its end.
+ * Something happened to an update of the outbox, or to the outbox itself. It and its texts live
+ * until the observer returns. Later versions may add to its end.
  */
 typedef struct {
   /**
    * What happened: "accepted" (it is in the outbox), "delivered" (the endpoint has it),
    * "retried" (an attempt failed, another one follows), "dead_lettered" (it will not be sent
-   * unless somebody looks into it) or "discarded" (a dead letter was removed for good). A
-   * later version may have others.
+   * unless it is replayed), "discarded" (a dead letter was removed for good) or "failed" (the
+   * outbox cannot be read or written, so nothing is delivered). A later version may have others.
    */
   const char *kind;
   /**
-   * The update's number, as on its ticket.
+   * The update's number, as on its ticket; 0 for "failed".
    */
   int64_t id;
   /**
    * Sixteen hexadecimal digits, the same for all updates of one order; with the setting
-   * "event_order_ids" as "plain", the order's id.
+   * "event_order_ids" as "plain", the order's id. Empty for "failed".
    */
   const char *order;
   /**
@@ -385,8 +384,7 @@ typedef struct {
    */
   uint16_t status;
   /**
-   * Why: the name of the error that is retried, or the dead letter's code; empty if nothing
-   * went wrong.
+   * Why: the name of the error, or the dead letter's code; empty if nothing went wrong.
    */
   const char *code;
   /**

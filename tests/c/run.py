@@ -493,6 +493,28 @@ def run_outbox_guarantee(receiver, program, name, run, file):
         compare("statuses", statuses, OUTBOX_STATUSES[name])
 
 
+def run_command_of_example(receiver, name, said):
+    """The command line in the example's own comment, with nothing but PKG_CONFIG_PATH set."""
+    text = (DIST / f"c/examples/{name}.c").read_text()
+    command = re.search(r"^ \*   (cc (?:.*\\\n)*.*)$", text, re.M)[1].replace("\n * ", "\n")
+    run = uuid.uuid4().hex
+    environment = {
+        **os.environ,
+        "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204",
+        "PKG_CONFIG_PATH": str(DIST / "c/lib/pkgconfig"),
+    }
+    environment.pop("LD_LIBRARY_PATH", None)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(DIST / f"c/examples/{name}.c", folder)
+        command = command.replace("/var/lib/shop", folder)
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True
+        )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert said in done.stdout, done.stdout
+    assert len(receiver.get(f"/_recorded/{run}")) == 1
+
+
 def run_example(receiver, program):
     run = uuid.uuid4().hex
     environment = {**os.environ, "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204"}
@@ -602,6 +624,12 @@ def main():
             tally.run(f"{program}: libraries share a program", run_beside, receiver, program)
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
+        for name, said in (
+            ("update_order", "received after 1 attempt(s)"),
+            ("enqueue_update", "update 1 was delivered, attempt 1"),
+        ):
+            label = f"the command line of {name}.c works"
+            tally.run(label, run_command_of_example, receiver, name, said)
         for program in ("outbox-example", "outbox-example-cxx"):
             tally.run(
                 f"{program} delivers an update", run_outbox_example, receiver, [BUILD / program]
