@@ -8,7 +8,7 @@ build="cc:gcc make:make"
 demo="$build php:php-cli pkg-config:pkg-config curl:curl"
 test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit phpcs:php-codesniffer strace:strace
   valgrind:valgrind g++:g++ wrk:wrk openssl:openssl file:file xargs:findutils faketime:faketime
-  chromium:chromium"
+  chromium:chromium cmake:cmake"
 
 case "$1" in
   build) wanted=$build ;;

@@ -493,6 +493,20 @@ def run_outbox_guarantee(receiver, program, name, run, file):
         compare("statuses", statuses, OUTBOX_STATUSES[name])
 
 
+def run_cmake_project(receiver):
+    with tempfile.TemporaryDirectory() as folder:
+        example = DIST / "c/examples/update_order.c"
+        configure = [
+            *("cmake", "-S", ROOT / "tests/c/cmake", "-B", folder),
+            *(f"-DCMAKE_PREFIX_PATH={DIST / 'c'}", f"-DEXAMPLE={example}"),
+        ]
+        for command in (configure, ["cmake", "--build", folder]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for program in ("shared", "static"):
+            run_example(receiver, [Path(folder, program)])
+
+
 def run_command_of_example(receiver, name, said):
     """The command line in the example's own comment, with nothing but PKG_CONFIG_PATH set."""
     text = (DIST / f"c/examples/{name}.c").read_text()
@@ -624,6 +638,7 @@ def main():
             tally.run(f"{program}: libraries share a program", run_beside, receiver, program)
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
+        tally.run("a CMake project finds the package", run_cmake_project, receiver)
         for name, said in (
             ("update_order", "received after 1 attempt(s)"),
             ("enqueue_update", "update 1 was delivered, attempt 1"),
