@@ -892,8 +892,8 @@ katalys_code katalys_client_observe(const katalys_client *client,
                                     katalys_result **result);
 
 /**
- * Calls `callback` with log records of the level `most` (a katalys_log_level) and of graver ones, for
- * all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
+ * Calls `callback` with log records of the level `most` (a katalys_log_level) and of more severe ones,
+ * for all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
  *
  * With an outbox, set one: errors of the delivery in the background have no other way to a log.
  * They also show in the results of katalys_enqueue_update() and katalys_client_stats().

@@ -50,8 +50,33 @@ static IS_KEEPING: AtomicBool = AtomicBool::new(false);
 /// Errors for PHP's log. Those that are told as events are apart, for callers that hear of events.
 #[derive(Default)]
 struct KeptErrors {
-    events: Kept<String, MOST_ERRORS>,
-    others: Kept<String, MOST_ERRORS>,
+    events: Errors,
+    others: Errors,
+}
+
+#[derive(Default)]
+struct Errors {
+    kept: Kept<String, MOST_ERRORS>,
+    /// Looked at first: PHP asks after each call, and nearly always there is nothing.
+    has_any: AtomicBool,
+}
+
+impl Errors {
+    fn add(&self, message: String) {
+        self.kept.add_new(message);
+        self.has_any.store(true, Ordering::Release);
+    }
+
+    fn take_into(&self, messages: &mut Vec<String>) {
+        if !self.has_any.load(Ordering::Relaxed) || !self.has_any.swap(false, Ordering::Acquire) {
+            return;
+        }
+        let Taken { items, lost } = self.kept.take();
+        if lost > 0 {
+            messages.push(format!("{lost} earlier errors were not logged"));
+        }
+        messages.extend(items);
+    }
 }
 
 /// Enough to see what is wrong; a record that repeats the one before is not kept.
@@ -62,8 +87,8 @@ const OURS: &str = "katalys";
 /// The records that are told as events as well.
 const EVENTS: &str = "katalys::outbox";
 
-/// Calls `callback` with log records of the level `most` (a katalys_log_level) and of graver ones, for
-/// all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
+/// Calls `callback` with log records of the level `most` (a katalys_log_level) and of more severe ones,
+/// for all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
 ///
 /// With an outbox, set one: errors of the delivery in the background have no other way to a log.
 /// They also show in the results of katalys_enqueue_update() and katalys_client_stats().
@@ -104,13 +129,9 @@ pub(crate) fn keep() {
 /// The errors since the last time, with or without those that are told as events.
 pub(crate) fn take(with_events: bool) -> Vec<String> {
     let mut messages = Vec::new();
-    let events = with_events.then_some(&KEPT.events);
-    for kept in [Some(&KEPT.others), events].into_iter().flatten() {
-        let Taken { items, lost } = kept.take();
-        if lost > 0 {
-            messages.push(format!("{lost} earlier errors were not logged"));
-        }
-        messages.extend(items);
+    KEPT.others.take_into(&mut messages);
+    if with_events {
+        KEPT.events.take_into(&mut messages);
     }
     messages
 }
@@ -149,7 +170,7 @@ impl Log for Sink {
         if record.level() == Level::Error && IS_KEEPING.load(Ordering::Relaxed) {
             let is_event = record.target() == EVENTS;
             let kept = if is_event { &KEPT.events } else { &KEPT.others };
-            kept.add_new(record.args().to_string());
+            kept.add(record.args().to_string());
         }
     }
 

@@ -428,6 +428,22 @@ final class OutboxTest extends TestCase
         self::assertSame([], $errors);
     }
 
+    public function testAFileThatWasDamagedIsRefusedAndLeftAsItIs(): void
+    {
+        $make = "\$client = new Katalys\\Client('abcd.com', outbox: '$this->file', deliver: false);";
+        Program::output("$make \$client->enqueueUpdate('1', []); \$client->close(5);");
+        $damaged = substr((string) file_get_contents($this->file), 0, 4096) . str_repeat("\xa5", 65536);
+        file_put_contents($this->file, $damaged);
+        try {
+            $this->client(['204']);
+            self::fail('no exception');
+        } catch (OutboxException $exception) {
+            self::assertSame('outbox_corrupt', $exception->errorCode);
+            self::assertFalse($exception->retryable);
+        }
+        self::assertSame($damaged, file_get_contents($this->file));
+    }
+
     public function testADeadLetterIsLoggedOnceWithOrWithoutALogger(): void
     {
         $die = function (?LoggerInterface $logger): void {

@@ -85,7 +85,9 @@ pub(crate) fn is_local(endpoint: &Uri) -> bool {
 }
 
 fn current() -> Option<Arc<Containment>> {
-    ASKED.load_full().or_else(|| from_environment().map(Arc::new))
+    ASKED
+        .load_full()
+        .or_else(|| from_environment().map(Arc::new))
 }
 
 fn from_environment() -> Option<Containment> {

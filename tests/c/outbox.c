@@ -412,6 +412,32 @@ static void a_damaged_outbox_is_logged_and_refuses(void) {
     katalys_client_free(&client);
 }
 
+/* A disk lost all but the first page while nobody used the file. */
+static void a_damaged_file_is_refused(void) {
+    static const char noise[4096] = {1, 2, 3};
+    katalys_fields *fields = options();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    FILE *file = NULL;
+    long size;
+    katalys_fields_set_bool(fields, TEXT("deliver"), false);
+    HOLDS(katalys_client_new(fields, &client, NULL) == KATALYS_OK);
+    enqueue(client, "1", "paid");
+    katalys_client_free(&client);
+    file = fopen(argument, "r+b");
+    HOLDS(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    for (size = ftell(file); size > 4096; size -= 4096) {
+        HOLDS(fseek(file, size - 4096, SEEK_SET) == 0);
+        HOLDS(fwrite(noise, sizeof noise, 1, file) == 1);
+    }
+    HOLDS(fclose(file) == 0);
+    HOLDS(katalys_client_new(fields, &client, &result) == KATALYS_OUTBOX_CORRUPT);
+    HOLDS(client == NULL && !katalys_result_is_retryable(result));
+    HOLDS(strstr(katalys_result_message(result), argument) != NULL);
+    katalys_result_free(&result);
+    katalys_fields_free(&fields);
+}
+
 /* The endpoint refuses the update. */
 static void a_dead_letter_is_logged(void) {
     static heard all;
@@ -441,6 +467,7 @@ static const guarantee guarantees[] = {
     {"a_call_that_timed_out_has_a_ticket_and_is_not_repeated",
      a_call_that_timed_out_has_a_ticket_and_is_not_repeated},
     {"a_damaged_outbox_is_logged_and_refuses", a_damaged_outbox_is_logged_and_refuses},
+    {"a_damaged_file_is_refused", a_damaged_file_is_refused},
     {"a_dead_letter_is_logged", a_dead_letter_is_logged},
 };
 
