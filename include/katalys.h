@@ -26,19 +26,21 @@
  *   tracking id. Required. Or KATALYS_SITE_ID.
  * - endpoint: The whole URL that updates are sent to. Default:
  *   https://db.revoffers.com/v2/_tr_offline. Or KATALYS_ENDPOINT.
- * - timeout: The longest a waiting call may take, with all its retries, in seconds. Default:
- *   10. Or KATALYS_TIMEOUT.
- * - connect_timeout: The longest that making one connection may take, in seconds. Default: 3.
+ * - timeout: The longest a waiting call may take, with all its retries, in seconds, up to 900.
+ *   Default: 10. Or KATALYS_TIMEOUT.
+ * - connect_timeout: The longest that making one connection may take, in seconds, up to 900.
+ *   Default: 3.
  * - ca_file: A PEM file with the only certificate authorities to trust, in place of Mozilla's;
  *   `SSL_CERT_FILE` does the same.
  * - proxy: The URL of an HTTP proxy (`http://user:password@host:port`); empty for none.
- *   Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+ *   Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to
+ *   this machine itself.
  * - timezone: The IANA time zone in which times without an offset are read, such as
  *   `America/New_York`; without it they are errors.
  * - invalid: What becomes of an invalid optional field: `raise` refuses the update, `drop`
  *   leaves the field out and warns. Default: raise.
- * - allow_http: Allows an endpoint without TLS on another host than this one. Customer data
- *   then crosses the network unprotected. Default: false.
+ * - allow_http: Allows an endpoint without TLS on another host than this one, or behind a
+ *   proxy. Customer data then crosses the network unprotected. Default: false.
  * - workers: The most threads that send in the background, started as they are needed.
  *   Default: 32.
  * - outbox: The file that keeps updates until the endpoint has them, made if it is not there.

@@ -17,18 +17,20 @@ trait ClientOptions
      * or a tracking id. Required.
      * @param string|null $endpoint The whole URL that updates are sent to.
      * @param int|float|null $timeout The longest a waiting call may take, with all its retries, in
-     * seconds.
-     * @param int|float|null $connectTimeout The longest that making one connection may take, in seconds.
+     * seconds, up to 900.
+     * @param int|float|null $connectTimeout The longest that making one connection may take, in seconds,
+     * up to 900.
      * @param string|null $caFile A PEM file with the only certificate authorities to trust, in place of
      * Mozilla's; `SSL_CERT_FILE` does the same.
      * @param string|null $proxy The URL of an HTTP proxy (`http://user:password@host:port`); empty for
-     * none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+     * none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this
+     * machine itself.
      * @param string|null $timezone The IANA time zone in which times without an offset are read, such as
      * `America/New_York`; without it they are errors.
      * @param 'raise'|'drop'|null $invalid What becomes of an invalid optional field: `raise` refuses the
      * update, `drop` leaves the field out and warns.
-     * @param bool|null $allowHttp Allows an endpoint without TLS on another host than this one. Customer
-     * data then crosses the network unprotected.
+     * @param bool|null $allowHttp Allows an endpoint without TLS on another host than this one, or behind
+     * a proxy. Customer data then crosses the network unprotected.
      * @param int|null $workers The most threads that send in the background, started as they are needed.
      * @param string|null $outbox The file that keeps updates until the endpoint has them, made if it is
      * not there. On a local disk; processes may share it.

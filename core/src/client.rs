@@ -1,9 +1,8 @@
 //! The client: the one door that every language's own door leads to.
 
-use crate::config::{Config, Language};
+use crate::config::{Config, Language, WorkingFolder};
 use crate::delivery::{
-    Answer, Attempts, Engine, Jitter, Job, Pool, Route, RouteChoice, RouteError, Step, Transport,
-    code_of_failure,
+    Answer, Attempts, Engine, Jitter, Job, Pool, RouteChoice, Step, code_of_failure,
 };
 use crate::error::Error;
 use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
@@ -138,9 +137,24 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// `ConfigError` that names the setting and says how to mend it.
+    /// `ConfigError` that names every setting which cannot be used, and says how to fix it.
     pub fn with_options(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
-        let config = Config::read(language, options)?;
+        Self::with_options_in(WorkingFolder::Callers, language, options)
+    }
+
+    /// As [`with_options`](Self::with_options), for a binding that knows what its process is. PHP's
+    /// gives [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a command line (`cli`,
+    /// `phpdbg`, `embed`): a relative path of an outbox would then lie among what is served, and is
+    /// refused.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_options_in(
+        folder: WorkingFolder,
+        language: Language,
+        options: &Fields<'_>,
+    ) -> Result<Self, Error> {
+        let config = Config::read(language, options, folder)?;
         let observer = ObserverPlace::default();
         let process = Process::start(&config, &observer)?;
         if let Some(outbox) = &process.outbox {
@@ -383,19 +397,8 @@ impl fmt::Debug for Client {
 
 impl Process {
     fn start(config: &Config, observer: &ObserverPlace) -> Result<Self, Error> {
-        let route = Route {
-            endpoint: config.endpoint.clone(),
-            ca_file: config.ca_file.clone(),
-            proxy: config.proxy.as_ref().map(|proxy| proxy.0.clone()),
-            connect_timeout: config.connect_timeout,
-            user_agent: config.user_agent(),
-            idle_connections: config.workers,
-        };
-        let transport = Transport::new(&route).map_err(|RouteError { setting, reason }| {
-            Config::complain(config.language, setting, &reason)
-        })?;
         let engine = Arc::new(Engine {
-            transport,
+            transport: config.open_route()?,
             lanes: Lanes::new(),
             jitter: Jitter::new(),
         });

@@ -1,12 +1,14 @@
 //! The settings table and what a client is made from: arguments first, then the environment,
-//! then defaults. What cannot work fails here, by name, with the way to mend it.
+//! then defaults. What cannot work fails here, by name and all at once, with the way to fix it.
 
+mod given;
+
+use crate::delivery::{Route, RouteError, Transport};
 use crate::error::{Error, ErrorCode};
-use crate::order::{Fields, Value};
-use crate::testing;
+use crate::order::Fields;
+use given::Given;
 use http::Uri;
 use jiff::tz::TimeZone;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,6 +56,15 @@ impl Language {
     const fn needs_site(self) -> bool {
         !matches!(self, Self::Cli)
     }
+}
+
+/// Whose choice the working folder of a process is, and so whether a relative path can be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkingFolder {
+    /// The caller's, as at a terminal.
+    Callers,
+    /// A web server's, which may publish what is in it: as in PHP outside of a command line.
+    WebServers,
 }
 
 fn camel_case(name: &str) -> String {
@@ -125,19 +136,19 @@ pub static SETTINGS: &[Setting] = &[
     setting("endpoint", SettingKind::Url, Some("KATALYS_ENDPOINT"), DEFAULT_ENDPOINT,
         "The whole URL that updates are sent to."),
     setting("timeout", SettingKind::Seconds, Some("KATALYS_TIMEOUT"), "10",
-        "The longest a waiting call may take, with all its retries, in seconds."),
+        "The longest a waiting call may take, with all its retries, in seconds, up to 900."),
     setting("connect_timeout", SettingKind::Seconds, None, "3",
-        "The longest that making one connection may take, in seconds."),
+        "The longest that making one connection may take, in seconds, up to 900."),
     setting("ca_file", SettingKind::Path, None, "",
         "A PEM file with the only certificate authorities to trust, in place of Mozilla's; `SSL_CERT_FILE` does the same."),
     setting("proxy", SettingKind::SecretUrl, None, "",
-        "The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."),
+        "The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this machine itself."),
     setting("timezone", SettingKind::Text, None, "",
         "The IANA time zone in which times without an offset are read, such as `America/New_York`; without it they are errors."),
     setting("invalid", SettingKind::Choice(&["raise", "drop"]), None, "raise",
         "What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the field out and warns."),
     setting("allow_http", SettingKind::Flag, None, "false",
-        "Allows an endpoint without TLS on another host than this one. Customer data then crosses the network unprotected."),
+        "Allows an endpoint without TLS on another host than this one, or behind a proxy. Customer data then crosses the network unprotected."),
     setting("workers", SettingKind::Number, None, "32",
         "The most threads that send in the background, started as they are needed."),
     setting("outbox", SettingKind::Path, Some("KATALYS_OUTBOX"), "",
@@ -173,6 +184,9 @@ pub const OUTBOX_ONLY: &[&str] = &[
 ];
 
 const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+/// In seconds. No caller waits longer, so a larger number is meant in milliseconds.
+const LONGEST_TIMEOUT: f64 = 15.0 * 60.0;
 
 /// The vendor's endpoint.
 pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
@@ -245,27 +259,85 @@ impl Config {
     }
 
     /// Reads the settings given by the caller and by the environment.
-    pub fn read(language: Language, options: &Fields<'_>) -> Result<Self, Error> {
-        let given = Given { language, options };
-        given.only_known_names()?;
-        let allow_http = given.flag("allow_http")?.unwrap_or(false);
-        Ok(Self {
+    pub fn read(
+        language: Language,
+        options: &Fields<'_>,
+        folder: WorkingFolder,
+    ) -> Result<Self, Error> {
+        let given = Given {
             language,
-            site_id: given.site_id()?,
-            endpoint: given.endpoint(allow_http)?,
-            timeout: given
-                .seconds("timeout", DAY)?
-                .unwrap_or(Duration::from_secs(10)),
-            connect_timeout: given
-                .seconds("connect_timeout", DAY)?
-                .unwrap_or(Duration::from_secs(3)),
-            ca_file: given.text("ca_file")?.map(PathBuf::from),
-            proxy: given.proxy()?.map(Secret),
-            timezone: given.timezone()?,
-            drop_invalid: given.choice("invalid")? == Some("drop"),
-            workers: given.number("workers")?.unwrap_or(32),
-            outbox: given.outbox()?,
-        })
+            options,
+            folder,
+        };
+        let mut problems = Problems(given.unknown_names());
+        let config = Self::read_each(&given, &mut problems);
+        if !problems.0.is_empty() {
+            // Otherwise this comes to light when the way is prepared.
+            problems.0.extend(config.problems_of_route());
+        }
+        problems.into_result()?;
+        Ok(config)
+    }
+
+    fn read_each(given: &Given<'_>, problems: &mut Problems) -> Self {
+        const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+        const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+        // With a wrong one it is not known what is allowed, so nothing else is held against it.
+        let allow_http = problems
+            .note(given.flag("allow_http").map(|flag| flag.or(Some(false))))
+            .unwrap_or(true);
+        let endpoint = problems.note(given.endpoint(allow_http).map(Some));
+        let endpoint = endpoint.unwrap_or_else(|| Uri::from_static(DEFAULT_ENDPOINT));
+        let proxy = given.proxy(&endpoint, allow_http);
+        Self {
+            language: given.language,
+            site_id: problems.note(given.site_id()),
+            timeout: problems
+                .note(given.seconds("timeout", LONGEST_TIMEOUT))
+                .unwrap_or(DEFAULT_TIMEOUT),
+            connect_timeout: problems
+                .note(given.seconds("connect_timeout", LONGEST_TIMEOUT))
+                .unwrap_or(DEFAULT_CONNECT_TIMEOUT),
+            ca_file: problems.note(given.text("ca_file")).map(PathBuf::from),
+            proxy: problems.note(proxy).map(Secret),
+            timezone: problems.note(given.timezone()),
+            drop_invalid: problems.note(given.choice("invalid")) == Some("drop"),
+            workers: problems.note(given.number("workers")).unwrap_or(32),
+            outbox: given.outbox(problems),
+            endpoint,
+        }
+    }
+
+    /// The way that updates take.
+    pub fn route(&self) -> Route {
+        Route {
+            endpoint: self.endpoint.clone(),
+            ca_file: self.ca_file.clone(),
+            proxy: self.proxy.as_ref().map(|proxy| proxy.0.clone()),
+            connect_timeout: self.connect_timeout,
+            user_agent: self.user_agent(),
+            idle_connections: self.workers,
+        }
+    }
+
+    /// Prepares the way that updates take.
+    ///
+    /// # Errors
+    /// `ConfigError` that names every setting which keeps it from being taken.
+    pub fn open_route(&self) -> Result<Transport, Error> {
+        Transport::new(&self.route()).map_err(|found| Error::all_of(self.named(&found)))
+    }
+
+    fn problems_of_route(&self) -> Vec<Error> {
+        let found = Transport::new(&self.route()).err();
+        self.named(&found.unwrap_or_default())
+    }
+
+    fn named(&self, found: &[RouteError]) -> Vec<Error> {
+        let named = found
+            .iter()
+            .map(|problem| Self::complain(self.language, problem.setting, &problem.reason));
+        named.collect()
     }
 
     /// An error about one setting that came to light later, such as a file that is no PEM.
@@ -278,289 +350,35 @@ impl Config {
     }
 }
 
-/// The settings as given, before they are checked.
-struct Given<'g> {
-    language: Language,
-    options: &'g Fields<'g>,
-}
+/// What is wrong with the settings so far.
+struct Problems(Vec<Error>);
 
-impl Given<'_> {
-    fn only_known_names(&self) -> Result<(), Error> {
-        for (name, _) in self.options.iter() {
-            if row(name).is_some() {
-                continue;
-            }
-            let near = SETTINGS
-                .iter()
-                .find(|row| strsim::osa_distance(&snake_case(name), row.name) <= 2)
-                .map(|row| format!("; did you mean {}?", self.language.spell(row.name)));
-            let all: Vec<String> = SETTINGS
-                .iter()
-                .map(|row| self.language.spell(row.name))
-                .collect();
-            let hint = near.unwrap_or_else(|| format!("; there are {}", all.join(", ")));
-            let shown: String = name.chars().take(40).flat_map(char::escape_debug).collect();
-            return Err(Error::new(
-                ErrorCode::ConfigUnknown,
-                format!("there is no setting {shown}{hint}"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The last value given under a name, in either spelling.
-    fn value(&self, name: &str) -> Option<&Value<'_>> {
-        let named = |given: &str| row(given).is_some_and(|row| row.name == name);
-        let found = self.options.iter().filter(|(given, _)| named(given)).last();
-        found
-            .map(|(_, value)| value)
-            .filter(|value| !matches!(value, Value::Null))
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, Error> {
-        let text = match self.value(name) {
-            Some(Value::Text(text)) => text.to_string(),
-            Some(_) => return Err(self.invalid(name, "must be text")),
-            None => match environment(name) {
-                Some(text) => text,
-                None => return Ok(None),
-            },
-        };
-        if text.trim().is_empty() {
-            return Err(self.invalid(name, "is empty; give it a value or leave it out"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(self.invalid(name, "contains a control character; remove it"));
-        }
-        Ok(Some(text))
-    }
-
-    /// An empty proxy is a setting too: no proxy, whatever the environment says.
-    fn proxy(&self) -> Result<Option<String>, Error> {
-        match self.value("proxy") {
-            Some(Value::Text(text)) if text.is_empty() => Ok(Some(String::new())),
-            _ => self.text("proxy"),
-        }
-    }
-
-    fn site_id(&self) -> Result<String, Error> {
-        let Some(site_id) = self.text("site_id")? else {
-            if !self.language.needs_site() {
-                return Ok(String::new());
-            }
-            let name = self.language.spell("site_id");
-            return Err(Error::new(
-                ErrorCode::ConfigMissing,
-                format!(
-                    "{name} is missing; give the script name of your tracking snippet \
-                     (abcd.com of /js/abcd.com.js), or set KATALYS_SITE_ID"
-                ),
-            ));
-        };
-        if site_id.contains('/') {
-            let advice = "looks like a URL or path; give only the script name, such as abcd.com";
-            return Err(self.invalid("site_id", advice));
-        }
-        Ok(site_id)
-    }
-
-    fn endpoint(&self, allow_http: bool) -> Result<Uri, Error> {
-        let text = self
-            .text("endpoint")?
-            .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-        let wrong = |reason: &str| Err(self.invalid("endpoint", reason));
-        if text.contains('#') {
-            return wrong("must not have a fragment (#…)");
-        }
-        let uri: Uri = match text.parse() {
-            Ok(uri) => uri,
-            Err(_) => return wrong(NOT_A_URL),
-        };
-        let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else {
-            return wrong(NOT_A_URL);
-        };
-        if uri
-            .authority()
-            .is_some_and(|authority| authority.as_str().contains('@'))
-        {
-            return wrong("must not hold a user name or password");
-        }
-        match scheme {
-            "https" => Ok(uri),
-            "http" if allow_http || is_loopback(host) => Ok(uri),
-            "http" => {
-                let allow = self.language.spell("allow_http");
-                wrong(&format!(
-                    "is plain http to another host; use https, or set {allow} if the network \
-                     in between is your own"
-                ))
-            }
-            _ => wrong("must begin with https://"),
-        }
-    }
-
-    fn seconds(&self, name: &str, longest: f64) -> Result<Option<Duration>, Error> {
-        let seconds = match self.value(name) {
-            #[allow(clippy::cast_precision_loss, reason = "checked to be small below")]
-            Some(Value::Int(number)) => Some(*number as f64),
-            Some(Value::Float(number)) => Some(*number),
-            Some(Value::Text(text) | Value::Decimal(text)) => text.trim().parse().ok(),
-            Some(_) => None,
-            None => match environment(name) {
-                Some(text) => text.trim().parse().ok(),
-                None => return Ok(None),
-            },
-        };
-        match seconds {
-            Some(seconds) if seconds > 0.0 && seconds <= longest => {
-                Ok(Some(Duration::from_secs_f64(seconds)))
-            }
-            _ => Err(self.invalid(
-                name,
-                &format!(
-                    "must be a number of seconds above 0 and up to {longest}, such as 10 or 2.5"
-                ),
-            )),
-        }
-    }
-
-    fn number(&self, name: &str) -> Result<Option<usize>, Error> {
-        const MOST: i64 = 1024;
-        match self.value(name) {
-            None => Ok(None),
-            Some(Value::Int(number)) if (1..=MOST).contains(number) => {
-                Ok(usize::try_from(*number).ok())
-            }
-            Some(_) => Err(self.invalid(name, "must be a whole number from 1 to 1024")),
-        }
-    }
-
-    fn flag(&self, name: &str) -> Result<Option<bool>, Error> {
-        match self.value(name) {
-            None => Ok(None),
-            Some(Value::Bool(flag)) => Ok(Some(*flag)),
-            Some(_) => Err(self.invalid(name, "must be true or false")),
-        }
-    }
-
-    fn outbox(&self) -> Result<Option<OutboxSettings>, Error> {
-        // As with the proxy: none, whatever the environment says.
-        if matches!(self.value("outbox"), Some(Value::Text(text)) if text.is_empty()) {
-            return Ok(None);
-        }
-        let Some(path) = self.text("outbox")? else {
-            let alone = OUTBOX_ONLY.iter().find(|name| self.value(name).is_some());
-            return alone.map_or(Ok(None), |name| {
-                let advice = "has a meaning only with an outbox; set that, too, or leave it out";
-                Err(self.invalid(name, advice))
-            });
-        };
-        let path = std::path::absolute(path)
-            .map_err(|_| self.invalid("outbox", "is not a path that can be used"))?;
-        let path = match self.language {
-            Language::Cli => path, // Its files are named for one run of the command.
-            _ => testing::outbox(path),
-        };
-        Ok(Some(OutboxSettings {
-            path,
-            is_full: self.choice("durability")? != Some("normal"),
-            hold: self.choice("on_rejected")? == Some("hold"),
-            max_age: self.seconds("max_age", 3660.0 * DAY)?,
-            collapse: self.flag("collapse")?.unwrap_or(false),
-            capacity_rows: self.large_number("capacity_rows")?,
-            capacity_bytes: self.large_number("capacity_bytes")?,
-            deliver: self.flag("deliver")?.unwrap_or(true),
-            has_plain_events: self.choice("event_order_ids")? == Some("plain"),
-        }))
-    }
-
-    fn large_number(&self, name: &str) -> Result<Option<u64>, Error> {
-        match self.value(name) {
-            None => Ok(None),
-            Some(Value::Int(number)) if *number > 0 => Ok(u64::try_from(*number).ok()),
-            Some(_) => Err(self.invalid(name, "must be a whole number above 0")),
-        }
-    }
-
-    fn choice(&self, name: &str) -> Result<Option<&'static str>, Error> {
-        let Some(SettingKind::Choice(words)) = row(name).map(|row| row.kind) else {
-            return Ok(None);
-        };
-        let given = match self.value(name) {
-            None => return Ok(None),
-            Some(Value::Text(text)) => text.as_ref(),
-            Some(_) => "",
-        };
-        let found = words.iter().find(|word| **word == given).copied();
-        let choices: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-        let advice = format!("must be {}", choices.join(" or "));
-        found.map(Some).ok_or_else(|| self.invalid(name, &advice))
-    }
-
-    fn timezone(&self) -> Result<Option<TimeZone>, Error> {
-        let Some(name) = self.text("timezone")? else {
-            return Ok(None);
-        };
-        TimeZone::get(&name).map(Some).map_err(|_| {
-            self.invalid(
-                "timezone",
-                "is not an IANA time zone, such as America/New_York or UTC",
-            )
+impl Problems {
+    /// What was read; in place of what cannot be used, nothing.
+    fn note<T: Default>(&mut self, read: Result<T, Error>) -> T {
+        read.unwrap_or_else(|problem| {
+            self.0.push(problem);
+            T::default()
         })
     }
 
-    fn invalid(&self, name: &str, reason: &str) -> Error {
-        let spelled = self.language.spell(name);
-        let source = match (self.value(name), row(name).and_then(|row| row.env)) {
-            (None, Some(variable)) if environment(name).is_some() => {
-                format!("{spelled} (from {variable})")
-            }
-            _ => spelled,
-        };
-        Error::new(ErrorCode::ConfigInvalid, format!("{source} {reason}"))
-    }
-}
-
-const NOT_A_URL: &str =
-    "is not a URL; give the whole one, such as https://db.revoffers.com/v2/_tr_offline";
-
-/// The row of a name in either spelling.
-fn row(name: &str) -> Option<&'static Setting> {
-    let snake = snake_case(name);
-    SETTINGS.iter().find(|row| row.name == snake)
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for character in name.chars() {
-        if character.is_ascii_uppercase() {
-            snake.push('_');
+    fn into_result(self) -> Result<(), Error> {
+        if self.0.is_empty() {
+            return Ok(());
         }
-        snake.push(character.to_ascii_lowercase());
+        Err(Error::all_of(self.0))
     }
-    snake
-}
-
-/// The environment's value of a setting; an empty variable counts as unset.
-fn environment(name: &str) -> Option<String> {
-    let variable = row(name)?.env?;
-    std::env::var(variable).ok().filter(|text| !text.is_empty())
-}
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::order::Value;
+    use crate::{Client, Language};
 
     fn read(options: &[(&'static str, Value<'static>)]) -> Result<Config, Error> {
-        Config::read(Language::Node, &options.iter().cloned().collect())
+        let options = options.iter().cloned().collect();
+        Config::read(Language::Node, &options, WorkingFolder::Callers)
     }
 
     #[test]
@@ -591,8 +409,16 @@ mod tests {
             ("endpoint", "http://example.com/x".into()),
             ("endpoint", "https://user:pw@example.com/".into()),
             ("endpoint", "ftp://127.0.0.1/".into()),
+            ("endpoint", "https://example.com:65536/".into()),
+            ("endpoint", "http://127.0.0.1:99999/".into()),
+            ("endpoint", "https://[::1]:0/".into()),
+            ("endpoint", "https://example.com:/".into()),
             ("timeout", (-1).into()),
             ("timeout", f64::NAN.into()),
+            ("timeout", f64::INFINITY.into()),
+            ("timeout", "inf".into()),
+            ("timeout", 1e300.into()),
+            ("connectTimeout", f64::NEG_INFINITY.into()),
             ("timezone", "Mars/Olympus".into()),
             ("invalid", "ignore".into()),
             ("workers", 0.into()),
@@ -621,5 +447,176 @@ mod tests {
         ])
         .unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    /// The message about one setting with this value.
+    fn message(setting: &'static str, value: impl Into<Value<'static>>) -> String {
+        let site = ("siteId", Value::from("abcd.com"));
+        let error = read(&[site, (setting, value.into())]).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ConfigInvalid, "{error}");
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn milliseconds_are_seen_by_their_size() {
+        for (value, hint) in [
+            (10_000, "did you mean 10?"),
+            (1_500, "did you mean 1.5?"),
+            (900_000, "did you mean 900?"),
+            (900_001, "such as 10 or 2.5"),
+        ] {
+            for setting in ["timeout", "connectTimeout"] {
+                let message = message(setting, value);
+                assert!(message.starts_with(setting), "{message}");
+                assert!(
+                    message.contains("seconds") && message.ends_with(hint),
+                    "{message}"
+                );
+            }
+        }
+        let site = ("siteId", Value::from("abcd.com"));
+        assert!(read(&[site.clone(), ("timeout", 900.into())]).is_ok());
+        let outbox = ("outbox", Value::from("/nowhere/a.db"));
+        assert!(read(&[site, outbox, ("maxAge", 864_000.into())]).is_ok());
+    }
+
+    #[test]
+    fn a_site_is_a_script_name() {
+        for (given, meant) in [
+            ("abcd.com ", "abcd.com"),
+            (" abcd.com", "abcd.com"),
+            ("abcd.com.js", "abcd.com"),
+            ("abcd.com.JS", "abcd.com"),
+            ("https://example.net/js/abcd.net.js?v=1", "abcd.net"),
+            ("/js/abcd.net.js", "abcd.net"),
+            ("abcd.net\u{200b}", "abcd.com"),
+            ("a b", "abcd.com"),
+        ] {
+            let message = message("siteId", given);
+            assert!(message.starts_with("siteId "), "{message}");
+            assert!(message.ends_with(meant), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_outbox_is_the_path_of_a_file() {
+        let folder = std::env::temp_dir().display().to_string();
+        for (given, hint) in [
+            ("file:///var/lib/a.db".to_owned(), "such as /var/lib/a.db"),
+            ("file:a.db".to_owned(), "is a URL"),
+            ("sqlite:///a.db".to_owned(), "is a URL"),
+            ("~/a.db".to_owned(), "absolute path"),
+            (":memory:".to_owned(), "file on disk"),
+            (String::new(), "is empty"),
+            (folder.clone(), "is a folder"),
+            ("/nowhere/".to_owned(), "/nowhere/katalys.db"),
+        ] {
+            let message = message("outbox", given);
+            assert!(message.starts_with("outbox "), "{message}");
+            assert!(message.contains(hint), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_relative_outbox_is_the_working_folders_unless_that_is_a_web_servers() {
+        let options = |path: &'static str| Fields::new().set("siteId", "a.com").set("outbox", path);
+        let read = |path, folder| Config::read(Language::Php, &options(path), folder);
+        let config = read("shop/a.db", WorkingFolder::Callers).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(config.outbox.unwrap().path, here.join("shop/a.db"));
+        let error = read("shop/a.db", WorkingFolder::WebServers).unwrap_err();
+        assert!(
+            error
+                .message()
+                .starts_with("outbox must be an absolute path"),
+            "{error}"
+        );
+        assert!(read("/shop/a.db", WorkingFolder::WebServers).is_ok());
+        let options = options("a.db");
+        let made = Client::with_options_in(WorkingFolder::WebServers, Language::Php, &options);
+        assert_eq!(made.unwrap_err().code(), ErrorCode::ConfigInvalid);
+    }
+
+    #[test]
+    fn all_settings_are_checked_at_once() {
+        let error = read(&[
+            ("siteId", "a b".into()),
+            ("sideId", "a".into()),
+            ("endpoint", "nowhere".into()),
+            ("timeout", 10_000.into()),
+            ("connectTimeout", 0.into()),
+            ("caFile", "/nowhere/ca.pem".into()),
+            ("proxy", "foo".into()),
+            ("timezone", "Mars/Olympus".into()),
+            ("invalid", "ignore".into()),
+            ("allowHttp", "yes".into()),
+            ("workers", 0.into()),
+            ("outbox", "~/a.db".into()),
+            ("durability", 1.into()),
+            ("maxAge", (-1).into()),
+            ("capacityRows", 0.into()),
+        ])
+        .unwrap_err();
+        let lines: Vec<&str> = error.message().lines().collect();
+        assert_eq!(lines[0], "the client was not made, 15 problems:");
+        assert!(lines[1].starts_with("  there is no setting sideId; did you mean siteId?"));
+        assert!(lines[1].ends_with(" [config_unknown]"), "{error}");
+        assert_eq!(error.code(), ErrorCode::ConfigUnknown);
+        for setting in [
+            "siteId",
+            "endpoint",
+            "timeout",
+            "connectTimeout",
+            "caFile",
+            "proxy",
+            "timezone",
+            "invalid",
+            "allowHttp",
+            "workers",
+            "outbox",
+            "durability",
+            "maxAge",
+            "capacityRows",
+        ] {
+            let about = lines[2..]
+                .iter()
+                .filter(|line| line.starts_with(&format!("  {setting} ")))
+                .collect::<Vec<_>>();
+            assert_eq!(about.len(), 1, "{setting}: {error}");
+            assert!(about[0].ends_with(" [config_invalid]"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_only_shows_when_the_way_is_prepared_is_told_together() {
+        let options = Fields::new()
+            .set("site_id", "abcd.com")
+            .set("ca_file", "/nowhere/ca.pem")
+            .set("proxy", "foo");
+        let error = Client::with_options(Language::Rust, &options).unwrap_err();
+        assert!(
+            error.message().contains("\n  ca_file cannot be read"),
+            "{error}"
+        );
+        assert!(
+            error.message().contains("\n  proxy is not the URL"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_proxy_gets_plain_http_only_if_that_is_allowed() {
+        let options = [
+            ("siteId", Value::from("abcd.com")),
+            ("endpoint", "http://localhost:8080/".into()),
+            ("proxy", "http://proxy.example.com:3128".into()),
+        ];
+        let error = read(&options).unwrap_err();
+        assert!(error.message().starts_with("proxy "), "{error}");
+        assert!(error.message().contains("allowHttp"), "{error}");
+        let allowed = ("allowHttp", Value::from(true));
+        assert!(read(&[&options[..], &[allowed]].concat()).is_ok());
+        let none = ("proxy", Value::from(""));
+        assert!(read(&[&options[..2], &[none]].concat()).is_ok());
     }
 }

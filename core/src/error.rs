@@ -2,7 +2,7 @@
 //! every language.
 
 use crate::order::{Problem, Severity};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// The branch of the tree; its name is the class in every language.
@@ -168,6 +168,20 @@ impl Error {
         error
     }
 
+    /// One error that says everything that is wrong with a client's settings; its code is the
+    /// first one's.
+    pub(crate) fn all_of(mut errors: Vec<Self>) -> Self {
+        if errors.len() == 1 {
+            return errors.remove(0);
+        }
+        let code = errors.first().map_or(ErrorCode::Internal, Self::code);
+        let mut text = format!("the client was not made, {} problems:", errors.len());
+        for error in &errors {
+            let _ = write!(text, "\n  {} [{}]", error.message(), error.code().as_str());
+        }
+        Self::new(code, text)
+    }
+
     pub(crate) fn answered(code: ErrorCode, status: u16, retry_after: Option<Duration>) -> Self {
         let message = format!("the endpoint answered {status}: {}", code.explanation());
         let mut error = Self::new(code, message);
@@ -227,7 +241,8 @@ impl Error {
         self.inner.status
     }
 
-    /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110).
+    /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110), at most
+    /// five minutes: more is not believed.
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
     }

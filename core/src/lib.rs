@@ -13,10 +13,11 @@ mod client;
 mod delivery;
 mod error;
 mod queue;
+mod thread;
 
 pub use client::Ticket;
 pub use client::{Client, Receipt, Submission, Validation};
-pub use config::Language;
+pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
 pub use error::{Error, ErrorCode, ErrorKind};
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
@@ -24,6 +25,7 @@ pub use queue::outbox::{
     DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
     inspect as inspect_outbox,
 };
+pub use thread::spawn_with_large_stack as spawn_thread;
 
 /// The version of this library, as in the User-Agent.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -186,6 +186,38 @@ fn a_rejection_reaches_the_one_who_waits() {
 }
 
 #[test]
+fn an_order_that_is_asked_to_wait_holds_up_no_other() {
+    let (folder, receiver) = (Folder::new("asked-one"), receiver());
+    let url = endpoint(&receiver, "w/503:retry-after=999999999/204");
+    let client = client(&options(&folder.file(), &url));
+    client.enqueue_update("1001", count(1)).expect("accepted");
+    let deadline = Instant::now() + LONG;
+    while requests(&receiver, "w").is_empty() {
+        assert!(Instant::now() < deadline, "the first update is never sent");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let receipt = client.update_order("1002", count(1));
+    assert!(receipt.is_ok(), "{receipt:?}");
+    assert_eq!(received(&receiver, "w"), [("1002".to_owned(), 1)]);
+    assert_eq!(client.flush(LONG).unwrap(), 0, "a flush waits for no date");
+}
+
+#[test]
+fn an_endpoint_that_refuses_every_order_empties_no_outbox() {
+    let (folder, receiver) = (Folder::new("refusing"), receiver());
+    let url = endpoint(&receiver, &format!("f/{}204", "403/".repeat(8)));
+    let client = client(&options(&folder.file(), &url));
+    for order in 0..20 {
+        client
+            .enqueue_update(order.to_string(), count(1))
+            .expect("accepted");
+    }
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+    let stats = client.stats().unwrap();
+    assert_eq!((stats.dead, stats.delivered), (4, 16), "{stats:?}");
+}
+
+#[test]
 fn a_client_without_delivery_only_accepts_and_another_delivers() {
     let (folder, receiver) = (Folder::new("two"), receiver());
     let url = endpoint(&receiver, "t/204");

@@ -166,15 +166,16 @@ class Options(TypedDict, total=False):
     endpoint: str | None
     """The whole URL that updates are sent to."""
     timeout: float | None
-    """The longest a waiting call may take, with all its retries, in seconds."""
+    """The longest a waiting call may take, with all its retries, in seconds, up to 900."""
     connect_timeout: float | None
-    """The longest that making one connection may take, in seconds."""
+    """The longest that making one connection may take, in seconds, up to 900."""
     ca_file: str | PathLike[str] | None
     """A PEM file with the only certificate authorities to trust, in place of Mozilla's;
     `SSL_CERT_FILE` does the same."""
     proxy: str | None
     """The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
-    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed."""
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this
+    machine itself."""
     timezone: str | None
     """The IANA time zone in which times without an offset are read, such as
     `America/New_York`; without it they are errors."""
@@ -182,8 +183,8 @@ class Options(TypedDict, total=False):
     """What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the
     field out and warns."""
     allow_http: bool | None
-    """Allows an endpoint without TLS on another host than this one. Customer data then crosses
-    the network unprotected."""
+    """Allows an endpoint without TLS on another host than this one, or behind a proxy.
+    Customer data then crosses the network unprotected."""
     workers: int | None
     """The most threads that send in the background, started as they are needed."""
     outbox: str | PathLike[str] | None

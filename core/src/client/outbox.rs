@@ -119,10 +119,10 @@ impl Client {
         complete: impl FnOnce(T) + Send + 'static,
     ) -> Result<(), Error> {
         let client = Arc::clone(self);
-        let builder = std::thread::Builder::new().name("katalys-aside".into());
-        let started = builder.spawn(move || complete(question(&client)));
+        let run = move || complete(question(&client));
+        let started = crate::thread::spawn_with_large_stack("katalys-aside", run);
         let refused = |error| Error::internal(format!("no thread can be started: {error}"));
-        started.map(drop).map_err(refused)
+        started.map_err(refused)
     }
 
     /// Whether this client has an outbox.

@@ -34,22 +34,29 @@ impl Class {
     }
 }
 
-/// The longest wait that is believed; more only means "not soon".
-const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The longest wait that an answer can impose, on one order or on all of them. A longer one is
+/// more likely a mistake, or a wrong clock, than meant: five minutes later another request does no
+/// harm, while an order that waits for a year is lost.
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// Reads `Retry-After`: seconds, or the time of day. A time that has passed means "at once".
+/// Reads `Retry-After`: seconds, or a date. A date that has passed means "at once", and more than
+/// [`LONGEST_RETRY_AFTER`] means just that.
 pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        let wait = value.parse().map_or(LONGEST_WAIT, Duration::from_secs);
-        return Some(wait.min(LONGEST_WAIT));
+        // More digits than fit are a long wait, too.
+        let wait = value
+            .parse()
+            .map_or(LONGEST_RETRY_AFTER, Duration::from_secs);
+        return Some(wait.min(LONGEST_RETRY_AFTER));
     }
     let at = DateTimeParser::new()
         .relaxed_weekday(true)
         .parse_timestamp(value)
         .ok()?;
+    // Negative, and so no `Duration`, if it has passed.
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-    Some(wait.min(LONGEST_WAIT))
+    Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
 /// Why there was no answer.
@@ -164,6 +171,14 @@ impl Failure {
         Self {
             kind: FailureKind::Protocol,
             reason: format!("the answer from {} is not valid HTTP", hosts.endpoint),
+        }
+    }
+
+    /// The endpoint sent something before it had the whole request.
+    pub(crate) fn early(hosts: &Hosts) -> Self {
+        Self {
+            kind: FailureKind::Protocol,
+            reason: format!("{} answered before it had the request", hosts.endpoint),
         }
     }
 
@@ -306,6 +321,7 @@ fn describe_certificate(problem: &CertificateError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn only_204_is_a_receipt() {
@@ -329,7 +345,18 @@ mod tests {
         let read = |value| retry_after(value, now);
         assert_eq!(read("0"), Some(Duration::ZERO));
         assert_eq!(read(" 120 "), Some(Duration::from_secs(120)));
-        assert_eq!(read("99999999999999999999999"), Some(LONGEST_WAIT));
+        for long in [
+            "301",
+            "999999999",
+            "18446744073709551615",
+            "99999999999999999999999",
+            "Sun, 06 Nov 1994 09:49:37 GMT",
+            "Sat, 06 Nov 2094 08:49:37 GMT",
+            "Thu, 30 Dec 9999 00:00:00 GMT",
+        ] {
+            assert_eq!(read(long), Some(LONGEST_RETRY_AFTER), "{long}");
+        }
+        assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(
             read("Sun, 06 Nov 1994 08:49:37 GMT"),
             Some(Duration::from_secs(37))
@@ -337,6 +364,24 @@ mod tests {
         assert_eq!(read("Sun, 06 Nov 1994 08:48:37 GMT"), Some(Duration::ZERO));
         for wrong in ["", "-1", "1.5", "soon", "12 s", "٣", "Sun, 99 Nov 1994"] {
             assert_eq!(read(wrong), None, "{wrong:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_retry_after_is_longer_than_believed(
+            value in prop_oneof![
+                any::<String>(),
+                "[0-9]{1,40}",
+                "[-+]?[0-9]{1,20}",
+                "[A-Z][a-z]{2}, [0-9]{1,2} (Jan|Feb|Dec) [0-9]{1,5} [0-9]{2}:[0-9]{2}:[0-9]{2} (GMT|[-+][0-9]{4})",
+            ],
+            now in -300_000_000_000_i64..250_000_000_000,
+        ) {
+            let now = Timestamp::from_second(now).unwrap();
+            if let Some(wait) = retry_after(&value, now) {
+                prop_assert!(wait <= LONGEST_RETRY_AFTER);
+            }
         }
     }
 

@@ -96,7 +96,7 @@ impl Until {
 }
 
 /// Stands for "no limit", since the end of time cannot be calculated with.
-const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One socket limit as the system knows it, so that it is only set when it has to change.
 #[derive(Default)]
@@ -231,7 +231,7 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        !self.ended && is_quiet(&self.stream)
+        !self.ended && self.buffers.input().is_empty() && is_quiet(&self.stream)
     }
 }
 

@@ -42,7 +42,10 @@ impl StandIn {
             proxy: Some(String::new()),
             ..replaced.settings()
         };
-        let route = Transport::new(&route).map_err(|error| failure(error.reason))?;
+        let route = Transport::new(&route).map_err(|errors| {
+            let reasons: Vec<String> = errors.into_iter().map(|error| error.reason).collect();
+            failure(reasons.join("; "))
+        })?;
         Ok(Some(Arc::clone(current.insert(Arc::new(route)))))
     }
 }

@@ -12,12 +12,15 @@ mod pool;
 mod probe;
 mod proxy;
 mod resolver;
+mod tls;
 mod transport;
 mod trust;
 
+pub(crate) use answer::LONGEST_RETRY_AFTER;
 pub(crate) use attempt::{Attempts, Jitter, Step};
 pub(crate) use attempt::{code_of_answer, code_of_failure};
 pub(crate) use pool::{Completion, Engine, Job, Pool};
 pub use probe::{Answer, ProxyChoice, RouteChoice};
+pub(crate) use proxy::{has_usable_port, is_loopback};
 pub(crate) use transport::Outcome;
 pub(crate) use transport::{Route, RouteError, Transport};

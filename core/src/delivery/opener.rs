@@ -1,5 +1,5 @@
 //! Opens connections: directly or through a proxy's tunnel, with TLS where the scheme asks for it.
-//! The tunnel and TLS are ureq's connectors; the sockets below them are ours.
+//! The tunnel is ureq's connector; the sockets below it and TLS above it are ours.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::time::Instant as UreqInstant;
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport,
 };
 use ureq::{Agent, Error, Proxy, Timeout};
 
@@ -18,6 +17,8 @@ use super::answer::{Failure, Hosts, Peer, Stage};
 use super::connection::{BUFFER_SIZE, SocketConnector};
 use super::proxy::port_of;
 use super::resolver::{Addresses, AddressesComeLater};
+use super::tls::TlsConnector;
+use super::trust::Trust;
 
 /// A connection to the endpoint, whatever lies in between.
 pub(crate) type Connection = Box<dyn Transport>;
@@ -32,14 +33,14 @@ pub(crate) struct Opener {
     config: Config,
     /// Connects to the endpoint, or to the proxy if there is one, up to and including TLS.
     first_hop: Arc<FirstHop>,
-    tls: Arc<RustlsConnector>,
+    tls: Arc<TlsConnector>,
 }
 
 impl Opener {
     pub(crate) fn new(
         endpoint: Uri,
         proxy: Option<Proxy>,
-        roots: RootCerts,
+        trust: Arc<Trust>,
         user_agent: &str,
         connect_timeout: Duration,
     ) -> Self {
@@ -52,13 +53,12 @@ impl Opener {
             None => Addresses::of(&hosts.endpoint, port_of(&endpoint)),
         };
         let config = Agent::config_builder()
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .proxy(proxy)
             .user_agent(user_agent)
             .input_buffer_size(BUFFER_SIZE)
             .output_buffer_size(BUFFER_SIZE)
             .build();
-        let tls = Arc::new(RustlsConnector::default());
+        let tls = Arc::new(TlsConnector::new(trust));
         Self {
             endpoint,
             connect_timeout,
@@ -119,7 +119,7 @@ impl fmt::Debug for Opener {
     }
 }
 
-fn first_hop(sockets: SocketConnector, tls: Arc<RustlsConnector>) -> Arc<FirstHop> {
+fn first_hop(sockets: SocketConnector, tls: Arc<TlsConnector>) -> Arc<FirstHop> {
     Arc::new(move |details| {
         let socket = Box::new(sockets.open(details.timeout)?);
         secure(&tls, details, socket)
@@ -135,15 +135,13 @@ fn open_tunnel(details: &ConnectionDetails) -> Result<Connection, Error> {
 
 /// Puts TLS around a connection if the target's scheme asks for it.
 fn secure(
-    tls: &RustlsConnector,
+    tls: &TlsConnector,
     details: &ConnectionDetails,
     connection: Connection,
 ) -> Result<Connection, Error> {
     if !details.needs_tls() {
         return Ok(connection);
     }
-    match tls.connect(details, Some(connection))? {
-        Some(secured) if secured.is_tls() => Ok(Box::new(secured)),
-        _ => Err(Error::TlsRequired),
-    }
+    let host = details.uri.host().unwrap_or_default();
+    Ok(Box::new(tls.secure(host, connection, details.timeout)?))
 }

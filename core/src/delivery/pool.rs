@@ -6,12 +6,12 @@ use crate::client::Receipt;
 use crate::error::Error;
 use crate::order::Checked;
 use crate::queue::Lanes;
+use crate::thread;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Takes the result of a job, on one of the pool's threads.
@@ -34,8 +34,6 @@ pub(crate) struct Engine {
 
 /// A thread that found nothing to do for this long ends.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
-/// Enough for TLS and the caller's completion.
-const STACK_SIZE: usize = 512 * 1024;
 
 /// Background threads of one client. Dropping it lets them finish what was handed in.
 pub(crate) struct Pool {
@@ -126,10 +124,7 @@ impl Shared {
 
     fn start_thread(shared: &Arc<Self>) -> std::io::Result<()> {
         let shared = Arc::clone(shared);
-        let builder = thread::Builder::new()
-            .name("katalys-send".into())
-            .stack_size(STACK_SIZE);
-        builder.spawn(move || Self::work(&shared)).map(|_| ())
+        thread::spawn("katalys-send", move || Self::work(&shared))
     }
 
     /// The system gives no thread: with others running the job waits for them, otherwise it fails.

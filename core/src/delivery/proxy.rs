@@ -20,15 +20,38 @@ pub(crate) fn choose(
         return parse("proxy", address.trim());
     }
     let host = bare(endpoint.host().unwrap_or_default());
-    if is_excepted(host, port_of(endpoint), environment) {
+    if is_loopback(host) {
         return Ok(None);
     }
     for name in variables(endpoint, environment) {
         if let Some(address) = set_and_not_blank(name, environment) {
+            if is_excepted(host, port_of(endpoint), environment)? {
+                return Ok(None);
+            }
             return parse(name, address.trim());
         }
     }
     Ok(None)
+}
+
+/// Whether a host is this machine. It is reached without TLS, and through no proxy of the
+/// environment's: what is meant for this machine would leave it.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = bare(host);
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a URL names no port, or one that exists. Parsed as a URL, another is taken for none.
+pub(crate) fn has_usable_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let after_host = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    after_host
+        .rsplit_once(':')
+        .is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// The variables to look at, the one that counts most first.
@@ -57,9 +80,19 @@ fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteErr
         setting,
         reason: reason.to_owned(),
     };
-    let proxy = Proxy::new(address).map_err(|_| {
-        error("is not the address of a proxy, such as http://proxy.example.com:3128")
-    })?;
+    let not_a_proxy = || error("is not the URL of a proxy, such as http://proxy.example.com:3128");
+    // Other programs take `host:port` from the environment, too.
+    let is_short = !address.contains("://");
+    if is_short && (setting == "proxy" || !address.contains(':')) {
+        return Err(not_a_proxy());
+    }
+    let proxy = Proxy::new(address).map_err(|_| not_a_proxy())?;
+    if proxy.host().is_empty() {
+        return Err(not_a_proxy());
+    }
+    if !has_usable_port(proxy.uri()) {
+        return Err(error("has a port that is not a number from 1 to 65535"));
+    }
     match proxy.protocol() {
         ProxyProtocol::Http | ProxyProtocol::Https => Ok(Some(proxy)),
         _ => Err(error(
@@ -69,14 +102,28 @@ fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteErr
 }
 
 /// Whether the environment's exceptions (`NO_PROXY`) cover the host.
-fn is_excepted(host: &str, port: u16, environment: Environment) -> bool {
-    ["NO_PROXY", "no_proxy"]
+fn is_excepted(host: &str, port: u16, environment: Environment) -> Result<bool, RouteError> {
+    let found = ["NO_PROXY", "no_proxy"]
         .into_iter()
-        .find_map(|name| set_and_not_blank(name, environment))
-        .is_some_and(|list| {
-            list.split([',', ' ', '\t'])
-                .any(|entry| excepts(entry, host, port))
-        })
+        .find_map(|name| Some((name, set_and_not_blank(name, environment)?)));
+    let Some((setting, list)) = found else {
+        return Ok(false);
+    };
+    let mut entries = list.split([',', ' ', '\t']);
+    if entries.clone().any(has_impossible_port) {
+        let reason = "has an entry with a port above 65535".to_owned();
+        return Err(RouteError { setting, reason });
+    }
+    Ok(entries.any(|entry| excepts(entry, host, port)))
+}
+
+fn has_impossible_port(entry: &str) -> bool {
+    let (host, port) = entry.rsplit_once(':').unwrap_or_default();
+    let is_port = !host.contains(':') || host.ends_with(']');
+    is_port
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && port.parse::<u16>().is_err()
+        && !port.is_empty()
 }
 
 /// Whether one entry covers the host: `*`, a domain with all below it, an address, a network
@@ -143,7 +190,7 @@ fn is_in_network(host: &str, network: &str, length: &str) -> bool {
 }
 
 /// A host without the brackets of an IPv6 literal.
-fn bare(host: &str) -> &str {
+pub(crate) fn bare(host: &str) -> &str {
     host.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host)
@@ -250,6 +297,52 @@ mod tests {
             let given = chosen(&endpoint, Some("http://given"), &environment);
             assert_eq!(given.unwrap().unwrap(), "given", "{host}");
         }
+    }
+
+    #[test]
+    fn this_machine_is_reached_through_no_proxy_of_the_environment() {
+        let environment = [("ALL_PROXY", "http://p"), ("HTTP_PROXY", "http://p")];
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.8.9.10", "[::1]"] {
+            for scheme in ["http", "https"] {
+                let endpoint = format!("{scheme}://{host}:8080/");
+                assert_eq!(through(&endpoint, &environment), None, "{endpoint}");
+            }
+        }
+        for host in ["localhost.example.com", "128.0.0.1", "[::2]"] {
+            let endpoint = format!("https://{host}/");
+            assert_eq!(through(&endpoint, &environment).unwrap(), "p", "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn ports_that_do_not_exist_are_refused() {
+        for port in ["0", "65536", "99999", "4294967376", "x", ""] {
+            let address = format!("http://user:geheim@p:{port}");
+            let error = chosen("https://a.com/", Some(&address), &[]).unwrap_err();
+            assert!(!error.reason.contains("geheim"), "{}", error.reason);
+        }
+        let environment = [
+            ("HTTPS_PROXY", "http://p"),
+            ("NO_PROXY", "b.com,a.com:65536"),
+        ];
+        let error = chosen("https://a.com/", None, &environment).unwrap_err();
+        assert_eq!(error.setting, "NO_PROXY");
+        assert!(error.reason.contains("65535"), "{}", error.reason);
+        let without_proxy = chosen("https://a.com/", None, &environment[1..]);
+        assert_eq!(without_proxy, Ok(None), "the exceptions have no meaning");
+    }
+
+    #[test]
+    fn only_the_environment_may_leave_out_the_scheme() {
+        for address in ["foo", "p:3128", "user:geheim@p:3128", "not a proxy", "/p"] {
+            let error = chosen("https://a.com/", Some(address), &[]).unwrap_err();
+            assert!(error.reason.contains("such as http://"), "{}", error.reason);
+        }
+        assert_eq!(
+            through("https://a.com/", &[("ALL_PROXY", "p:3128")]).unwrap(),
+            "p"
+        );
+        assert!(chosen("https://a.com/", None, &[("ALL_PROXY", "foo")]).is_err());
     }
 
     #[test]

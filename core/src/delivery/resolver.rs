@@ -5,7 +5,6 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ureq::Error;
@@ -13,6 +12,8 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+
+use crate::thread;
 
 /// How long addresses are used without asking again, so that a host that moved is found.
 const LIFE: Duration = Duration::from_secs(30);
@@ -146,9 +147,7 @@ impl Addresses {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new()
-            .name("katalys-dns".to_owned())
-            .spawn(move || shared.run_look_up())?;
+        thread::spawn_with_large_stack("katalys-dns", move || shared.run_look_up())?;
         known.looking = true;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! One exchange with the endpoint: a POST and what came of it. No retries here, and no rules.
 //!
-//! ureq opens the connections (TLS, proxy tunnels); the exchange over them is done here. Through
+//! The opener makes the connections (TLS, proxy tunnels); the exchange over them is done here. Through
 //! ureq's agent a request takes some 23,000 instructions, most of them for generality that one
 //! fixed request has no use for; here it takes some 3,000.
 
@@ -21,6 +21,7 @@ use super::message::{
 };
 use super::opener::{Connection, Opener};
 use super::proxy;
+use super::tls::REST_OF_RECORD;
 use super::trust::Trust;
 use crate::testing;
 
@@ -72,7 +73,7 @@ const LONGEST_BODY: Duration = Duration::from_millis(250);
 pub(crate) struct Transport {
     endpoint: Uri,
     proxy: Option<Proxy>,
-    trust: Trust,
+    trust: Arc<Trust>,
     user_agent: String,
     connect_timeout: Duration,
     head: RequestHead,
@@ -84,21 +85,33 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Prepares the route: reads settings and files, but opens nothing and starts nothing.
-    pub(crate) fn new(route: &Route) -> Result<Self, RouteError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the route.
+    pub(crate) fn new(route: &Route) -> Result<Self, Vec<RouteError>> {
         Self::in_environment(route, &|name| std::env::var(name).ok())
     }
 
-    fn in_environment(route: &Route, environment: proxy::Environment) -> Result<Self, RouteError> {
+    fn in_environment(
+        route: &Route,
+        environment: proxy::Environment,
+    ) -> Result<Self, Vec<RouteError>> {
         if HeaderValue::from_str(&route.user_agent).is_err() {
-            return Err(RouteError {
+            return Err(vec![RouteError {
                 setting: "user_agent",
                 reason: "has characters that a header cannot carry".to_owned(),
-            });
+            }]);
         }
+        let proxy = proxy::choose(&route.endpoint, route.proxy.as_deref(), environment);
+        let trust = Trust::choose(route.ca_file.as_deref(), environment);
+        let (proxy, trust) = match (proxy, trust) {
+            (Ok(proxy), Ok(trust)) => (proxy, trust),
+            (proxy, trust) => return Err(proxy.err().into_iter().chain(trust.err()).collect()),
+        };
         Ok(Self {
             endpoint: route.endpoint.clone(),
-            proxy: proxy::choose(&route.endpoint, route.proxy.as_deref(), environment)?,
-            trust: Trust::choose(route.ca_file.as_deref(), environment)?,
+            proxy,
+            trust: Arc::new(trust),
             user_agent: route.user_agent.clone(),
             connect_timeout: route.connect_timeout,
             head: RequestHead::new(&route.endpoint, &route.user_agent),
@@ -126,14 +139,17 @@ impl Transport {
             None if self.stand_in.is_some() && testing::look() => {
                 return self.try_post(body, deadline);
             }
-            None => opener.open(deadline)?,
+            None => open_quiet(opener, deadline)?,
         };
         let mut digits = LengthDigits::default();
         let request = self.head.request(body, &mut digits);
-        let head = send(&mut connection, &request, deadline)
+        let (sent, head) = send(&mut connection, &request, deadline)
             .map_err(Trouble::Connection)
-            .and_then(|()| receive_head(&mut connection, deadline))
+            .and_then(|sent| Ok((sent, receive_head(&mut connection, deadline)?)))
             .map_err(|trouble| trouble.into_failure(opener))?;
+        if sent == Sent::InPart {
+            return judge_early(&head, opener);
+        }
         if is_at_rest_after(&head, &mut connection, deadline) {
             self.idle.put(connection);
         }
@@ -146,11 +162,11 @@ impl Transport {
             return route.ask(deadline);
         }
         let opener = self.opener();
-        let mut connection = opener.open(deadline)?;
+        let mut connection = open_quiet(opener, deadline)?;
         let question = message::question(&self.endpoint, &self.user_agent);
         send(&mut connection, &[&question], deadline)
             .map_err(Trouble::Connection)
-            .and_then(|()| receive_date(&mut connection, deadline))
+            .and_then(|_| receive_date(&mut connection, deadline))
             .map_err(|trouble| trouble.into_failure(opener))
     }
 
@@ -193,7 +209,7 @@ impl Transport {
             Opener::new(
                 self.endpoint.clone(),
                 self.proxy.clone(),
-                self.trust.roots(),
+                Arc::clone(&self.trust),
                 &self.user_agent,
                 self.connect_timeout,
             )
@@ -229,8 +245,45 @@ impl Trouble {
     }
 }
 
+/// A new connection on which the server has sent nothing yet.
+fn open_quiet(opener: &Opener, deadline: Instant) -> Result<Connection, Failure> {
+    let mut connection = opener.open(deadline)?;
+    if has_spoken(&mut connection) {
+        return Err(Failure::early(opener.hosts()));
+    }
+    Ok(connection)
+}
+
+/// Whether input has arrived on a new connection: what comes before the request is not its answer.
+fn has_spoken(connection: &mut Connection) -> bool {
+    if connection.is_open() {
+        return false;
+    }
+    if !connection.buffers().input().is_empty() {
+        return true;
+    }
+    let limit = NextTimeout {
+        after: REST_OF_RECORD.into(),
+        reason: Timeout::RecvResponse,
+        ..NextTimeout::default()
+    };
+    // A connection that was closed has not: the exchange finds out in what way.
+    matches!(
+        connection.await_input(limit),
+        Ok(true) | Err(Error::Timeout(_))
+    )
+}
+
+/// How much of a request was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Whole,
+    /// The server answered, or closed the connection, before it had all of it.
+    InPart,
+}
+
 /// Hands over the pieces as if they were one, so that they are one TLS record.
-fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Result<(), Error> {
+fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Result<Sent, Error> {
     let mut filled = 0;
     for piece in pieces {
         let mut rest = *piece;
@@ -244,13 +297,16 @@ fn send(connection: &mut Connection, pieces: &[&[u8]], deadline: Instant) -> Res
             if is_full {
                 connection.transmit_output(filled, until(deadline)?)?;
                 filled = 0;
+                if !connection.is_open() {
+                    return Ok(Sent::InPart);
+                }
             }
         }
     }
     if filled > 0 {
         connection.transmit_output(filled, until(deadline)?)?;
     }
-    Ok(())
+    Ok(Sent::Whole)
 }
 
 /// The head of the answer that counts.
@@ -330,6 +386,14 @@ fn until(deadline: Instant) -> Result<NextTimeout, Error> {
         reason: Timeout::RecvResponse,
         ..NextTimeout::default()
     })
+}
+
+/// A server may refuse a request that it has not read to its end, but it cannot have received it.
+fn judge_early(head: &AnswerHead, opener: &Opener) -> Result<Outcome, Failure> {
+    match judge(head) {
+        Outcome::Received => Err(Failure::early(opener.hosts())),
+        refused => Ok(refused),
+    }
 }
 
 fn judge(head: &AnswerHead) -> Outcome {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
-use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
+use ureq::tls::{Certificate, PemItem, parse_pem};
+use webpki_roots::TLS_SERVER_ROOTS;
 
 use super::proxy::Environment;
 use super::transport::RouteError;
@@ -40,12 +41,18 @@ impl Trust {
         }
     }
 
-    /// In the form ureq takes. It leaves out what it cannot use.
-    pub(crate) fn roots(&self) -> RootCerts {
+    /// In the form rustls takes, without what it cannot use.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
         match self {
-            Self::Mozilla => RootCerts::WebPki,
-            Self::Pem { pem, .. } => RootCerts::from(certificates(pem)),
+            Self::Mozilla => roots.extend(TLS_SERVER_ROOTS.iter().cloned()),
+            Self::Pem { pem, .. } => {
+                for certificate in certificates(pem) {
+                    let _ = roots.add(CertificateDer::from_slice(certificate.der()));
+                }
+            }
         }
+        roots
     }
 }
 

@@ -12,6 +12,8 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::proxy::PROXIED_NAME;
+
 /// TLS configurations by kind, and where the files for clients are.
 pub struct Certificates {
     pub good: Arc<ServerConfig>,
@@ -63,6 +65,7 @@ fn params(host: &str) -> io::Result<CertificateParams> {
     let mut names = vec![host.to_owned()];
     if host == "localhost" {
         names.push("127.0.0.1".to_owned());
+        names.push(PROXIED_NAME.to_owned());
     }
     let mut params = CertificateParams::new(names).map_err(io::Error::other)?;
     params.distinguished_name.push(DnType::CommonName, host);

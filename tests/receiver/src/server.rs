@@ -16,7 +16,7 @@ use socket2::{Domain, Socket, Type};
 use crate::certificates::Certificates;
 use crate::connection;
 use crate::print::Printer;
-use crate::proxy::Tunnels;
+use crate::proxy::{PROXIED_NAME, Tunnels};
 use crate::record::Records;
 use crate::script::Scripts;
 use crate::stats::Stats;
@@ -272,10 +272,12 @@ fn ready_line(
             "self_signed": https("tls.self_signed"),
             "mute": https("tls.mute"),
             "not_tls": https("url"),
+            "proxied": format!("https://{PROXIED_NAME}:{}", port("tls.good")),
         },
         "ca_file": certificates.ca_file,
         "self_signed_file": certificates.self_signed_file,
         "empty_ca_file": certificates.empty_ca_file,
+        "proxied": format!("http://{PROXIED_NAME}:{}", port("url")),
         "proxy": http(port("proxy")),
         "proxy_auth": format!("http://{PROXY_CREDENTIALS}@127.0.0.1:{}", port("proxy_auth")),
         "proxy_auth_wrong": format!("http://user:wrong@127.0.0.1:{}", port("proxy_auth")),

@@ -8,7 +8,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What happened to an update.
@@ -145,7 +144,6 @@ pub(in crate::queue::outbox) const LOG: &str = "katalys::outbox";
 /// A listener so slow that more than this wait loses the oldest: they inform, the books count.
 const MOST_WAITING: usize = 10_000;
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
-const STACK_SIZE: usize = 512 * 1024;
 
 pub(super) struct Events {
     observer: ObserverPlace,
@@ -202,8 +200,7 @@ impl Events {
         state.has_thread = true;
         drop(state);
         let own = Arc::clone(events);
-        let builder = thread::Builder::new().name("katalys-events".into());
-        let started = builder.stack_size(STACK_SIZE).spawn(move || own.run());
+        let started = crate::thread::spawn("katalys-events", move || own.run());
         if started.is_err() {
             events.lock().has_thread = false; // The next event tries again.
         }

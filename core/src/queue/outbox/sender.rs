@@ -13,7 +13,7 @@ use super::store::{
     Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, Settlement, Store, UpdateId,
     Upkeep, Verdict, Work,
 };
-use crate::delivery::{Engine, Outcome, code_of_answer, code_of_failure};
+use crate::delivery::{Engine, LONGEST_RETRY_AFTER, Outcome, code_of_answer, code_of_failure};
 use crate::error::{Error, ErrorCode};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,13 +40,12 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 /// After the store failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(5 * 60);
+const LONGEST_BACKOFF: Duration = LONGEST_RETRY_AFTER;
 /// Tidying up is due after so many changes.
 const MANY_CHANGES: usize = 4_000;
 /// The same where nobody delivers, and every caller has a transaction of its own: a log that begins
 /// anew is written faster than one that grows.
 const MANY_APPENDS: usize = 1_000;
-const STACK_SIZE: usize = 512 * 1024;
 /// How often to try to clear the log, ten milliseconds apart.
 const ERASING: u32 = 100;
 
@@ -747,14 +746,20 @@ impl Sender {
                 (code, Error::new(code, failure.reason), None)
             }
         };
+        let share = self.engine.jitter.below(FIRST_BACKOFF).as_secs_f64();
         if code == ErrorCode::Rejected {
-            self.lock().health.succeeded(); // It answers.
-            return (self.rejected(&error), Some(error.after(claim.failures + 1)));
+            let is_kept = self
+                .lock()
+                .health
+                .rejected(claim.lane, error.status(), share);
+            if !is_kept {
+                return (self.rejected(&error), Some(error.after(claim.failures + 1)));
+            }
+        } else {
+            self.lock().health.failed(claim.lane, code, asked, share);
         }
         let longest = FIRST_BACKOFF * 2_u32.pow(claim.failures.min(9));
         let wait = self.engine.jitter.below(longest.min(LONGEST_BACKOFF));
-        let share = self.engine.jitter.below(FIRST_BACKOFF).as_secs_f64();
-        self.lock().health.failed(claim.lane, code, asked, share);
         (
             Verdict::Retry(wait.max(asked.unwrap_or_default())),
             Some(error),
@@ -869,8 +874,7 @@ pub(super) fn no_thread(refused: &std::io::Error) -> Error {
 }
 
 pub(super) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    let builder = thread::Builder::new().name(name.into());
-    builder.stack_size(STACK_SIZE).spawn(run).map(|_| ())
+    crate::thread::spawn(name, run)
 }
 
 fn wait<'s>(
