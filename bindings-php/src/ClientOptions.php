@@ -50,10 +50,11 @@ trait ClientOptions
      * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
      * digits that are the same for all updates of one order, `plain` as its order_id. The digest has no
      * key: who can guess an order_id can recognise it.
-     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, and the events of the
-     * outbox.
-     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, at the next call of
-     * this client.
+     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, the events of the
+     * outbox and the errors of its delivery. What it throws is caught and logged by error_log(). Without
+     * one, errors go to error_log().
+     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, after the next call of
+     * a client with these settings. What it throws is caught and logged by error_log().
      *
      * @throws ConfigException if a setting cannot be used; its message says how to fix it.
      */

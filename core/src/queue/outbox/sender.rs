@@ -790,8 +790,12 @@ impl Sender {
             order,
         } = finished;
         let Settlement { id, verdict, .. } = settlement;
-        if let Some(error) = &error {
-            log::info!(target: events::LOG, "update {id}: {error}");
+        match (&verdict, &error) {
+            (Verdict::Rejected { .. }, Some(error)) if is_mine => {
+                log::error!(target: events::LOG, "update {id} is now a dead letter: {error}");
+            }
+            (_, Some(error)) => log::info!(target: events::LOG, "update {id}: {error}"),
+            (_, None) => {}
         }
         if !is_mine {
             return;
