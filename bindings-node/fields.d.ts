@@ -50,7 +50,8 @@ export type ProblemCode =
   | "alias_same"
   | "status_stale"
   | "payload_too_large"
-  | "key_numeric";
+  | "key_numeric"
+  | "number_inexact";
 
 /** The codes of each class of errors. */
 export interface ErrorCodes {
@@ -61,7 +62,7 @@ export interface ErrorCodes {
   TimeoutError: "timeout" | "timeout_pending";
   OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved";
   OutboxFullError: "outbox_full";
-  InternalError: "internal" | "misuse";
+  InternalError: "internal" | "misuse" | "library_unavailable";
 }
 export type ErrorCode = ErrorCodes[keyof ErrorCodes];
 

@@ -1,12 +1,19 @@
 'use strict';
 // The client: packs a call, hands it over, and makes of the result what the user sees.
 
-const { EventEmitter } = require('node:events');
+const { captureRejectionSymbol, EventEmitter } = require('node:events');
 const native = require('./native.js');
-const { environment, nextCall, observe, outcomeOf } = require('./environment.js');
+const {
+  environment,
+  nextCall,
+  observe,
+  outcomeOf,
+  warn,
+  warnOfListener,
+} = require('./environment.js');
 const { errorFrom } = require('./errors.js');
 const outbox = require('./outbox.js');
-const { packOrder, packRecord } = require('./pack.js');
+const { packOptions, packOrder, Refusal } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
@@ -28,13 +35,22 @@ class Client extends EventEmitter {
    * @param {object | null} [options]
    */
   constructor(siteIdOrOptions, options) {
-    const given =
+    super({ captureRejections: true });
+    this.#native =
       typeof siteIdOrOptions === 'string'
-        ? { ...options, siteId: siteIdOrOptions }
-        : siteIdOrOptions;
-    super();
-    this.#native = open(given ?? {});
+        ? open(options ?? {}, siteIdOrOptions)
+        : open(siteIdOrOptions ?? {});
     this.#hasOutbox = native.hasOutbox(this.#native);
+    this.#used();
+  }
+
+  /**
+   * What an async listener rejects with.
+   * @param {unknown} error
+   * @param {string | symbol} kind
+   */
+  [captureRejectionSymbol](error, kind) {
+    warnOfListener(String(kind), error);
   }
 
   /**
@@ -126,7 +142,6 @@ class Client extends EventEmitter {
    * @param {object} fields
    */
   async edit(id, fields) {
-    mustBeFields(fields);
     return await outbox.edit(this.#native, id, fields);
   }
 
@@ -190,12 +205,12 @@ class Client extends EventEmitter {
 
 /**
  * @param {object} options
+ * @param {string} [siteId]
  * @returns {NativeClient}
  */
-function open(options) {
-  mustBeRecord(options, 'the options must be an object such as { siteId: "abcd.com" }');
-  const client = carefully((withCare) => {
-    const { packed, tokens } = packRecord(options, withCare);
+function open(options, siteId) {
+  const client = handedOver((withCare) => {
+    const { packed, tokens } = packOptions(options, siteId, withCare);
     return native.openClient(environment, packed, tokens);
   });
   if (typeof client === 'string') throw errorFrom(JSON.parse(client).error);
@@ -245,9 +260,8 @@ function success(outcome) {
  * @param {object} fields
  */
 function handOver(take, client, isReport, orderId, fields) {
-  mustBeFields(fields);
   const call = nextCall();
-  const news = carefully((withCare) => {
+  const news = handedOver((withCare) => {
     const { packed, tokens } = packOrder(orderId, fields, withCare);
     return take(client, call, isReport, packed, tokens);
   });
@@ -258,9 +272,7 @@ function handOver(take, client, isReport, orderId, fields) {
 /** @param {{ error?: import('./errors.js').Failure, warnings?: Problem[] }} news */
 function hear({ error, warnings = [] }) {
   if (error) throw errorFrom(error);
-  for (const { message, code } of warnings) {
-    process.emitWarning(message, { type: 'KatalysWarning', code });
-  }
+  for (const { message, code } of warnings) warn(message, { code });
 }
 
 /**
@@ -271,14 +283,33 @@ function hear({ error, warnings = [] }) {
  * @returns {Validation}
  */
 function validate(client, isReport, orderId, fields) {
-  mustBeFields(fields);
-  const found = carefully((withCare) => {
-    const { packed, tokens } = packOrder(orderId, fields, withCare);
-    return native.validate(client, isReport, packed, tokens);
-  });
+  let found;
+  try {
+    found = carefully((withCare) => {
+      const { packed, tokens } = packOrder(orderId, fields, withCare);
+      return native.validate(client, isReport, packed, tokens);
+    });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { ok: false, payload: null, problems: error.failure.problems };
+  }
   if (typeof found === 'string') return { ok: true, payload: found, problems: [] };
   const [payload = null, problems] = found;
   return { ok: payload !== null, payload, problems: JSON.parse(problems) };
+}
+
+/**
+ * Packs and hands over; throws what the caller sees.
+ * @template Result
+ * @param {(withCare: boolean) => Result | null} attempt
+ * @returns {Result}
+ */
+function handedOver(attempt) {
+  try {
+    return carefully(attempt);
+  } catch (error) {
+    throw error instanceof Refusal ? errorFrom(error.failure) : error;
+  }
 }
 
 /**
@@ -291,19 +322,6 @@ function carefully(attempt) {
   const result = attempt(false) ?? attempt(true);
   if (result === null) throw new Error('katalys: values could not be handed over');
   return result;
-}
-
-/** @param {unknown} fields */
-function mustBeFields(fields) {
-  mustBeRecord(fields, 'the fields must be an object such as { order_status: "paid" }');
-}
-
-/**
- * @param {unknown} value
- * @param {string} advice
- */
-function mustBeRecord(value, advice) {
-  if (typeof value !== 'object' || Array.isArray(value)) throw new TypeError(advice);
 }
 
 module.exports = { Client };

@@ -2,6 +2,7 @@
 // What all clients of a JavaScript environment (the main thread, or a worker thread) share: the
 // native side of it, the calls whose promises wait for their results, and who hears of events.
 
+const { inspect } = require('node:util');
 const native = require('./native.js');
 
 /**
@@ -97,20 +98,44 @@ function settle(call, outcome) {
 /** @param {{ events: { client: number, kind: string }[], logged: string[] }} news */
 function tell({ events, logged }) {
   for (const { client, ...event } of events) {
+    const emitter = emitters.get(client)?.deref();
     try {
-      emitters.get(client)?.deref()?.emit(event.kind, event);
+      emitter?.emit(event.kind, event);
     } catch (error) {
-      // It is an uncaught exception, as of any listener, and stops nothing here.
-      process.nextTick(() => {
-        throw error;
-      });
+      warnOfListener(event.kind, error);
     }
   }
   for (const line of logged) {
     // What goes on failing says so again and again.
-    if (line !== lastLogged) process.emitWarning(line, { type: 'KatalysWarning' });
+    if (line !== lastLogged) warn(line);
     lastLogged = line;
   }
 }
 
-module.exports = { environment, nextCall, outcomeOf, observe };
+/**
+ * A listener that fails is reported, and stops nothing: what it was told of has happened.
+ * @param {string} kind
+ * @param {unknown} error
+ */
+function warnOfListener(kind, error) {
+  const detail = error instanceof Error ? error.stack : undefined;
+  warn(`a listener for "${kind}" failed; the update itself is not affected`, {
+    code: 'listener_failed',
+    detail: detail ?? inspect(error),
+  });
+}
+
+/**
+ * Shows a process warning. What keeps that from being shown is no reason for a call to fail.
+ * @param {string} message
+ * @param {{ code?: string, detail?: string }} [more]
+ */
+function warn(message, more) {
+  try {
+    process.emitWarning(message, { type: 'KatalysWarning', ...more });
+  } catch {
+    // The program replaced emitWarning.
+  }
+}
+
+module.exports = { environment, nextCall, outcomeOf, observe, warn, warnOfListener };

@@ -5,7 +5,7 @@ const { inspect } = require('node:util');
 const native = require('./native.js');
 const { nextCall, outcomeOf } = require('./environment.js');
 const { errorFrom } = require('./errors.js');
-const { packRecord } = require('./pack.js');
+const { packChanges, Refusal } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
@@ -25,6 +25,10 @@ const MOST_LETTERS = 1000;
  * @type {Map<NativeClient, object>}
  */
 const open = new Map();
+/** Clients that stopped because the process seemed to end, and go on if it does not. */
+const paused = new WeakSet();
+/** Clients that were closed, which send nothing any more. */
+const closed = new WeakSet();
 let looksAfterTheEnd = false;
 
 /** An update that will not be sent unless somebody looks into it. */
@@ -48,25 +52,34 @@ class DeadLetter {
  * @param {object} emitter
  */
 function keepOpen(client, emitter) {
-  if (!looksAfterTheEnd) process.on('beforeExit', shutDownAll);
+  if (closed.has(client)) return;
+  if (!looksAfterTheEnd) process.on('beforeExit', pauseAll);
   looksAfterTheEnd = true;
+  if (paused.delete(client)) native.resume(client);
   open.set(client, emitter);
 }
 
-/** Node calls this again once it is done, and then there is nothing to do any more. */
-function shutDownAll() {
-  for (const client of open.keys()) shutDown(client);
+/**
+ * The process ends, unless another listener of `beforeExit` has more for it to do, as runtimes of
+ * serverless functions do after each invocation. Node emits the event again once everything is
+ * done, and then no client is open any more.
+ */
+function pauseAll() {
+  for (const client of open.keys()) pause(client);
 }
 
 /**
- * What is in flight comes to its end, within a few seconds; what waits stays on disk.
+ * What is in flight comes to its end, within a few seconds; what waits stays on disk, until the
+ * client is used again or another process delivers it.
  * @param {NativeClient} client
  */
-async function shutDown(client) {
+async function pause(client) {
+  if (paused.has(client)) return;
+  paused.add(client);
   const call = nextCall();
   const refusal = native.shutDown(client, call, LAST_SECONDS);
   if (refusal === '') await outcomeOf(call, client);
-  open.delete(client);
+  if (paused.has(client)) open.delete(client);
 }
 
 /** @param {NativeClient} client */
@@ -89,6 +102,8 @@ async function flush(client, timeout = PATIENCE) {
  */
 async function close(client, timeout = PATIENCE) {
   mustBeSeconds(timeout);
+  if (!native.hasOutbox(client)) return 0;
+  closed.add(client);
   const left = await ask(client, (call) => native.close(client, call, timeout));
   open.delete(client);
   return left;
@@ -127,12 +142,21 @@ async function discard(client, id) {
 /**
  * @param {NativeClient} client
  * @param {number} id
- * @param {object} fields
+ * @param {unknown} fields
  */
 async function edit(client, id, fields) {
   mustBeWhole(id, 'id');
-  const { packed, tokens } = packRecord(fields, true);
+  const { packed, tokens } = packedChanges(fields);
   return await ask(client, (call) => native.edit(client, call, id, packed, tokens));
+}
+
+/** @param {unknown} fields */
+function packedChanges(fields) {
+  try {
+    return packChanges(fields);
+  } catch (error) {
+    throw error instanceof Refusal ? errorFrom(error.failure) : error;
+  }
 }
 
 /**

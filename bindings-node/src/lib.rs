@@ -16,7 +16,10 @@ mod report;
 mod shapes;
 mod unpack;
 
-use katalys_core::{Call, Client, Error, Language, Problem, Receipt, Ticket, VERSION};
+use katalys_core::order::MAX_KEYS;
+use katalys_core::{
+    Call, Client, Code, Error, Language, Problem, Receipt, Severity, Ticket, VERSION,
+};
 use mailbox::{Delivery, Mailbox, Outcome, Success};
 use napi::bindgen_prelude::{Either, External, Function};
 use napi::{Env, JsString};
@@ -36,6 +39,45 @@ const CLIENT_SIZE: usize = 256 * 1024;
 #[napi]
 pub fn version() -> &'static str {
     VERSION
+}
+
+/// More keys and list entries than this are refused, whatever they say: there is no use in
+/// handing over all of them.
+#[napi]
+pub fn max_keys() -> u32 {
+    u32::try_from(MAX_KEYS).unwrap_or(u32::MAX)
+}
+
+/// Why an update is refused that is too large to be handed over, as JSON.
+#[napi]
+pub fn too_large() -> String {
+    refusal(
+        "",
+        Code::PayloadTooLarge,
+        Code::PayloadTooLarge.explanation().to_owned(),
+    )
+}
+
+/// Why fields are refused that are not a record but what this text says, as JSON.
+#[napi]
+pub fn wrong_fields(found: String) -> String {
+    refusal("fields", Code::WrongType, format!("fields is {found}"))
+}
+
+/// Contains every client of this process, for a test run: see `katalys_core::testing`.
+#[napi]
+pub fn contain(folder: String, endpoint: Option<String>) {
+    katalys_core::testing::contain(folder, endpoint.as_deref());
+}
+
+fn refusal(path: &str, code: Code, message: String) -> String {
+    let problem = Problem {
+        path: path.to_owned(),
+        code,
+        message,
+        severity: Severity::Error,
+    };
+    json(&Report::refusal(&Error::validation(vec![problem])))
 }
 
 /// What all clients of one JavaScript environment share; made once, by `lib/environment.js`.

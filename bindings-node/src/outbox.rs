@@ -80,6 +80,12 @@ pub fn shut_down(door: &External<Door>, number: f64, seconds: f64) -> String {
     })
 }
 
+/// Takes back `shut_down`.
+#[napi(catch_unwind)]
+pub fn resume(door: &External<Door>) {
+    door.client.resume();
+}
+
 /// Dead letters with a higher number than this, at most so many.
 #[napi(catch_unwind)]
 pub fn dead_letters(door: &External<Door>, number: f64, after: f64, limit: f64) -> String {

@@ -38,6 +38,7 @@ struct Failure<'r> {
     problems: &'r [Problem],
     status: Option<u16>,
     retry_after: Option<f64>,
+    ticket: Option<f64>,
 }
 
 impl<'r> Report<'r> {
@@ -98,6 +99,7 @@ impl<'r> Failure<'r> {
             problems: error.problems(),
             status: error.status(),
             retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
+            ticket: error.ticket().map(number),
         }
     }
 }

@@ -141,6 +141,17 @@ impl Client {
         }
     }
 
+    /// Takes back [`shut_down`](Self::shut_down), for a process that did not end after all: the next
+    /// update starts delivery again.
+    pub fn resume(&self) {
+        let process = self.process.load();
+        if process.id == std::process::id()
+            && let Some(outbox) = &process.outbox
+        {
+            outbox.resume();
+        }
+    }
+
     /// The books.
     ///
     /// # Errors

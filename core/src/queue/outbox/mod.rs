@@ -200,6 +200,14 @@ impl Outbox {
         }
     }
 
+    /// Delivers again after `close`, `close_if_open` or `stop`.
+    pub(crate) fn resume(&self) {
+        self.is_stopped.store(false, Ordering::SeqCst);
+        if let Some(sender) = self.sender.get() {
+            sender.resume();
+        }
+    }
+
     /// Delivers nothing more; does not wait.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
