@@ -110,7 +110,7 @@ function whyNoRecord(given, example) {
   const name = nameOf(given);
   const advice = `give an object such as ${example}`;
   if (typeof given === 'function') return `${name}; did you forget to call it?`;
-  if (typeof given !== 'object') return `${name}; ${advice}`;
+  if (typeof given !== 'object' || given === null) return `${name}; ${advice}`;
   if (isThenable(given)) return `${name}; did you forget await?`;
   if (types.isProxy(given)) return `${name}; ${advice}`;
   if (isIterable(given) && typeof given.get === 'function') {

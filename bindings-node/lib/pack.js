@@ -139,7 +139,7 @@ function outermost(given, areChanges) {
  * @returns {any}
  */
 function asRecord(given) {
-  if (typeof given !== 'object' || Array.isArray(given)) return null;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return null;
   const isPlain = kinds.isPlain(given);
   if (!isPlain && kinds.isMap(given)) return given;
   if ((!isPlain && isValue(given)) || kinds.isThenable(given)) return null;
