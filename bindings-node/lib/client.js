@@ -27,6 +27,7 @@ const { packOptions, packOrder, Refusal } = require('./pack.js');
 class Client extends EventEmitter {
   /** @type {NativeClient} */
   #native;
+  #open;
   #hasOutbox;
   #isObserved = false;
 
@@ -36,10 +37,10 @@ class Client extends EventEmitter {
    */
   constructor(siteIdOrOptions, options) {
     super({ captureRejections: true });
-    this.#native =
-      typeof siteIdOrOptions === 'string'
-        ? open(options ?? {}, siteIdOrOptions)
-        : open(siteIdOrOptions ?? {});
+    const siteId = typeof siteIdOrOptions === 'string' ? siteIdOrOptions : undefined;
+    const given = (siteId === undefined ? siteIdOrOptions : options) ?? {};
+    this.#open = () => open(given, siteId);
+    this.#native = this.#open();
     this.#hasOutbox = native.hasOutbox(this.#native);
     this.#used();
   }
@@ -145,6 +146,12 @@ class Client extends EventEmitter {
     return await outbox.edit(this.#native, id, fields);
   }
 
+  [outbox.REOPEN]() {
+    this.#native = this.#open();
+    if (this.#isObserved) observe(this.#native, this);
+    this.#used();
+  }
+
   /** It may send in the background from now on. */
   #used() {
     if (this.#hasOutbox) outbox.keepOpen(this.#native, this);
@@ -204,8 +211,8 @@ class Client extends EventEmitter {
 }
 
 /**
- * @param {object} options
- * @param {string} [siteId]
+ * @param {unknown} options
+ * @param {string | undefined} siteId
  * @returns {NativeClient}
  */
 function open(options, siteId) {

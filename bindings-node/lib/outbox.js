@@ -29,6 +29,8 @@ const open = new Map();
 const paused = new WeakSet();
 /** Clients that were closed, which send nothing any more. */
 const closed = new WeakSet();
+/** The method of a client that opens it anew. */
+const REOPEN = Symbol('reopen');
 let looksAfterTheEnd = false;
 
 /** An update that will not be sent unless somebody looks into it. */
@@ -57,6 +59,18 @@ function keepOpen(client, emitter) {
   looksAfterTheEnd = true;
   if (paused.delete(client)) native.resume(client);
   open.set(client, emitter);
+}
+
+/**
+ * Opens every client with an outbox anew, with the file that its options mean now: the helper for
+ * tests has just put another in its place.
+ */
+function reopenAll() {
+  for (const [client, emitter] of [...open]) {
+    open.delete(client);
+    native.shutDown(client, nextCall(), 0);
+    /** @type {any} */ (emitter)[REOPEN]();
+  }
 }
 
 /**
@@ -191,4 +205,15 @@ function mustBeWhole(number, name) {
   }
 }
 
-module.exports = { keepOpen, stats, flush, close, deadLetters, replay, discard, edit };
+module.exports = {
+  REOPEN,
+  keepOpen,
+  reopenAll,
+  stats,
+  flush,
+  close,
+  deadLetters,
+  replay,
+  discard,
+  edit,
+};
