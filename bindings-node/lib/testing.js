@@ -4,7 +4,7 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { mkdtempSync, readdirSync, rmSync, statSync } = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
@@ -18,6 +18,9 @@ const NOT_INSTALLED =
   'the katalys command is not installed: npm install --save-dev @katalys/cli, or say where it is ' +
   'in KATALYS_COMMAND';
 
+const PREFIX = 'katalys-test-node-';
+const LEFT_BEHIND = /^katalys-test-node-(\d+)-\w{6}$/;
+const OLD_MS = 60 * 60 * 1000;
 const CLOSED = 'this sandbox was closed; start another one with startSandbox()';
 
 /** Where outboxes of tests go. Child processes inherit it. */
@@ -34,11 +37,35 @@ reopenAll();
 function testFolder() {
   const [given] = (process.env.KATALYS_TEST_DIR ?? '').split(path.delimiter);
   if (given) return given;
-  const own = mkdtempSync(path.join(os.tmpdir(), 'katalys-test-'));
+  removeOldFolders();
+  const own = mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
   process.env.KATALYS_TEST_DIR = own;
   // Other threads may go on when this one has ended.
   if (isMainThread) process.on('exit', () => rmSync(own, { recursive: true, force: true }));
   return own;
+}
+
+/** What processes left behind that had no chance to remove it: jest hides the end of its own. */
+function removeOldFolders() {
+  for (const name of readdirSync(os.tmpdir())) {
+    const pid = Number(name.match(LEFT_BEHIND)?.[1]);
+    if (!pid || isRunning(pid)) continue;
+    const old = path.join(os.tmpdir(), name);
+    try {
+      if (Date.now() - statSync(old).mtimeMs > OLD_MS) rmSync(old, { recursive: true });
+    } catch {
+      // It is another user's, or another process was faster.
+    }
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH';
+  }
 }
 
 /**

@@ -5,7 +5,18 @@ const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
-const { access, chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } = require('node:fs/promises');
+const {
+  access,
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} = require('node:fs/promises');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, beforeEach, describe, it } = require('node:test');
@@ -256,6 +267,21 @@ describe('production', { timeout: 60_000 }, () => {
       new Worker(code, { eval: true });
     `;
     assert.deepEqual(await child(script), ['config_invalid', 'config_invalid']);
+  });
+
+  it('is nothing that the helper removes: only what earlier test runs left behind', async () => {
+    const temporary = await mkdtemp(path.join(os.tmpdir(), 'katalys-tmp-'));
+    const named = (pid) => path.join(temporary, `katalys-test-node-${pid}-abc123`);
+    const [old, fresh, alive] = [named(2 ** 22 + 1), named(2 ** 22 + 2), named(process.pid)];
+    const folders = [old, fresh, alive, path.join(temporary, 'katalys-test-other')];
+    for (const made of folders) await mkdir(made);
+    for (const made of [old, alive]) await utimes(made, 1, 1);
+    const options = { prelude: '', endpoint: '', env: { TMPDIR: temporary, KATALYS_TEST_DIR: '' } };
+    const { code, stderr } = await runChild(`require(${testing});`, options);
+    assert.deepEqual([code, stderr], [0, '']);
+    const left = (await readdir(temporary)).map((name) => path.join(temporary, name));
+    assert.deepEqual(left.sort(), folders.slice(1).sort());
+    await rm(temporary, { recursive: true });
   });
 
   it('leaves nothing open that would keep a test runner waiting', async () => {
