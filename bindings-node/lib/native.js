@@ -51,6 +51,7 @@ const BUILDS = 'Linux on x64 with glibc 2.17 or later';
 function load() {
   switch (`${process.platform}-${process.arch}`) {
     case 'linux-x64':
+      // @ts-ignore It has no types.
       return require('@katalys/linux-x64-gnu');
     default:
       return undefined;

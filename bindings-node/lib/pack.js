@@ -383,7 +383,9 @@ function pairs(given, depth) {
  */
 function pair(key, content, depth) {
   keys += 1;
-  return text(key.toWellFormed()) + (key.isWellFormed() ? value(content, depth + 1) : token('x', ''));
+  return (
+    text(key.toWellFormed()) + (key.isWellFormed() ? value(content, depth + 1) : token('x', ''))
+  );
 }
 
 module.exports = { packOrder, packOptions, packChanges, Refusal };

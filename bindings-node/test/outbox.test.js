@@ -132,7 +132,10 @@ describe('an outbox', () => {
     const client = new Client(place().options);
     await assert.rejects(client.enqueueUpdate('1', { currency: 'x' }), ValidationError);
     const forgotten = client.enqueueUpdate('1', Promise.resolve({ order_status: 'paid' }));
-    await assert.rejects(forgotten, /ValidationError: .*fields is a Promise; did you forget await/s);
+    await assert.rejects(
+      forgotten,
+      /ValidationError: .*fields is a Promise; did you forget await/s,
+    );
     assert.equal((await client.stats()).accepted, 0);
     await client.close();
   });
@@ -328,7 +331,7 @@ describe('events', () => {
     assert.deepEqual([code, stdout.split('\n').sort()], [0, expected.map(String).sort()]);
   });
 
-  it('that nobody catches do not end the process', async () => {
+  it('with a listener that throws do not end the process', async () => {
     const script = `
       const client = new Client(options);
       client.on('accepted', () => { throw new Error('mine'); });
@@ -336,7 +339,7 @@ describe('events', () => {
     `;
     const { code, stdout, stderr } = await child(script, place('204').options);
     assert.deepEqual([code, stdout], [0, '1\n']);
-    assert.match(stderr, /KatalysWarning: a listener for "accepted" failed[^]*Error: mine\n +at /);
+    assert.match(stderr, /KatalysWarning: a listener for "accepted" failed.*Error: mine\n +at /s);
   });
 
   it('and warnings that cannot be shown keep no update from being accepted', async () => {
@@ -434,7 +437,10 @@ describe('the end of a process', () => {
     const { code, stdout, stderr, seconds } = await child(script, options);
     assert.deepEqual([code, stderr], [0, '']);
     const lines = stdout.split('\n');
-    assert.deepEqual(lines.filter((line) => !line.startsWith('delivered')), ['1', '1', '0', '4', '1', '']);
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith('delivered')),
+      ['1', '1', '0', '4', '1', ''],
+    );
     for (const ticket of [1, 2, 3, 5]) assert.ok(lines.includes(`delivered ${ticket}`), stdout);
     assert.ok(seconds < 15, `it took ${seconds} s`);
     assert.ok((await received(id, 4)).length >= 4);

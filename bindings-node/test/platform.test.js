@@ -40,7 +40,11 @@ async function said({ before = '', nodeOptions = [], from = katalys } = {}) {
       }
     });
   `;
-  const { stdout, stderr, code } = await runChild(script, { prelude: '', endpoint: '', nodeOptions });
+  const { stdout, stderr, code } = await runChild(script, {
+    prelude: '',
+    endpoint: '',
+    nodeOptions,
+  });
   assert.equal(code, 0, stderr);
   const [imported, kind, message] = stdout.split('\n');
   assert.deepEqual([imported, kind], ['imported', 'true library_unavailable false true'], stdout);
@@ -84,7 +88,10 @@ it('a file of another version, or none that can be loaded, is told apart', async
   await mkdir(installed, { recursive: true });
   try {
     await writeFile(path.join(installed, 'index.js'), 'exports.version = () => "9.8.7";');
-    assert.match(await said(), /^it cannot be used: it is version 9\.8\.7, while katalys is version/);
+    assert.match(
+      await said(),
+      /^it cannot be used: it is version 9\.8\.7, while katalys is version/,
+    );
     await rm(path.join(installed, 'index.js'));
     await writeFile(path.join(installed, 'index.node'), 'damaged');
     assert.match(await said(), /^it cannot be used: .*index\.node: /);

@@ -187,7 +187,9 @@ describe('production', { timeout: 60_000 }, () => {
   }
 
   const pending = () =>
-    child(`${SHOP} new Client({ ...options, outbox, deliver: false }).stats().then(({ pending }) => console.log(pending));`);
+    child(
+      `${SHOP} new Client({ ...options, outbox, deliver: false }).stats().then(({ pending }) => console.log(pending));`,
+    );
 
   it('is out of reach of clients made before and after the helper was loaded', async () => {
     const script = `${SHOP}

@@ -256,9 +256,13 @@ describe('what cannot be sent', () => {
   });
 
   it('is named in the message', () => {
-    const said = (value) => client.validateUpdate('1001', { line_items: value }).problems[0].message;
+    const said = (value) =>
+      client.validateUpdate('1001', { line_items: value }).problems[0].message;
     assert.match(said(Promise.resolve([])), /^line_items is a Promise, /);
-    assert.match(said(() => []), /^line_items is a function, /);
+    assert.match(
+      said(() => []),
+      /^line_items is a function, /,
+    );
     assert.match(said(new WeakSet()), /^line_items is a WeakSet, /);
   });
 
@@ -284,6 +288,7 @@ describe('fields that are no record', () => {
   }
   const wrong = [
     [Promise.resolve({ order_status: 'paid' }), 'a Promise; did you forget await?'],
+    // biome-ignore lint/suspicious/noThenProperty: this is what is tested
     [{ then: () => {} }, 'a Promise; did you forget await?'],
     [async () => ({}), 'a function; did you forget to call it?'],
     [new Date(), 'a Date; give an object such as { order_status: "paid" }'],

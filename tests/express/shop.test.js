@@ -216,7 +216,7 @@ describe('an Express shop', () => {
       .replace('/var/lib/shop/katalys.db', outbox)
       .replace('shop.listen(3000)', 'shop.listen(0, "127.0.0.1")');
     const tell =
-      'server.once("listening", () => console.log(JSON.stringify({ url: `http://127.0.0.1:${server.address().port}` })));';
+      'server.once("listening", () => console.log(JSON.stringify({ url: "http://127.0.0.1:" + server.address().port })));';
     await writeFile(path.join(shop, 'ended.mjs'), `${script}\n${tell}\n`);
     const server = await startServer(shop, 'ended.mjs', env(endpoint));
 
