@@ -1,5 +1,5 @@
 'use strict';
-// The client: packs a call, hands it over, and makes of the result what the user sees.
+// The client: packs a call, hands it over, and turns the result into what the user sees.
 
 const { captureRejectionSymbol, EventEmitter } = require('node:events');
 const native = require('./native.js');
@@ -186,7 +186,7 @@ class Client extends EventEmitter {
     return super.prependListener(name, listener);
   }
 
-  /** Nothing is observed, and nothing costs, before somebody listens. */
+  /** Nothing is observed, and nothing costs, before there is a listener. */
   #observe() {
     if (this.#isObserved) return;
     this.#isObserved = true;

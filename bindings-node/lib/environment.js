@@ -1,6 +1,6 @@
 'use strict';
-// What all clients of a JavaScript environment (the main thread, or a worker thread) share: the
-// native side of it, the calls whose promises wait for their results, and who hears of events.
+// What all clients of a JavaScript environment (the main thread, or a worker thread) share: its
+// native side, the calls whose promises wait for results, and the emitters of events.
 
 const { inspect } = require('node:util');
 const native = require('./native.js');
@@ -21,7 +21,7 @@ const native = require('./native.js');
  */
 
 /**
- * With the client, which is not to be collected while it has something to do.
+ * With the client, which must not be collected while it has something to do.
  * @type {Map<number, { resolve: (outcome: any) => void, client: NativeClient }>}
  */
 const pending = new Map();
@@ -57,7 +57,7 @@ function outcomeOf(call, client) {
 }
 
 /**
- * From now on this emitter hears what happens to the updates of that client.
+ * From now on this emitter emits what happens to the updates of that client.
  * @param {NativeClient} client
  * @param {Emitter} emitter
  */
@@ -106,7 +106,7 @@ function tell({ events, logged }) {
     }
   }
   for (const line of logged) {
-    // What goes on failing says so again and again.
+    // A condition that lasts is logged again and again.
     if (line !== lastLogged) warn(line);
     lastLogged = line;
   }

@@ -1,5 +1,5 @@
 'use strict';
-// What a client can do that has an outbox, and what becomes of it when the process ends.
+// What a client with an outbox can do, and what happens to it when the process ends.
 
 const { inspect } = require('node:util');
 const native = require('./native.js');
@@ -12,28 +12,28 @@ const { packChanges, Refusal } = require('./pack.js');
  * @typedef {import('./environment.js').Outcome} Outcome
  */
 
-/** Seconds for what is in flight when the process ends. */
+/** Seconds for updates in flight when the process ends. */
 const LAST_SECONDS = 5;
-/** Seconds that `flush` and `close` wait if they are not told. */
-const PATIENCE = 10;
-/** So many dead letters are listed at once if it is not said how many. */
+/** Seconds that `flush` and `close` wait by default. */
+const DEFAULT_WAIT = 10;
+/** The number of dead letters on a page by default. */
 const MOST_LETTERS = 1000;
 
 /**
- * Clients that may be sending in the background, with those who hear their events. They are not
- * collected before they are closed: nobody has to hold a client for its outbox to be sent.
+ * Clients that may be sending in the background, with the emitters of their events. They are not
+ * collected before they are closed: the program need not hold a client for its outbox to be sent.
  * @type {Map<NativeClient, object>}
  */
 const open = new Map();
-/** Clients that stopped because the process seemed to end, and go on if it does not. */
+/** Clients that stopped because the process seemed to end, and resume if it does not. */
 const paused = new WeakSet();
 /** Clients that were closed, which send nothing any more. */
 const closed = new WeakSet();
-/** The method of a client that opens it anew. */
+/** The method of a client that opens it again. */
 const REOPEN = Symbol('reopen');
 let looksAfterTheEnd = false;
 
-/** An update that will not be sent unless somebody looks into it. */
+/** An update that will not be sent unless it is replayed. */
 class DeadLetter {
   /** @param {any} letter */
   constructor({ diedAt, ...letter }) {
@@ -62,8 +62,8 @@ function keepOpen(client, emitter) {
 }
 
 /**
- * Opens every client with an outbox anew, with the file that its options mean now: the helper for
- * tests has just put another in its place.
+ * Opens every client with an outbox again, with the file that its options mean now that the helper
+ * for tests puts another in its place.
  */
 function reopenAll() {
   for (const [client, emitter] of [...open]) {
@@ -83,8 +83,8 @@ function pauseAll() {
 }
 
 /**
- * What is in flight comes to its end, within a few seconds; what waits stays on disk, until the
- * client is used again or another process delivers it.
+ * Updates in flight finish, within a few seconds; pending ones stay on disk until the client is used
+ * again or another process delivers them.
  * @param {NativeClient} client
  */
 async function pause(client) {
@@ -105,7 +105,7 @@ function stats(client) {
  * @param {NativeClient} client
  * @param {number} [timeout]
  */
-async function flush(client, timeout = PATIENCE) {
+async function flush(client, timeout = DEFAULT_WAIT) {
   mustBeSeconds(timeout);
   return await ask(client, (call) => native.flush(client, call, timeout));
 }
@@ -114,7 +114,7 @@ async function flush(client, timeout = PATIENCE) {
  * @param {NativeClient} client
  * @param {number} [timeout]
  */
-async function close(client, timeout = PATIENCE) {
+async function close(client, timeout = DEFAULT_WAIT) {
   mustBeSeconds(timeout);
   if (!native.hasOutbox(client)) return 0;
   closed.add(client);

@@ -5,7 +5,7 @@
 const native = require('./native.js');
 const { environment } = require('./environment.js');
 
-/** So many shapes are kept that a shop surely has fewer, yet not so many that they weigh. */
+/** The number of shapes that are kept: more than a shop has, and little memory. */
 const MOST = 1000;
 
 /** The same for the keys of all lists together, of those too that were begun and never learned. */
@@ -86,7 +86,7 @@ function numberOf(shape) {
   return shape.number;
 }
 
-/** Begins anew rather than grow without end, as with keys that are different each time. */
+/** Starts over rather than grow without end, as with keys that are different each time. */
 function forgetIfTooMany() {
   if (known < MOST && keys < MOST_KEYS) return;
   native.forgetShapes(environment);

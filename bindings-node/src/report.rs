@@ -1,6 +1,6 @@
 //! Results that are rare or rich go to JavaScript as JSON, in the shape that `lib/` reads.
 
-use crate::mailbox::{Outcome, Success};
+use crate::completions::{Outcome, Success};
 use katalys_core::{DeadLetter, Error, Event, Problem, Stats};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -140,10 +140,10 @@ impl<'r> News<'r> {
     }
 }
 
-/// The books, for JavaScript.
+/// The counters, for JavaScript.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Books {
+pub struct Counters {
     accepted: u64,
     delivered: u64,
     pending: u64,
@@ -153,7 +153,7 @@ pub struct Books {
     oldest_pending_seconds: f64,
 }
 
-impl From<Stats> for Books {
+impl From<Stats> for Counters {
     fn from(stats: Stats) -> Self {
         Self {
             accepted: stats.accepted,

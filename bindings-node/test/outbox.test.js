@@ -7,6 +7,7 @@ const { once } = require('node:events');
 const { mkdtemp, rm } = require('node:fs/promises');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
+const { pathToFileURL } = require('node:url');
 const { after, before, describe, it } = require('node:test');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { Worker } = require('node:worker_threads');
@@ -169,6 +170,17 @@ describe('an outbox', () => {
     assert.equal(stderr.match(/\[status_stale\] KatalysWarning: /g)?.length, 1, stderr);
   });
 
+  it('may be named by the URL of a file, as everywhere in Node', async () => {
+    const { options } = place('204');
+    const { outbox } = options;
+    const client = new Client({ ...options, outbox: pathToFileURL(outbox) });
+    await client.enqueueUpdate('1');
+    await client.close();
+    const same = new Client({ ...options, deliver: false });
+    assert.equal((await same.stats()).accepted, 1);
+    await same.close();
+  });
+
   it('says what is wrong with its file', async () => {
     const { options } = place();
     assert.throws(() => new Client({ ...options, outbox: '/proc/no/such.db' }), OutboxError);
@@ -200,6 +212,21 @@ describe('a call that waits, on a client with an outbox', () => {
     assert.deepEqual([accepted, delivered], [1, 1]);
     assert.ok((await received(id, 1)).every(({ order_id }) => order_id === '1'));
     await client.close();
+  });
+
+  it('after close() says at once that the update waits for the next process', async () => {
+    const { options } = place('204');
+    const client = new Client({ ...options, timeout: 20 });
+    assert.equal(await client.close(), 0);
+    const started = performance.now();
+    const error = await client.updateOrder('1').catch((error) => error);
+    assert.deepEqual([error.code, error.retryable, error.ticket], ['timeout_pending', false, 1]);
+    const took = performance.now() - started;
+    assert.ok(took < 10_000, `it took ${took} ms`);
+    const next = new Client(options);
+    assert.equal(await next.flush(LONG), 0);
+    assert.equal((await next.stats()).delivered, 1);
+    await next.close();
   });
 
   it('names the dead letter when the endpoint refuses it, and no ticket without an outbox', async () => {
