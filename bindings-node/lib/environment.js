@@ -36,6 +36,11 @@ const environment = native.openEnvironment(deliver);
 let calls = 0;
 let clients = 0;
 let lastLogged = '';
+/**
+ * How the listeners of each kind of events failed last.
+ * @type {Map<string, string>}
+ */
+const failures = new Map();
 
 /** A number that no other call in this environment has. */
 function nextCall() {
@@ -118,11 +123,11 @@ function tell({ events, logged }) {
  * @param {unknown} error
  */
 function warnOfListener(kind, error) {
-  const detail = error instanceof Error ? error.stack : undefined;
-  warn(`a listener for "${kind}" failed; the update itself is not affected`, {
-    code: 'listener_failed',
-    detail: detail ?? inspect(error),
-  });
+  const detail = (error instanceof Error && error.stack) || inspect(error);
+  if (failures.get(kind) === detail) return; // It fails in the same way for every update.
+  failures.set(kind, detail);
+  const message = `a listener for "${kind}" failed; the update itself is not affected`;
+  warn(message, { code: 'listener_failed', detail });
 }
 
 /**

@@ -12,8 +12,8 @@ const { firstShape, forgetIfTooMany, keysIn, numberOf } = require('./shapes.js')
 
 const { hasOwnProperty: hasOwn } = Object.prototype;
 
-/** The order, its lists, their records, and one more level, which is wrong in any case. */
-const DEEPEST = 4;
+/** The order, its lists, their records, each of them perhaps by way of `toJSON`. */
+const DEEPEST = 6;
 
 /** More keys and entries than one update can hold: conversion stops, and the core refuses. */
 const MOST_KEYS = native.maxKeys();

@@ -354,7 +354,7 @@ describe('events', () => {
     const { code, stdout } = await child(script, place('204').options);
     const warning = (kind) =>
       `KatalysWarning|listener_failed|a listener for "${kind}" failed; the update itself is not affected|true`;
-    const expected = [20, 0, 40, 40, warning('accepted'), warning('delivered'), ''];
+    const expected = [20, 0, 40, 2, warning('accepted'), warning('delivered'), ''];
     assert.deepEqual([code, stdout.split('\n').sort()], [0, expected.map(String).sort()]);
   });
 

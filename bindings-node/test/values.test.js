@@ -175,6 +175,12 @@ describe('records and lists', () => {
     assert.deepEqual([line_item_1_title, line_item_2_title], ['\ufffd', 'A']);
   });
 
+  it('may be lists and records of a library that write themselves with toJSON', () => {
+    const written = (value) => ({ toJSON: () => value });
+    const lists = written([written(item)]);
+    assert.equal(client.validateUpdate('1001', { line_items: lists }).payload, payload);
+  });
+
   it('of a class have its getters, private state or not, and not its methods', () => {
     class Order {
       #status = 'paid';
