@@ -85,7 +85,8 @@ export type EventKind =
   | "delivered"
   | "retried"
   | "dead_lettered"
-  | "discarded";
+  | "discarded"
+  | "failed";
 
 /**
  * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,

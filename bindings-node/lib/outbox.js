@@ -68,7 +68,7 @@ function keepOpen(client, emitter) {
 function reopenAll() {
   for (const [client, emitter] of [...open]) {
     open.delete(client);
-    native.shutDown(client, nextCall(), 0);
+    native.pause(client);
     /** @type {any} */ (emitter)[REOPEN]();
   }
 }
@@ -90,8 +90,9 @@ function pauseAll() {
 async function pause(client) {
   if (paused.has(client)) return;
   paused.add(client);
+  native.pause(client);
   const call = nextCall();
-  const refusal = native.shutDown(client, call, LAST_SECONDS);
+  const refusal = native.waitUntilPaused(client, call, LAST_SECONDS);
   if (refusal === '') await outcomeOf(call, client);
   if (paused.has(client)) open.delete(client);
 }

@@ -76,16 +76,22 @@ pub fn close(handle: &External<ClientHandle>, number: f64, seconds: f64) -> Stri
     })
 }
 
-/// Nothing, once delivery has ended, or after `seconds`.
+/// Ends delivery for now. At once, so that a later `resume` is not overtaken.
 #[napi(catch_unwind)]
-pub fn shut_down(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
+pub fn pause(handle: &External<ClientHandle>) {
+    handle.client.pause();
+}
+
+/// Nothing, once nothing is in flight after `pause`, or after `seconds`.
+#[napi(catch_unwind)]
+pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
     ask(handle, number, move |client| {
-        client.shut_down(duration(seconds));
+        client.wait_until_paused(duration(seconds));
         Ok(())
     })
 }
 
-/// Takes back `shut_down`.
+/// Takes back `pause`.
 #[napi(catch_unwind)]
 pub fn resume(handle: &External<ClientHandle>) {
     handle.client.resume();

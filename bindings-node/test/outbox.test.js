@@ -432,12 +432,14 @@ describe('the end of a process', () => {
     const { code, seconds, stderr } = await child(script, options);
     assert.deepEqual([code, stderr], [0, '']);
     assert.ok(seconds < 15, `it took ${seconds} s`);
-    const next = new Client(options);
-    const stats = await next.stats();
+    const idle = new Client({ ...options, deliver: false });
+    const stats = await idle.stats();
+    await idle.close();
     assert.equal(stats.accepted, 200);
     assert.ok(stats.pending > 0 && stats.delivered > 0, 'in flight was finished, the rest left');
     assert.equal(stats.inFlight, 0, 'nothing is left leased');
     assertBalanced(stats);
+    const next = new Client(options);
     assert.equal(await next.flush(LONG), 0);
     assert.equal((await received(id, 200)).length, 200, 'nothing was sent twice');
     await next.close();

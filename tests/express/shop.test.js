@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { cp, mkdtemp, readdir, readFile, rm, writeFile } = require('node:fs/promises');
+const { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } = require('node:fs/promises');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
@@ -165,6 +165,7 @@ describe('an Express shop', () => {
 
   it('in a cluster on one outbox loses nothing when one of its processes is killed', async () => {
     const { id, endpoint } = receiver.run('204', '503', 'slow=30', '204');
+    await mkdir(path.join(folder, 'cluster'));
     const server = await startServer(shop, 'cluster.js', {
       ...env(endpoint),
       KATALYS_OUTBOX: path.join(folder, 'cluster/outbox.db'),
@@ -209,7 +210,7 @@ describe('an Express shop', () => {
 
   it("that ends as the package's README says loses nothing that it accepted", async () => {
     const { id, endpoint } = receiver.run('slow=20');
-    const outbox = path.join(folder, 'ended/katalys.db');
+    const outbox = path.join(folder, 'ended.db');
     const readme = await readFile(path.join(__dirname, '../../bindings-node/README.md'), 'utf8');
     const [, example] = readme.match(/```js\n(import express .*?)```/s);
     const script = example
