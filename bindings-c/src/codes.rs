@@ -70,6 +70,8 @@ pub enum katalys_code {
     KATALYS_INTERNAL = 901,
     /// `InternalError`: a function was called in a way its documentation forbids.
     KATALYS_MISUSE = 902,
+    /// `InternalError`: the compiled library is missing, or cannot be loaded on this platform.
+    KATALYS_LIBRARY_UNAVAILABLE = 903,
 }
 
 impl From<ErrorCode> for katalys_code {
@@ -100,6 +102,7 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,
+            ErrorCode::Unloadable => Self::KATALYS_LIBRARY_UNAVAILABLE,
             // `ErrorCode` may grow; a code without a number is a mistake of this library.
             _ => Self::KATALYS_INTERNAL,
         }

@@ -125,5 +125,6 @@ fn owned_value(value: &Value<'_>) -> Value<'static> {
         Value::List(items) => Value::List(items.iter().map(owned_value).collect()),
         Value::Map(fields) => Value::Map(owned(fields)),
         Value::Unsupported => Value::Unsupported,
+        Value::UnsupportedType(name) => Value::UnsupportedType(name.as_ref().to_owned().into()),
     }
 }

@@ -109,6 +109,7 @@ error_codes! {
     OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox has reached its capacity";
     Internal = 901, "internal", Internal, false, "internal error in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";
+    Unloadable = 903, "library_unavailable", Internal, false, "the compiled library is missing, or cannot be loaded on this platform";
 }
 
 /// Why a call failed.
@@ -163,7 +164,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn validation(problems: Vec<Problem>) -> Self {
+    /// Everything that is wrong with an update, for what a binding finds before the core sees it.
+    pub fn validation(problems: Vec<Problem>) -> Self {
         let mut error = Self::new(ErrorCode::Validation, summary(&problems));
         error.inner.problems = problems;
         error

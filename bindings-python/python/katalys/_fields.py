@@ -64,6 +64,7 @@ ProblemCode: TypeAlias = Literal[
     "status_stale",
     "payload_too_large",
     "key_numeric",
+    "number_inexact",
 ]
 ErrorCode: TypeAlias = Literal[
     "config_missing",
@@ -91,6 +92,7 @@ ErrorCode: TypeAlias = Literal[
     "outbox_full",
     "internal",
     "misuse",
+    "library_unavailable",
 ]
 
 class Discount(TypedDict, total=False):

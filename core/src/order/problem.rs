@@ -101,6 +101,7 @@ problem_codes! {
     StatusStale, "status_stale", Warning, "goes back behind a state that still waits to be sent for this order; it is sent after it, so check the order in which you report";
     PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB or has more than 50,000 values; send fewer line items or shorter values";
     KeyNumeric, "key_numeric", Error, "is a key of digits only, as the entries of a list have; give each field by its name, such as order_status";
+    NumberInexact, "number_inexact", Error, "is a floating-point number beyond 2^53, which may have lost digits; give it as text, or as an integer type that keeps all digits (BigInt in JavaScript)";
 }
 
 /// What an empty value is told where the field is required.

@@ -32,6 +32,8 @@ pub enum Value<'a> {
     Map(Fields<'a>),
     /// Anything that has no place in an order update, such as a file or a function.
     Unsupported,
+    /// The same, with what the caller's language calls it and its article, such as `a Promise`.
+    UnsupportedType(Cow<'a, str>),
 }
 
 /// Keys and values in the order the caller gave them.
@@ -157,6 +159,7 @@ impl Value<'_> {
             Self::List(values) => Value::List(values.into_iter().map(Value::into_owned).collect()),
             Self::Map(fields) => Value::Map(fields.into_owned()),
             Self::Unsupported => Value::Unsupported,
+            Self::UnsupportedType(name) => Value::UnsupportedType(own(name)),
         }
     }
 
@@ -175,7 +178,7 @@ impl Value<'_> {
     }
 
     /// What a person would call this kind of value, for messages.
-    pub(crate) fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -188,6 +191,7 @@ impl Value<'_> {
             Self::List(_) => "a list",
             Self::Map(_) => "a record",
             Self::Unsupported => "a value of an unknown type",
+            Self::UnsupportedType(name) => name,
         }
     }
 }

@@ -217,7 +217,7 @@ impl Walk<'_, '_> {
 }
 
 /// What `wrong_type` says of a value: what it is, and what to give in its place.
-fn type_details(kind: Kind, value: &Value<'_>) -> [&'static str; 2] {
+fn type_details<'v>(kind: Kind, value: &'v Value<'_>) -> [&'v str; 2] {
     match (kind, value) {
         (Kind::Identifier, Value::Float(_)) => [
             "a floating-point number that may have lost digits",
@@ -255,6 +255,5 @@ pub(super) fn is_blank(value: &Value<'_>) -> bool {
 
 /// Whether a double holds this number without loss.
 fn is_exact_integer(number: f64) -> bool {
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    number.fract() == 0.0 && number.abs() <= LARGEST
+    number.fract() == 0.0 && !amount::is_inexact(number)
 }

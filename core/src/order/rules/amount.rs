@@ -200,7 +200,17 @@ fn float(number: f64) -> Result<String, Code> {
     if !number.is_finite() {
         return Err(Code::AmountNotFinite);
     }
-    Ok(short_float(number).unwrap_or_else(|| round(&number.to_string())))
+    let text = short_float(number).unwrap_or_else(|| round(&number.to_string()));
+    if is_inexact(number) && text.len() <= MOST_DIGITS {
+        return Err(Code::NumberInexact);
+    }
+    Ok(text)
+}
+
+/// Whether a double of this size may stand for another whole number than the one that was meant.
+pub(in crate::order) fn is_inexact(number: f64) -> bool {
+    const LARGEST_SAFE: f64 = 9_007_199_254_740_991.0;
+    number.abs() > LARGEST_SAFE
 }
 
 /// Most amounts have at most four places and fewer than 15 digits; then the scaled integer's
@@ -303,7 +313,7 @@ fn is_positive(plain: &str) -> bool {
 /// JSON forbids `+` and leading zeros, which amounts (sent as text) may have.
 fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Code> {
     let (plain, _) = plain(value).map_err(|problem| match problem {
-        Code::WrongType | Code::InvalidUnicode => problem,
+        Code::WrongType | Code::InvalidUnicode | Code::NumberInexact => problem,
         _ => code,
     })?;
     if matches!(plain.as_bytes(), [b'1'..=b'9', ..]) {
@@ -324,12 +334,14 @@ fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Cod
 
 /// A number for a key of the caller's own: shortest form, not rounded.
 pub(in crate::order) fn own_number(number: f64) -> Result<String, Code> {
-    if number.is_finite() {
-        let text = number.to_string();
-        Ok(if text == "-0" { "0".to_owned() } else { text })
-    } else {
-        Err(Code::AmountNotFinite)
+    if !number.is_finite() {
+        return Err(Code::AmountNotFinite);
     }
+    if is_inexact(number) {
+        return Err(Code::NumberInexact);
+    }
+    let text = number.to_string();
+    Ok(if text == "-0" { "0".to_owned() } else { text })
 }
 
 #[cfg(test)]
@@ -397,7 +409,7 @@ mod tests {
             (0.000_05, "0.0001"),
             (2.000_05, "2.0001"),
             (-1.5, "-1.5"),
-            (1e21, "1000000000000000000000"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
             (1e15, "1000000000000000"),
             (99.999_96, "100"),
             (123_456_789_012.345_6, "123456789012.3456"),
@@ -407,6 +419,8 @@ mod tests {
         }
         assert_eq!(sent(f64::NAN), Err(Code::AmountNotFinite));
         assert_eq!(sent(1e300), Err(Code::AmountTooLong));
+        assert_eq!(sent(9_007_199_254_740_992.0), Err(Code::NumberInexact));
+        assert_eq!(sent(-1e21), Err(Code::NumberInexact));
     }
 
     #[test]

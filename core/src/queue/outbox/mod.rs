@@ -200,6 +200,24 @@ impl Outbox {
         }
     }
 
+    /// Waits until nothing is in flight after `stop`.
+    pub(crate) fn wait_until_stopped(&self, timeout: Duration) {
+        let deadline = deadline_in(timeout);
+        self.wait_for_intake(deadline);
+        if let Some(sender) = self.sender.get() {
+            sender.wait_until_stopped(deadline);
+            self.events.settle(deadline);
+        }
+    }
+
+    /// Delivers again after `close`, `close_if_open` or `stop`.
+    pub(crate) fn resume(&self) {
+        self.is_stopped.store(false, Ordering::SeqCst);
+        if let Some(sender) = self.sender.get() {
+            sender.resume();
+        }
+    }
+
     /// Delivers nothing more; does not wait.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
