@@ -113,6 +113,8 @@ pub(super) struct Files {
     main: Option<File>,
     log: Option<File>,
     shared: Option<File>,
+    /// Of a change that was made before the outbox had a log: nothing was accepted then.
+    journal: Option<File>,
 }
 
 /// Repairs the outbox at this path if it is damaged. No process may have it open meanwhile. If the
@@ -130,10 +132,11 @@ pub fn repair(path: &Path) -> Result<RepairReport, Error> {
     }
     files.lock()?;
     let (ready, leftovers) = swap::leftovers(path).map_err(|error| unreadable(path, &error))?;
-    if swap::is_interrupted(&files)
-        && let Some(time) = ready.iter().max()
-    {
-        return finish(path, &files, &Names::new(path, time));
+    for names in ready.iter().map(|time| Names::new(path, time)) {
+        let interrupted = swap::is_interrupted(&files, &names);
+        if interrupted.map_err(|error| unreadable(path, &error))? {
+            return finish(path, &files, &names);
+        }
     }
     let (pages, all) = files.salvage()?;
     check_version(&pages)?;
@@ -143,7 +146,7 @@ pub fn repair(path: &Path) -> Result<RepairReport, Error> {
     for leftover in leftovers {
         swap::remove(&leftover).map_err(|error| unwritable(path, &error))?;
     }
-    if walk::is_sound(&pages, &all) {
+    if files.journal.is_none() && walk::is_sound(&pages, &all) {
         return Ok(report(&Tally::of(&all), &pages, &all, None));
     }
     let names = Names::new(path, &wall().to_string());
@@ -200,8 +203,8 @@ impl Files {
             main: file("")?,
             log: file("-wal")?,
             shared: file("-shm")?,
+            journal: file("-journal")?.filter(is_filled),
         };
-        let is_filled = |file: &File| file.metadata().is_ok_and(|found| found.len() > 0);
         if files.main.is_none() && !files.log.as_ref().is_some_and(is_filled) {
             let error = io::Error::from(ErrorKind::NotFound);
             return Err(unreadable(path, &error));
@@ -253,6 +256,10 @@ impl Files {
         }
         best.ok_or_else(|| Error::internal("no page size"))
     }
+}
+
+fn is_filled(file: &File) -> bool {
+    file.metadata().is_ok_and(|found| found.len() > 0)
 }
 
 fn open_if_there(path: &Path) -> Result<Option<File>, Error> {

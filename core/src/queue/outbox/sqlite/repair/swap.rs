@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::queue::outbox::sqlite::fault;
 use crate::queue::outbox::sqlite::open::with_suffix;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What is zeroed first and written last: the smallest page.
@@ -66,18 +66,48 @@ pub(super) fn leftovers(path: &Path) -> io::Result<(Vec<String>, Vec<PathBuf>)> 
     Ok((ready, all))
 }
 
-/// Whether a repair was killed while it wrote the file.
-pub(super) fn is_interrupted(files: &Files) -> bool {
-    let mut first = Vec::new();
-    let read = files.main.as_ref().map(|mut main| {
-        main.seek(SeekFrom::Start(0))?;
-        main.take(FIRST as u64).read_to_end(&mut first)
-    });
-    let log = files.log.as_ref().map_or(Ok(0), length);
-    read.is_some_and(|read| read.is_ok())
-        && first.len() == FIRST
-        && first.iter().all(|byte| *byte == 0)
-        && log.is_ok_and(|log| log == 0)
+/// Whether the repair of these names was killed while it wrote the file: the first page is zeroed,
+/// the log is empty, and everything else is from before or after that repair.
+pub(super) fn is_interrupted(files: &Files, names: &Names) -> io::Result<bool> {
+    let Some(mut main) = files.main.as_ref() else {
+        return Ok(false);
+    };
+    if files.log.as_ref().map_or(Ok(0), length)? > 0 {
+        return Ok(false);
+    }
+    main.seek(SeekFrom::Start(0))?;
+    let mut main = BufReader::with_capacity(BLOCK, main);
+    let mut sources = Vec::new();
+    for path in [&names.ready, &names.damaged] {
+        match File::open(path) {
+            Ok(file) => sources.push(BufReader::with_capacity(BLOCK, file)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if next_block(&mut main)? != [0; FIRST] {
+        return Ok(false);
+    }
+    for source in &mut sources {
+        next_block(source)?;
+    }
+    loop {
+        let block = next_block(&mut main)?;
+        let mut is_known = block.is_empty();
+        for source in &mut sources {
+            is_known |= next_block(source)? == block;
+        }
+        if !is_known || block.is_empty() {
+            return Ok(is_known);
+        }
+    }
+}
+
+/// The next bytes; fewer at the end of the file.
+fn next_block(source: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut block = Vec::with_capacity(FIRST);
+    source.take(FIRST as u64).read_to_end(&mut block)?;
+    Ok(block)
 }
 
 /// Copies the damaged files beside themselves.
@@ -86,6 +116,7 @@ pub(super) fn copy(files: &Files, damaged: &Path) -> Result<(), Error> {
         ("", &files.main),
         ("-wal", &files.log),
         ("-shm", &files.shared),
+        ("-journal", &files.journal),
     ];
     for (suffix, source) in sources {
         let Some(source) = source else { continue };
@@ -196,11 +227,10 @@ pub(super) fn replace(path: &Path, files: &Files, ready: &Path) -> Result<(), Er
     };
     let failed =
         |error: io::Error| fault::file(path, "cannot be written; run the repair again", &error);
-    write_over(main, files, ready).map_err(|step| match step {
+    write_over(path, main, files, ready).map_err(|step| match step {
         Step::System(error) => failed(error),
         Step::Stopped(error) => error,
     })?;
-    remove(&with_suffix(path, "-shm")).map_err(failed)?;
     checkpoint()?;
     remove(ready).map_err(failed)?;
     sync_folder(path).map_err(failed)
@@ -224,7 +254,7 @@ impl From<Error> for Step {
     }
 }
 
-fn write_over(mut main: &File, files: &Files, ready: &Path) -> Result<(), Step> {
+fn write_over(path: &Path, mut main: &File, files: &Files, ready: &Path) -> Result<(), Step> {
     let mut source = File::open(ready)?;
     let mut first = [0; FIRST];
     source.read_exact(&mut first)?;
@@ -236,6 +266,9 @@ fn write_over(mut main: &File, files: &Files, ready: &Path) -> Result<(), Step> 
         log.set_len(0)?;
         log.sync_all()?;
     }
+    // SQLite would put what a journal has back into the file.
+    remove(&with_suffix(path, "-journal"))?;
+    remove(&with_suffix(path, "-shm"))?;
     checkpoint()?;
     main.seek(SeekFrom::Start(FIRST as u64))?;
     let rest = io::copy(&mut source, &mut main)?;

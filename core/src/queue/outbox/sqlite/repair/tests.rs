@@ -589,6 +589,46 @@ fn a_newer_or_used_outbox_is_refused() {
     );
 }
 
+#[test]
+fn what_an_ended_repair_left_is_not_taken_for_the_newest() {
+    let mut filled = Filled::fill("old", 60, 7);
+    let folder = filled.closed();
+    // As a kill right before its last step leaves it.
+    let ready = with_suffix(&folder.file(), ".repair-1");
+    fs::copy(folder.file(), &ready).unwrap();
+    filled.store = Some(open(&filled.folder));
+    for number in 0..40 {
+        filled.append(number % ORDERS, 200);
+    }
+    let newer = filled.closed();
+    fs::copy(newer.file(), folder.file()).unwrap();
+    overwrite(&folder.file(), 0, &[0; 2048]);
+    let report = repair(&folder.file()).unwrap();
+    assert_eq!(report.pending, filled.count(State::Pending));
+    assert!(!ready.exists());
+    expect_delivered(&folder.file(), &report);
+}
+
+#[test]
+fn a_journal_is_not_played_back_into_the_repaired_file() {
+    let mut filled = Filled::fill("journal", 30, 8);
+    let folder = filled.closed();
+    let connection = Connection::open(folder.file()).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = DELETE; BEGIN; DELETE FROM updates; DELETE FROM lanes",
+        )
+        .unwrap();
+    let journal = fs::read(with_suffix(&folder.file(), "-journal")).unwrap();
+    drop(connection);
+    fs::write(with_suffix(&folder.file(), "-journal"), journal).unwrap();
+    overwrite(&folder.file(), 0, &[0; 2048]);
+    let report = repair(&folder.file()).unwrap();
+    assert_eq!(report.pending, filled.count(State::Pending));
+    assert!(!names(&folder).contains(&"outbox.db-journal".to_owned()));
+    expect_delivered(&folder.file(), &report);
+}
+
 /// The files that are there, and what happens to them.
 type Harmed<'a> = (&'a [&'a str], fn(&Path));
 
