@@ -66,7 +66,7 @@ static kind kind_of(int file) {
     return (size_t)length == known ? MAIN : COMPANION;
 }
 
-/* xorshift64*; the lock keeps threads apart, and forked children go on from their parent's state. */
+/* xorshift64*; the lock keeps threads apart, and forked children continue with their parent's state. */
 static bool happens(double chance) {
     if (chance <= 0) {
         return false;

@@ -27,7 +27,7 @@ import katalys
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ["BUILD"])
 RATES = {"EIO": 0.01, "ENOSPC": 0.01, "SHORT": 0.01, "FSYNC": 0.005}
-NAMES = {"outbox.db", "outbox.db-wal", "outbox.db-shm"}
+NAMES = {"outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db-reserve"}
 
 
 class Receiver:

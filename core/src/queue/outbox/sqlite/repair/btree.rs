@@ -76,13 +76,13 @@ impl Node {
     }
 
     /// The cells that begin within the page's content.
-    fn begins_well(&self, cell: usize) -> bool {
+    fn is_in_content(&self, cell: usize) -> bool {
         cell >= 8 + 2 * self.cells.len() && cell + 4 <= self.bytes.len()
     }
 
     /// The row in a cell of a leaf.
     pub(super) fn row(&self, pages: &Pages<'_>, cell: usize) -> Option<Row> {
-        if !self.begins_well(cell) {
+        if !self.is_in_content(cell) {
             return None;
         }
         let (length, at) = varint(&self.bytes, cell)?;
@@ -98,7 +98,7 @@ impl Node {
 
     /// The child and the key in a cell of an interior table page.
     pub(super) fn child(&self, cell: usize) -> Option<(u32, i64)> {
-        if !self.begins_well(cell) {
+        if !self.is_in_content(cell) {
             return None;
         }
         Some((be32(&self.bytes, cell), varint(&self.bytes, cell + 4)?.0))
@@ -107,7 +107,7 @@ impl Node {
     /// The child, if any, and the record in a cell of an index page. A record that overflows is none
     /// of an outbox's.
     pub(super) fn entry(&self, cell: usize) -> Option<(u32, Vec<Value>)> {
-        if !self.begins_well(cell) {
+        if !self.is_in_content(cell) {
             return None;
         }
         let (child, at) = match self.kind {

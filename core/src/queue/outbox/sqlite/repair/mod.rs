@@ -1,5 +1,5 @@
 //! Repairs a damaged outbox: reads what can be read, page by page and without `SQLite`, and writes it
-//! into a sound file that goes on from the old numbers.
+//! into a sound file that continues the old numbers.
 //!
 //! `log` and `pages` find the newest image of each page, `btree` decodes pages, `rows` recognises what
 //! is an outbox's, `salvage` gathers it, `walk` says whether anything is damaged at all, `rebuild`
@@ -98,7 +98,7 @@ impl fmt::Display for RepairReport {
         if let Some(copy) = &self.damaged_copy {
             write!(
                 f,
-                "\nthe damaged files were copied to {}*; delete them when they are of no use any more, \
+                "\nthe damaged files were copied to {}*; delete them when they are no longer needed, \
                  as they hold customer data",
                 copy.display()
             )?;

@@ -1,4 +1,4 @@
-//! Writes what was salvaged into a sound new file, and goes on from the old numbers.
+//! Writes what was salvaged into a sound new file, and continues the old numbers.
 
 use super::pages::Pages;
 use super::rows::{Lane, Update, payload};

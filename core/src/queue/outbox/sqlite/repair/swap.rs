@@ -2,7 +2,7 @@
 //!
 //! The file itself stays: its owner and rights do, and so does a process that is just about to open
 //! it. Copies of the damaged files are made first. Then the first page is zeroed, so that nothing can
-//! open the file until the last step writes that page anew; a repair that was killed in between is
+//! open the file until the last step writes that page; a repair that was killed in between is
 //! finished by the next one.
 
 use super::Files;
@@ -181,7 +181,7 @@ pub(super) fn make_ready(names: &Names) -> Result<(), Error> {
     checkpoint()
 }
 
-/// Makes the main file anew if it is missing: unreadable, and locked before it has its name.
+/// Creates the main file if it is missing: not valid yet, and locked before it has its name.
 pub(super) fn ensure_main(path: &Path, files: &mut Files) -> Result<(), Error> {
     if files.main.is_some() {
         return Ok(());

@@ -438,7 +438,7 @@ fn what_was_delivered_is_not_delivered_again_from_an_older_page() {
         filled.settle(true);
     }
     let folder = filled.killed(&["", "-wal", "-shm"]);
-    // The newest image of a page with updates, so that the main file's old one comes to light.
+    // The newest image of a page with updates, so that only the main file's older one is left.
     let files = Files::open(&folder.file()).unwrap();
     let pages = files.pages(2048).unwrap();
     let all = Salvaged::read(&pages);
@@ -463,7 +463,7 @@ fn what_was_delivered_is_not_delivered_again_from_an_older_page() {
 }
 
 #[test]
-fn an_index_or_a_counter_that_is_wrong_is_found_and_made_anew() {
+fn an_index_or_a_counter_that_is_wrong_is_found_and_rebuilt() {
     let mut filled = Filled::fill("index", 60, 3);
     let changes = [
         "UPDATE books SET dead = dead + 1",
