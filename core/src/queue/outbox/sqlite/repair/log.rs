@@ -32,14 +32,23 @@ pub(super) struct Damage {
     pub offset: u64,
 }
 
+/// The frames up to one that commits them.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    pub images: Vec<Image>,
+    pub damaged: Vec<Damage>,
+    /// The size of the file after it, in pages.
+    pub pages: u32,
+}
+
 /// What a log holds.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub page_size: Option<usize>,
     /// Committed images, oldest first.
     pub committed: Vec<Image>,
-    /// Images behind a damaged frame that are intact, though nothing proves that they were committed.
-    pub uncertain: Vec<Image>,
+    /// What is behind a damaged frame, which may have been committed or not.
+    pub tail: Vec<Transaction>,
     /// Committed images that are damaged or missing.
     pub damaged: Vec<Damage>,
     /// Whether the log's own header is damaged, so that `SQLite` would ignore all of it.
@@ -80,6 +89,17 @@ impl Log {
             offset += frame.len() as u64;
         }
         Ok(scan.finish(offset))
+    }
+}
+
+impl Log {
+    /// Adds a transaction that is known to be committed.
+    pub(super) fn commit(&mut self, mut transaction: Transaction) {
+        self.committed.append(&mut transaction.images);
+        self.damaged.append(&mut transaction.damaged);
+        if transaction.pages > 0 {
+            self.pages = transaction.pages;
+        }
     }
 }
 
@@ -235,15 +255,20 @@ impl Scan {
 
     /// The end of a transaction.
     fn close(&mut self, is_certain: bool, pages: u32) {
+        let mut transaction = Transaction {
+            pages,
+            ..Transaction::default()
+        };
         for frame in self.open.drain(..) {
             match frame {
-                Frame::Good(image) if is_certain => self.log.committed.push(image),
-                Frame::Good(image) => self.log.uncertain.push(image),
-                Frame::Bad(damage) => self.log.damaged.push(damage),
+                Frame::Good(image) => transaction.images.push(image),
+                Frame::Bad(damage) => transaction.damaged.push(damage),
             }
         }
-        if is_certain && pages > 0 {
-            self.log.pages = pages;
+        if is_certain {
+            self.log.commit(transaction);
+        } else {
+            self.log.tail.push(transaction);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Repairs a damaged outbox: reads what can be read, page by page and without `SQLite`, and writes it
 //! into a sound file that continues the old numbers.
 //!
-//! `log` and `pages` find the newest image of each page, `btree` decodes pages, `rows` recognises what
+//! `log`, `tail` and `pages` find the newest image of each page, `btree` decodes pages, `rows` recognises what
 //! is an outbox's, `salvage` gathers it, `walk` says whether anything is damaged at all, `rebuild`
 //! writes the new file, `swap` puts it in place, `lock` keeps every other process out meanwhile.
 
@@ -13,6 +13,7 @@ mod rebuild;
 mod rows;
 mod salvage;
 mod swap;
+mod tail;
 #[cfg(all(test, unix))]
 mod tests;
 mod walk;

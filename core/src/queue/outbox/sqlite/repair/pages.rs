@@ -1,6 +1,7 @@
 //! The newest committed image of each page: the main file, overlaid with the log.
 
 use super::log::{Damage, Image, Log, be32, page_size_of};
+use super::tail;
 use crate::queue::outbox::sqlite::schema::MARK;
 use std::collections::HashMap;
 use std::fs::File;
@@ -48,33 +49,45 @@ impl<'a> Pages<'a> {
             None => Log::default(),
         };
         let size = read.page_size.or(from_main).unwrap_or(fallback);
-        let newest: HashMap<u32, Image> = read
-            .committed
-            .iter()
-            .map(|image| (image.page, *image))
-            .collect();
         let mut main_length = 0;
         if let Some(mut main) = main {
             main_length = main.seek(SeekFrom::End(0))?;
         }
         let in_main = u32::try_from(main_length.div_ceil(size as u64)).unwrap_or(u32::MAX);
-        let in_log = newest.keys().copied().max().unwrap_or(0).max(read.pages);
         let mut pages = Self {
             main,
             log,
             size,
-            count: in_main.max(in_log),
-            newest,
-            uncertain: std::mem::take(&mut read.uncertain),
-            is_log_damaged: !read.damaged.is_empty()
-                || (read.is_headless && !read.committed.is_empty()),
-            lost: read.damaged,
+            count: in_main,
+            newest: HashMap::new(),
+            uncertain: Vec::new(),
+            is_log_damaged: false,
+            lost: Vec::new(),
             has_main_header: header.len() == HEADER
                 && header.starts_with(MAGIC)
                 && mark_of(&header) == Some(true),
         };
+        pages.overlay(&read);
+        let tail = std::mem::take(&mut read.tail);
+        let verdict = tail::judge(&pages, &tail);
+        for transaction in tail.into_iter().take(verdict.committed) {
+            read.commit(transaction);
+        }
+        pages.uncertain = verdict.uncertain;
+        pages.overlay(&read);
         pages.count = pages.count.max(pages.count_by_header(in_main));
         Ok(pages)
+    }
+
+    fn overlay(&mut self, log: &Log) {
+        let images = log.committed.iter();
+        self.newest = images.map(|image| (image.page, *image)).collect();
+        let last = self.newest.keys().copied().max().unwrap_or(0);
+        self.count = self.count.max(last).max(log.pages);
+        self.lost.clone_from(&log.damaged);
+        self.is_log_damaged = !log.damaged.is_empty()
+            || !self.uncertain.is_empty()
+            || (log.is_headless && !log.committed.is_empty());
     }
 
     /// The header's count, unless it is as implausible as a damaged one would be.
@@ -119,6 +132,7 @@ impl<'a> Pages<'a> {
         let is_newer = |lost: &Damage| lost.offset > offset;
         let is_same = |lost: &Damage| lost.page.is_none_or(|lost| lost == page);
         self.lost.iter().any(|lost| is_newer(lost) && is_same(lost))
+            || self.uncertain.iter().any(|image| image.page == page)
     }
 
     /// Images that are intact, though it is unknown whether they were committed.

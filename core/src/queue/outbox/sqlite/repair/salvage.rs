@@ -198,7 +198,10 @@ impl Salvaged {
                 self.lanes.entry(id).or_insert(lane);
             }
             Found::Books(books) => {
-                self.books.get_or_insert(books);
+                let known = self.books.as_ref().map_or(-1, |known| known.accepted);
+                if known < books.accepted {
+                    self.books = Some(books);
+                }
             }
             Found::Schema(_) => {}
         }

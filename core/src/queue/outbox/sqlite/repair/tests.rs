@@ -158,26 +158,28 @@ impl Filled {
     }
 }
 
-/// Pages and their rows, as the repair reads them.
-fn read(path: &Path) -> (BTreeMap<UpdateId, BTreeSet<u32>>, u32) {
+/// Where each row is, with what did not fit into its page, and how many pages there are.
+fn read(path: &Path) -> (BTreeMap<UpdateId, Vec<Place>>, u32) {
     let files = Files::open(path).unwrap();
     let (pages, all) = files.salvage().unwrap();
     let of_row = |row: &rows::Update| {
         let source = row.source;
         let bytes = pages.at(source.place).unwrap();
         let node = btree::Node::parse(source.page, source.place, bytes).unwrap();
-        let mut used: BTreeSet<u32> = node
-            .row(&pages, source.cell)
-            .unwrap()
-            .overflow
-            .into_iter()
-            .collect();
-        used.insert(source.page);
-        (row.id, used)
+        let overflow = node.row(&pages, source.cell).unwrap().overflow;
+        let mut places: Vec<Place> = overflow.into_iter().map(|page| pages.place(page)).collect();
+        places.push(source.place);
+        (row.id, places)
     };
     let updates = all.updates.values().map(of_row);
     let dead = all.dead.values().map(|dead| of_row(&dead.update));
     (updates.chain(dead).collect(), pages.count())
+}
+
+fn is_lost(places: &[Place], lost_pages: &BTreeSet<u32>) -> bool {
+    places
+        .iter()
+        .any(|place| matches!(place, Place::Main(page) if lost_pages.contains(page)))
 }
 
 fn payloads(path: &Path) -> BTreeMap<UpdateId, (State, i64)> {
@@ -326,13 +328,13 @@ proptest! {
             // Nothing of it is left that an outbox could be told by.
             Err(error) => {
                 prop_assert_eq!(error.code(), ErrorCode::OutboxForeign);
-                prop_assert!(places.values().all(|used| !used.is_disjoint(&lost_pages)));
+                prop_assert!(places.values().all(|used| is_lost(used, &lost_pages)));
                 return Ok(());
             }
         };
         let kept = payloads(&path);
         for (id, used) in &places {
-            if used.is_disjoint(&lost_pages) {
+            if !is_lost(used, &lost_pages) {
                 prop_assert_eq!(kept.get(id), Some(&(filled.rows[id], *id)), "{}", report);
             }
         }
@@ -345,6 +347,56 @@ proptest! {
             prop_assert_eq!(report.numbers_continue_at, count(filled.accepted) + 1);
         }
         prop_assert_eq!(report.was_sound, lost_pages.is_empty() || report.damaged_copy.is_none());
+        expect_delivered(&path, &report);
+        expect_sound(&path);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn every_row_of_an_intact_frame_is_kept_once(
+        updates in 5..120_u64,
+        seed in any::<u64>(),
+        harmed in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..4),
+        has_index in any::<bool>(),
+    ) {
+        const FRAME: u64 = 24 + 2048;
+        let mut filled = Filled::fill("frames", updates, seed);
+        // The last commit may be damaged because it was never finished, and is not trusted.
+        let length = fs::metadata(with_suffix(&filled.folder.file(), "-wal")).unwrap().len();
+        let frames = (length - 32) / FRAME;
+        for number in 0..3 {
+            filled.append(number, 10);
+        }
+        let suffixes: &[&str] = if has_index { &["", "-wal", "-shm"] } else { &["", "-wal"] };
+        let folder = filled.killed(suffixes);
+        let (path, log) = (folder.file(), with_suffix(&folder.file(), "-wal"));
+        let (places, _) = read(&path);
+        let mut lost = BTreeSet::new();
+        for (which, is_header) in &harmed {
+            let frame = which.index(usize::try_from(frames).unwrap()) as u64;
+            let offset = 32 + frame * FRAME + if *is_header { 8 } else { 1000 };
+            overwrite(&log, offset, b"damage by a disk");
+            lost.insert(frame);
+            // Its checksum continues the one in the damaged header.
+            lost.extend(is_header.then_some(frame + 1));
+        }
+        let report = repair(&path).unwrap();
+        let is_lost = |place: &Place| match place {
+            Place::Log(image) => lost.contains(&((image.offset - 24 - 32) / FRAME)),
+            Place::Main(_) => false,
+        };
+        let kept = payloads(&path);
+        for (id, used) in &places {
+            if !used.iter().any(is_lost) {
+                prop_assert_eq!(kept.get(id).map(|(_, number)| number), Some(id), "{}", report);
+            }
+        }
+        prop_assert!(kept.iter().all(|(id, (_, number))| id == number && *id <= filled.accepted));
+        if lost.is_empty() {
+            prop_assert!(report.was_sound);
+        }
         expect_delivered(&path, &report);
         expect_sound(&path);
     }
@@ -424,6 +476,39 @@ fn behind_a_damaged_frame_the_log_is_read_on() {
         assert_eq!(report.numbers_continue_at, 41);
         expect_delivered(&folder.file(), &report);
     }
+}
+
+/// As when the fsync of a commit fails: another one is written over the beginning of its frames.
+#[test]
+fn a_transaction_that_failed_is_no_damage() {
+    let mut filled = Filled::new("failed");
+    for number in 0..10 {
+        filled.append(number % ORDERS, 100);
+    }
+    let before = filled.killed(&["", "-wal"]);
+    filled.append(1, 9000);
+    let failed = fs::read(with_suffix(&filled.folder.file(), "-wal")).unwrap();
+    let mut filled = Filled {
+        store: Some(open(&before)),
+        rows: filled.rows,
+        accepted: 10,
+        delivered: 0,
+        folder: before,
+    };
+    thread::sleep(Duration::from_millis(2)); // as an fsync takes at least
+    filled.append(2, 10);
+    let folder = filled.killed(&["", "-wal"]);
+    let log = with_suffix(&folder.file(), "-wal");
+    let mut bytes = fs::read(&log).unwrap();
+    assert!(bytes.len() < failed.len());
+    bytes.extend_from_slice(&failed[bytes.len()..]);
+    fs::write(&log, bytes).unwrap();
+    let report = repair(&folder.file()).unwrap();
+    assert!(report.was_sound, "{report}");
+    overwrite(&folder.file(), 0, &[0; 2048]);
+    let report = repair(&folder.file()).unwrap();
+    assert_eq!((report.pending, report.lost), (11, Some(0)));
+    expect_delivered(&folder.file(), &report);
 }
 
 #[test]
