@@ -22,6 +22,7 @@ exits! {
     Usage = 2, "usage error: an argument, a setting or a file";
     Undelivered = 3, "not delivered; the same command may succeed later";
     Outbox = 4, "the outbox cannot be used, or is full";
+    Incomplete = 5, "the outbox was repaired, but not everything in it could be read";
     Internal = 70, "internal error";
     Interrupted = 130, "interrupted; what was done is kept";
 }

@@ -494,3 +494,44 @@ fn systemd_is_told() {
     while hear() != "STOPPING=1" {}
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
+
+#[test]
+fn a_damaged_outbox_is_repaired_once_no_process_uses_it() {
+    let folder = Folder::new("repair");
+    let path = folder.path("katalys.db");
+    let file = text(&path);
+    let user = filled(&path, 30);
+    let repair = || run(&["outbox", file, "repair", "--json"]);
+    let refused = repair().expect(4);
+    assert!(
+        refused.out.contains("in use by another process"),
+        "{refused:?}"
+    );
+    drop(user);
+    assert_eq!(repair().expect(0).json()["sound"], true);
+    let mut bytes = std::fs::read(&path).expect("read");
+    bytes[..2048].fill(0);
+    std::fs::write(&path, &bytes).expect("written");
+    let report = repair().expect(0).json();
+    assert_eq!(
+        (&report["pending"], &report["lost"]),
+        (&30.into(), &0.into())
+    );
+    assert_eq!(report["numbers_continue_at"], 31);
+    let copy = report["damaged_copy"].as_str().expect("a copy");
+    assert_eq!(std::fs::read(copy).expect("the copy"), bytes);
+    assert_eq!(status(&path)["pending"], 30);
+    // Without its end, updates are missing, which the counters say.
+    let length = std::fs::metadata(&path).expect("there").len();
+    let cut = std::fs::OpenOptions::new().write(true).open(&path);
+    cut.and_then(|file| file.set_len(length - 4096))
+        .expect("cut");
+    let told = run(&["outbox", file, "repair"]).expect(5);
+    assert!(told.out.contains("\nlost: "), "{told:?}");
+    let books = status(&path);
+    assert_eq!(books["accepted"], 30);
+    assert!(books["discarded"].as_u64() > Some(0), "{books}");
+    let csv = folder.write("orders.csv", "order_id\n1\n");
+    run(&["outbox", text(&csv), "repair"]).expect(4);
+    assert_eq!(std::fs::read(csv).expect("there"), b"order_id\n1\n");
+}

@@ -24,8 +24,8 @@ pub use error::{Error, ErrorCode, ErrorKind};
 pub use interrupt::watched;
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
 pub use queue::outbox::{
-    DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
-    inspect as inspect_outbox,
+    DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, RepairReport, Stats,
+    inspect as inspect_outbox, repair as repair_outbox,
 };
 pub use thread::spawn_with_large_stack as spawn_thread;
 

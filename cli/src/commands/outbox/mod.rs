@@ -2,6 +2,7 @@
 
 mod listing;
 mod reading;
+mod repair;
 
 use super::send::pair;
 use crate::exit::Exit;
@@ -80,6 +81,13 @@ enum Action {
         #[arg(value_enum, default_value_t)]
         which: Which,
     },
+    /// Repairs a damaged outbox; no process may have it open.
+    ///
+    /// Reads every page of the file and its log, and writes what can be read into a sound file at the
+    /// same path. Numbers continue after the highest one given. The damaged files are copied to
+    /// FILE.damaged-<ms> first; the copies hold customer data. A sound file is not changed. A repair that
+    /// is interrupted loses nothing: run it again.
+    Repair,
 }
 
 /// Which dead letters.
@@ -133,6 +141,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
                 output,
             );
         }
+        Action::Repair => return repair::run(file, output),
         Action::Flush { wait, settings } => {
             return flush(&client(file, settings, true)?, *wait, output);
         }

@@ -17,7 +17,7 @@ pub(crate) use events::ObserverPlace;
 pub use events::{Event, EventKind};
 use intake::Coming;
 pub(crate) use intake::{Arrival, Then};
-pub use sqlite::{OutboxReader, OutboxReport, inspect};
+pub use sqlite::{OutboxReader, OutboxReport, RepairReport, inspect, repair};
 pub use store::{DeadLetter, PendingUpdate, Stats};
 
 use crate::client::{Receipt, Ticket};
