@@ -201,9 +201,9 @@ export interface ClientOptions {
   siteId?: string;
   /** The whole URL that updates are sent to. */
   endpoint?: string | URL;
-  /** The longest a waiting call may take, with all its retries, in seconds. */
+  /** The longest a waiting call may take, with all its retries, in seconds, up to 900. */
   timeout?: number;
-  /** The longest that making one connection may take, in seconds. */
+  /** The longest that making one connection may take, in seconds, up to 900. */
   connectTimeout?: number;
   /**
    * A PEM file with the only certificate authorities to trust, in place of Mozilla's;
@@ -212,7 +212,8 @@ export interface ClientOptions {
   caFile?: string | URL;
   /**
    * The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
-   * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed.
+   * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this machine
+   * itself.
    */
   proxy?: string | URL;
   /**
@@ -226,8 +227,8 @@ export interface ClientOptions {
    */
   invalid?: "raise" | "drop";
   /**
-   * Allows an endpoint without TLS on another host than this one. Customer data then crosses
-   * the network unprotected.
+   * Allows an endpoint without TLS on another host than this one, or behind a proxy. Customer
+   * data then crosses the network unprotected.
    */
   allowHttp?: boolean;
   /** The most threads that send in the background, started as they are needed. */

@@ -234,6 +234,10 @@ typedef enum {
    * `InternalError`: a function was called in a way its documentation forbids.
    */
   KATALYS_MISUSE = 902,
+  /**
+   * `InternalError`: the compiled library is missing, or cannot be loaded on this platform.
+   */
+  KATALYS_LIBRARY_UNAVAILABLE = 903,
 } katalys_code;
 
 /**
