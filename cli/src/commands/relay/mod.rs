@@ -120,7 +120,10 @@ fn observe(client: &Client, counters: &Arc<Counters>, json: bool) {
     client.observe(move |events| {
         for event in events {
             counters.count(event.kind);
-            if matches!(event.kind, EventKind::Retried | EventKind::DeadLettered) {
+            if matches!(
+                event.kind,
+                EventKind::Retried | EventKind::DeadLettered | EventKind::Failed
+            ) {
                 log(json, &described(event));
             }
         }
