@@ -556,7 +556,11 @@ fn a_process_that_stood_still_sends_nothing_that_another_took_over() {
     };
     signal("-STOP");
     assert!(watcher.stats().unwrap().in_flight > 1, "more than it sends");
-    assert_eq!(client(&options).flush(LONG).unwrap(), 0, "taken over after the lease");
+    assert_eq!(
+        client(&options).flush(LONG).unwrap(),
+        0,
+        "taken over after the lease"
+    );
     let before = requests(&receiver, "s").len();
     signal("-CONT");
     assert!(
