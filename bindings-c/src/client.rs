@@ -8,7 +8,7 @@ use crate::guard::guarded;
 use crate::input;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
-use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value};
+use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value, WorkingFolder};
 use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
@@ -47,9 +47,13 @@ pub(crate) enum Logging {
 }
 
 impl katalys_client {
-    pub(crate) fn make(language: Language, options: &Fields<'_>) -> Result<Arc<Self>, Error> {
+    pub(crate) fn make(
+        language: Language,
+        folder: WorkingFolder,
+        options: &Fields<'_>,
+    ) -> Result<Arc<Self>, Error> {
         let made = Arc::new(Self {
-            client: Client::with_options(language, options)?,
+            client: Client::with_options_in(folder, language, options)?,
             gate: Arc::default(),
             gathered: Arc::default(),
         });
@@ -141,7 +145,9 @@ pub unsafe extern "C" fn katalys_client_new(
     client: *mut *mut katalys_client,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let make = |options: &Fields<'static>| katalys_client::make(Language::C, options);
+    let make = |options: &Fields<'static>| {
+        katalys_client::make(Language::C, WorkingFolder::Callers, options)
+    };
     // SAFETY: as this function demands.
     unsafe { make_client(options, client, result, make) }
 }
@@ -160,7 +166,8 @@ pub unsafe extern "C" fn katalys_client_shared(
     client: *mut *mut katalys_client,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let make = |options: &Fields<'static>| shared::client(Language::C, options);
+    let make =
+        |options: &Fields<'static>| shared::client(Language::C, WorkingFolder::Callers, options);
     // SAFETY: as this function demands.
     unsafe { make_client(options, client, result, make) }
 }

@@ -4,7 +4,7 @@
 use crate::client::katalys_client;
 use arc_swap::ArcSwap;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
-use katalys_core::{Error, Fields, Language, Value, testing};
+use katalys_core::{Error, Fields, Language, Value, WorkingFolder, testing};
 use std::ffi::OsString;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ static CLOCK: AtomicU64 = AtomicU64::new(0);
 
 struct Entry {
     language: Language,
+    folder: WorkingFolder,
     options: Fields<'static>,
     environment: Vec<Option<OsString>>,
     client: Arc<katalys_client>,
@@ -28,6 +29,7 @@ struct Entry {
 impl Entry {
     fn is_for(&self, wanted: &Wanted<'_>) -> bool {
         self.language == wanted.language
+            && self.folder == wanted.folder
             && self.options == *wanted.options
             && self.environment == wanted.environment
     }
@@ -41,15 +43,21 @@ impl Entry {
 
 struct Wanted<'w> {
     language: Language,
+    folder: WorkingFolder,
     options: &'w Fields<'w>,
     environment: Vec<Option<OsString>>,
 }
 
 /// The client of these settings, made now if there is none yet.
-pub fn client(language: Language, options: &Fields<'_>) -> Result<Arc<katalys_client>, Error> {
+pub fn client(
+    language: Language,
+    folder: WorkingFolder,
+    options: &Fields<'_>,
+) -> Result<Arc<katalys_client>, Error> {
     let environment = environment();
     let wanted = Wanted {
         language,
+        folder,
         options,
         environment,
     };
@@ -57,8 +65,9 @@ pub fn client(language: Language, options: &Fields<'_>) -> Result<Arc<katalys_cl
         return Ok(entry.take());
     }
     let made = Arc::new(Entry {
-        client: katalys_client::make(language, options)?,
+        client: katalys_client::make(language, folder, options)?,
         language,
+        folder,
         options: owned(options),
         environment: wanted.environment.clone(),
         last_asked_for: AtomicU64::new(0),

@@ -8,7 +8,7 @@ const char *katalys_version(void);
 
 uint32_t katalys_php_interface(void);
 
-katalys_client *katalys_php_client(const char *options, size_t len);
+katalys_client *katalys_php_client(const char *options, size_t len, bool serves);
 
 void katalys_php_free(katalys_client *client);
 

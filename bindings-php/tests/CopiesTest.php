@@ -33,7 +33,7 @@ final class CopiesTest extends TestCase
             $copies = [];
             foreach ([1, 2] as $number) {
                 $library = FFI::cdef($header, "' . $folder . '/$number.so");
-                $copies[] = [$library, $library->katalys_php_client($options, strlen($options))];
+                $copies[] = [$library, $library->katalys_php_client($options, strlen($options), false)];
             }
             $tickets = [];
             for ($number = 0; $number < ' . self::EACH . '; $number++) {

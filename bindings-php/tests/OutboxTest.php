@@ -186,11 +186,17 @@ final class OutboxTest extends TestCase
         }
     }
 
-    public function testAFileThatCannotBeIsRefusedAtOnce(): void
+    public function testAFileOfAnotherKindIsRefusedAtOnceAndUntouched(): void
     {
-        $this->expectException(OutboxException::class);
-        $this->expectExceptionMessage('is a folder, not an outbox, and was left untouched');
-        $this->client(['204'], outbox: dirname($this->file));
+        file_put_contents($this->file, "order;amount\n1001;25.67\n");
+        try {
+            $this->client(['204']);
+            self::fail('no exception');
+        } catch (OutboxException $exception) {
+            self::assertSame('outbox_foreign', $exception->errorCode);
+        }
+        self::assertSame("order;amount\n1001;25.67\n", file_get_contents($this->file));
+        self::assertSame([$this->file], glob(dirname($this->file) . '/*'));
     }
 
     public function testDeadLettersAreListedEditedReplayedAndDiscarded(): void

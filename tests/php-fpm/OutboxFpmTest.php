@@ -36,6 +36,16 @@ final class OutboxFpmTest extends TestCase
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
 
+    /** The working folder is the site's, which nginx would serve. */
+    public function testARelativePathIsRefused(): void
+    {
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
+        $answer = $this->shop->request(['file' => 'katalys.db'] + $this->query(Receiver::get()->endpoint('204'), 1));
+        self::assertSame('Katalys\ConfigException', $answer['class'] ?? $answer);
+        self::assertStringStartsWith('outbox must be an absolute path under a web server', $answer['message']);
+        self::assertSame([], glob($this->shop->package . '/../site/katalys.db*'));
+    }
+
     public function testWorkersThatAreReplacedLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 3);

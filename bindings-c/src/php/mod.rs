@@ -10,7 +10,7 @@ use crate::input;
 use crate::logging;
 use crate::result::Outcome;
 use crate::shared;
-use katalys_core::{Call, Error, Fields, Language, Value};
+use katalys_core::{Call, Error, Fields, Language, Value, WorkingFolder};
 use std::cell::RefCell;
 use std::ffi::c_char;
 use std::io::Write as _;
@@ -39,7 +39,8 @@ pub extern "C" fn katalys_php_interface() -> u32 {
 }
 
 /// The client of this process for these options, given as PHP's serialize() writes an array.
-/// NULL if there is none for them; katalys_php_answer() then says why. Its owner frees it.
+/// NULL if there is none for them; katalys_php_answer() then says why. Its owner frees it. With
+/// `serves`, PHP runs in a web server, in whose working folder no outbox may be.
 ///
 /// # Safety
 /// `options` points to `len` readable bytes or is NULL.
@@ -47,6 +48,7 @@ pub extern "C" fn katalys_php_interface() -> u32 {
 pub unsafe extern "C" fn katalys_php_client(
     options: *const c_char,
     len: usize,
+    serves: bool,
 ) -> *mut katalys_client {
     guarded(ptr::null_mut(), || {
         answer(|text| text.extend_from_slice(PANICKED));
@@ -57,7 +59,12 @@ pub unsafe extern "C" fn katalys_php_client(
                 .map_err(|_| Error::misuse("the options are not a serialized array"))
         });
         logging::keep();
-        let client = options.and_then(|options| shared::client(Language::Php, &options));
+        let folder = if serves {
+            WorkingFolder::WebServers
+        } else {
+            WorkingFolder::Callers
+        };
+        let client = options.and_then(|options| shared::client(Language::Php, folder, &options));
         match client {
             Ok(client) => Arc::into_raw(client).cast_mut(),
             Err(error) => {

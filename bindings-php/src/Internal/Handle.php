@@ -25,6 +25,9 @@ final class Handle
 
     private const HAS_REFERENCES = '&';
 
+    /** Where the working folder is the caller's; elsewhere it may be what a web server publishes. */
+    private const COMMAND_LINES = ['cli', 'phpdbg', 'embed', 'micro'];
+
     /** Whether a client with an outbox was made before the tests were contained; see Testing\Sandbox. */
     public static bool $hasUncontainedOutbox = false;
 
@@ -38,7 +41,8 @@ final class Handle
     {
         $library = Library::open();
         $text = \serialize(Update::plain($options));
-        $client = $library->katalys_php_client($text, \strlen($text));
+        $serves = !\in_array(\PHP_SAPI, self::COMMAND_LINES, true);
+        $client = $library->katalys_php_client($text, \strlen($text), $serves);
         if ($client === null) {
             throw (new Outcome($library->katalys_php_answer()))->exception();
         }

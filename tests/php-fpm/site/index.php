@@ -11,7 +11,7 @@ require __DIR__ . '/../package/autoload.php';
 $answer = ['worker' => getmypid()];
 if (!isset($_GET['who'])) {
     try {
-        $outbox = isset($_GET['outbox']) ? $_SERVER['OUTBOX'] : null;
+        $outbox = isset($_GET['outbox']) ? $_GET['file'] ?? $_SERVER['OUTBOX'] : null;
         $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint'], outbox: $outbox, timeout: 5);
         if (isset($_GET['status'])) {
             // As a status page would, with another SQLite in the same process.
