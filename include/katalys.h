@@ -339,11 +339,11 @@ typedef struct {
    */
   uint64_t delivered;
   /**
-   * Those that wait or are on their way.
+   * Those that are not settled yet.
    */
   uint64_t pending;
   /**
-   * Those of the pending that are on their way.
+   * Those of the pending that are being sent.
    */
   uint64_t in_flight;
   /**
@@ -561,7 +561,7 @@ katalys_code katalys_fields_close(katalys_fields *fields);
  *
  * Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
  * the result, unless `result` is NULL. One of the KATALYS_CONFIG codes if a setting cannot be
- * used; the result's message then names it and says how to mend it.
+ * used; the result's message then names it and says how to fix it.
  *
  * Conditions:
  * `options` is a live handle or NULL; `client` and `result` may be written to or are NULL.
@@ -950,7 +950,7 @@ const char *katalys_result_code_name(const katalys_result *result);
 const char *katalys_result_class_name(const katalys_result *result);
 
 /**
- * What went wrong and how to mend it; empty for KATALYS_OK. Holds no customer data.
+ * What went wrong and how to fix it; empty for KATALYS_OK. Holds no customer data.
  *
  * Conditions:
  * `result` is a live result or NULL.
@@ -1055,7 +1055,7 @@ const char *katalys_result_problem_path(const katalys_result *result,
 const char *katalys_result_problem_code(const katalys_result *result, size_t index);
 
 /**
- * A sentence that says what is wrong and how to mend it, without customer data. Empty for an
+ * A sentence that says what is wrong and how to fix it, without customer data. Empty for an
  * index that is too large.
  *
  * Conditions:

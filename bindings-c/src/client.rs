@@ -135,7 +135,7 @@ impl katalys_client {
 ///
 /// Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
 /// the result, unless `result` is NULL. One of the KATALYS_CONFIG codes if a setting cannot be
-/// used; the result's message then names it and says how to mend it.
+/// used; the result's message then names it and says how to fix it.
 ///
 /// # Safety
 /// `options` is a live handle or NULL; `client` and `result` may be written to or are NULL.

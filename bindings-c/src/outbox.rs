@@ -19,9 +19,9 @@ pub struct katalys_stats {
     pub accepted: u64,
     /// Those that the endpoint has.
     pub delivered: u64,
-    /// Those that wait or are on their way.
+    /// Those that are not settled yet.
     pub pending: u64,
-    /// Those of the pending that are on their way.
+    /// Those of the pending that are being sent.
     pub in_flight: u64,
     /// Those that the endpoint refused for good, kept until they are replayed or discarded.
     pub dead: u64,

@@ -420,7 +420,7 @@ pub unsafe extern "C" fn katalys_result_class_name(result: *const katalys_result
     unsafe { ask(result, c"".as_ptr(), |result| result.class.as_ptr()) }
 }
 
-/// What went wrong and how to mend it; empty for KATALYS_OK. Holds no customer data.
+/// What went wrong and how to fix it; empty for KATALYS_OK. Holds no customer data.
 ///
 /// # Safety
 /// `result` is a live result or NULL.
@@ -580,7 +580,7 @@ pub unsafe extern "C" fn katalys_result_problem_code(
     unsafe { problem_text(result, index, |problem| &problem.code) }
 }
 
-/// A sentence that says what is wrong and how to mend it, without customer data. Empty for an
+/// A sentence that says what is wrong and how to fix it, without customer data. Empty for an
 /// index that is too large.
 ///
 /// # Safety

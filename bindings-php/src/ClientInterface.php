@@ -139,7 +139,7 @@ interface ClientInterface
      * The dead letters after this number, in order.
      *
      * @param int $after The number of the last one of the page before.
-     * @param int $limit At most so many are returned.
+     * @param int $limit At most this many are returned.
      *
      * @return list<DeadLetter>
      *

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Katalys;
 
 /**
- * One thing that is wrong with an order update, where it is, and how to mend it.
+ * One thing that is wrong with an order update, where it is, and how to fix it.
  */
 final class Problem
 {

@@ -13,8 +13,8 @@ final class Stats
     /**
      * @param int $accepted Updates that were ever accepted.
      * @param int $delivered Those that the endpoint has.
-     * @param int $pending Those that wait or are on their way.
-     * @param int $inFlight Those of the pending that are on their way.
+     * @param int $pending Those that are not settled yet.
+     * @param int $inFlight Those of the pending that are being sent.
      * @param int $dead Those that the endpoint refused for good, kept until they are replayed or
      * discarded.
      * @param int $discarded Dead letters that were discarded.
