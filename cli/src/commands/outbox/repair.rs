@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Style};
+use crate::output::{Output, Style, plain};
 use katalys_core::{RepairReport, repair_outbox};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -15,9 +15,9 @@ pub fn run(file: &Path, output: &Output) -> Result<Exit, Failure> {
         Exit::Incomplete
     };
     if output.json {
-        output.line(&as_json(&report).to_string());
+        output.json(&as_json(&report));
     } else {
-        for line in report.to_string().lines() {
+        for line in plain(&report.to_string()).lines() {
             let is_bad = exit != Exit::Done && line.starts_with("lost:");
             output.line(&if is_bad {
                 output.paint(Style::Bad, line)

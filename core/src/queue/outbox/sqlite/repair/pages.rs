@@ -83,7 +83,9 @@ impl<'a> Pages<'a> {
         let images = log.committed.iter();
         self.newest = images.map(|image| (image.page, *image)).collect();
         let last = self.newest.keys().copied().max().unwrap_or(0);
-        self.count = self.count.max(last).max(log.pages);
+        let images = u32::try_from(self.newest.len()).unwrap_or(u32::MAX);
+        let most = self.most_pages(images);
+        self.count = self.count.max(last.max(log.pages).min(most));
         self.lost.clone_from(&log.damaged);
         self.is_log_damaged = !log.damaged.is_empty()
             || !self.uncertain.is_empty()
@@ -94,12 +96,16 @@ impl<'a> Pages<'a> {
     fn count_by_header(&self, in_main: u32) -> u32 {
         let Some(first) = self.header() else { return 0 };
         let (count, is_counted) = (be32(&first, 28), be32(&first, 24) == be32(&first, 92));
-        let most = self.count.max(in_main).saturating_mul(64).max(1 << 12);
-        if is_counted && count <= most {
+        if is_counted && count <= self.most_pages(in_main) {
             count
         } else {
             0
         }
+    }
+
+    /// No file has lost so much that it said there are more pages.
+    fn most_pages(&self, found: u32) -> u32 {
+        self.count.max(found).saturating_mul(64).max(1 << 12)
     }
 
     pub(super) fn size(&self) -> usize {

@@ -291,7 +291,7 @@ enum Harm {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn every_row_of_an_intact_page_is_kept_once(
         updates in 5..160_u64,
@@ -476,6 +476,56 @@ fn behind_a_damaged_frame_the_log_is_read_on() {
         assert_eq!(report.numbers_continue_at, 41);
         expect_delivered(&folder.file(), &report);
     }
+}
+
+/// Bytes that say how long something is or where it lies are hit most.
+#[test]
+fn whatever_a_file_says_a_repair_ends_with_a_sound_one_or_none() {
+    let filled = Filled::fill("mutated", 80, 9);
+    let mut random = fastrand::Rng::with_seed(10);
+    let mut repaired = 0;
+    for _ in 0..60 {
+        let folder = filled.killed(&["", "-wal", "-shm"]);
+        for _ in 0..random.usize(1..12) {
+            let (suffix, unit) = [("", 2048), ("-wal", 2072), ("-shm", 4096)][random.usize(..3)];
+            let path = with_suffix(&folder.file(), suffix);
+            let length = fs::metadata(&path).unwrap().len();
+            let start = random.u64(..length / unit) * unit;
+            let at = start
+                + if random.bool() {
+                    random.u64(..60)
+                } else {
+                    random.u64(..unit)
+                };
+            overwrite(
+                &path,
+                at,
+                &[[0, 1, 0x7f, 0x80, 0xff, random.u8(..)][random.usize(..6)]],
+            );
+        }
+        let started = Instant::now();
+        match repair(&folder.file()) {
+            Ok(report) => {
+                repaired += 1;
+                let found = inspect(&folder.file()).unwrap();
+                assert!(found.is_balanced, "{report}");
+                assert_eq!((found.pending, found.dead), (report.pending, report.dead));
+                expect_sound(&folder.file());
+            }
+            Err(error) => assert!(
+                matches!(
+                    error.code(),
+                    ErrorCode::OutboxForeign | ErrorCode::OutboxNewer
+                ),
+                "{error}"
+            ),
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "it takes too long"
+        );
+    }
+    assert!(repaired > 45, "{repaired}");
 }
 
 /// As when the fsync of a commit fails: another one is written over the beginning of its frames.
