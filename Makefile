@@ -41,11 +41,14 @@ test: tools-test build receiver
 	$(MAKE) -C bindings-node test
 	$(MAKE) -C cli test-packages
 	$(MAKE) -C tests/outbox test
+	$(MAKE) -C tests/faults test
 	examples/test.sh
+	tools/test.sh
 
-# Processes in three languages share an outbox and are killed, for MINUTES.
+# Processes in three languages share an outbox and are killed, for MINUTES; then on failing disks.
 soak: tools-test build receiver
 	$(MAKE) -C tests/outbox soak
+	$(MAKE) -C tests/faults soak
 
 lint: tools-test
 	cargo fmt --all --check
@@ -83,4 +86,4 @@ $(VENV)/complete: bindings-python/requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(DIST) $(VENV) $(CARGO_TARGET_DIR) bindings-node/node_modules cli/web-test/node_modules tests/outbox/build
+	rm -rf $(DIST) $(VENV) $(CARGO_TARGET_DIR) bindings-node/node_modules cli/web-test/node_modules tests/outbox/build tests/faults/build

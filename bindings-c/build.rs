@@ -6,5 +6,7 @@ fn main() {
         // A host may close the library while threads of a client still run in it: it stays.
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
         println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libkatalys.so.0");
+        // By which debuggers and package tools tell one build from another.
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--build-id=sha1");
     }
 }

@@ -1,12 +1,25 @@
 // Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
 
+import type { URL } from 'node:url';
+
 /** The documented statuses; the shop's own are sent as given. */
 export type OrderStatus = "pending" | "paid" | "refunded" | "cancelled" | (string & {});
 
+/** A decimal of decimal.js, big.js or bignumber.js. */
+export interface DecimalLike {
+  toFixed(places?: number): string;
+  toString(): string;
+}
+/** A time of Temporal, luxon, Day.js or Moment. One that is not valid writes null, and is an error. */
+export interface TimeLike {
+  toJSON(): string | null;
+}
+/** A moment; text needs its offset, unless the client has a `timezone`. */
+export type Time = Date | TimeLike | string;
+/** An amount of money. Text, bigints and decimals are exact; numbers are rounded to 4 places. */
+export type Amount = string | number | bigint | DecimalLike;
 /** What a field may be given; `null` and `undefined` are not given at all. */
-export type FieldValue = string | number | bigint | Date | null | undefined;
-/** An amount of money. Strings and bigints are exact; numbers are rounded to 4 places. */
-export type Amount = string | number | bigint;
+export type FieldValue = Amount | Time | null | undefined;
 
 export type ProblemCode =
   | "required"
@@ -49,7 +62,9 @@ export type ProblemCode =
   | "order_id_long"
   | "alias_same"
   | "status_stale"
-  | "payload_too_large";
+  | "payload_too_large"
+  | "key_numeric"
+  | "number_inexact";
 
 /** The codes of each class of errors. */
 export interface ErrorCodes {
@@ -60,7 +75,7 @@ export interface ErrorCodes {
   TimeoutError: "timeout" | "timeout_pending";
   OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved";
   OutboxFullError: "outbox_full";
-  InternalError: "internal" | "misuse";
+  InternalError: "internal" | "misuse" | "library_unavailable";
 }
 export type ErrorCode = ErrorCodes[keyof ErrorCodes];
 
@@ -70,7 +85,8 @@ export type EventKind =
   | "delivered"
   | "retried"
   | "dead_lettered"
-  | "discarded";
+  | "discarded"
+  | "failed";
 
 /**
  * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
@@ -115,7 +131,7 @@ export interface OrderFields {
    * When the order was first placed. Needed whenever it is reported more than 5 minutes after
    * that, or it is counted twice. Example: `2018-01-01 01:23:40-08:00`
    */
-  order_time?: Date | string | null;
+  order_time?: Time | null;
   /**
    * How many orders this customer has placed in total; above 1 is a returning customer.
    * Example: `2`
@@ -169,9 +185,9 @@ export interface OrderFields {
    * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
    * discount_2_code, …
    */
-  discounts?: readonly Discount[] | null;
+  discounts?: Iterable<Discount | null> | null;
   /** The order's line items; also as line_item_1_title, line_item_1_sku, … */
-  line_items?: readonly LineItem[] | null;
+  line_items?: Iterable<LineItem | null> | null;
   /** Numbered fields, such as `discount_1_code`, and keys of your own. */
   [key: string]: unknown;
 }
@@ -184,7 +200,7 @@ export interface ClientOptions {
    */
   siteId?: string;
   /** The whole URL that updates are sent to. */
-  endpoint?: string;
+  endpoint?: string | URL;
   /** The longest a waiting call may take, with all its retries, in seconds, up to 900. */
   timeout?: number;
   /** The longest that making one connection may take, in seconds, up to 900. */
@@ -193,13 +209,13 @@ export interface ClientOptions {
    * A PEM file with the only certificate authorities to trust, in place of Mozilla's;
    * `SSL_CERT_FILE` does the same.
    */
-  caFile?: string;
+  caFile?: string | URL;
   /**
    * The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
    * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this machine
    * itself.
    */
-  proxy?: string;
+  proxy?: string | URL;
   /**
    * The IANA time zone in which times without an offset are read, such as `America/New_York`;
    * without it they are errors.
@@ -221,7 +237,7 @@ export interface ClientOptions {
    * The file that keeps updates until the endpoint has them, made if it is not there. On a
    * local disk; processes may share it.
    */
-  outbox?: string;
+  outbox?: string | URL;
   /**
    * With `full`, an accepted update survives a power failure. `normal` is faster, and may lose
    * the last ones then, though not when a process is killed.
@@ -247,7 +263,8 @@ export interface ClientOptions {
   deliver?: boolean;
   /**
    * How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-   * updates of one order, `plain` as its order_id.
+   * updates of one order, `plain` as its order_id. The digest has no key: who can guess an
+   * order_id can recognise it.
    */
   eventOrderIds?: "hashed" | "plain";
 }

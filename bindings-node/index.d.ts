@@ -14,6 +14,7 @@ import type {
 export type {
   Amount,
   ClientOptions,
+  DecimalLike,
   Discount,
   ErrorCode,
   ErrorCodes,
@@ -23,12 +24,20 @@ export type {
   OrderFields,
   OrderStatus,
   ProblemCode,
+  Time,
+  TimeLike,
 } from './fields';
+
+/**
+ * What a call is given. Of an instance of a class, its own properties and its getters are sent, or
+ * what its `toJSON()` returns.
+ */
+export type Fields = OrderFields | ReadonlyMap<string, unknown>;
 
 /** The value of the Thank-You page, exactly. */
 export type OrderId = string | number | bigint;
 
-/** One thing that is wrong with an order update, where it is, and how to mend it. */
+/** One thing that is wrong with an order update, where it is, and how to fix it. */
 export interface Problem {
   /** What the caller wrote: `sale_amount`, `discounts[1].amount`, `discount_2_amount`. */
   path: string;
@@ -50,7 +59,7 @@ export interface Receipt {
   warnings: Problem[];
 }
 
-/** The outbox has the update: it will reach the endpoint, whatever becomes of this process. */
+/** The outbox has the update: it will be sent even if this process ends. */
 export interface Ticket {
   /** The update's number; numbers rise in the order of acceptance. */
   id: number;
@@ -67,9 +76,9 @@ export interface Stats {
   accepted: number;
   /** Those that the endpoint has. */
   delivered: number;
-  /** Those that wait or are on their way. */
+  /** Those that are still to be sent, or are in flight. */
   pending: number;
-  /** Those of the pending that are on their way. */
+  /** Those of the pending updates that are in flight. */
   inFlight: number;
   /** Those that will not be sent unless they are replayed. */
   dead: number;
@@ -79,7 +88,7 @@ export interface Stats {
   oldestPendingSeconds: number;
 }
 
-/** An update that will not be sent unless somebody looks into it. */
+/** An update that will not be sent unless it is replayed. */
 export interface DeadLetter {
   /** Its number, as on its ticket. */
   readonly id: number;
@@ -131,13 +140,13 @@ export type Validation =
  * await client.updateOrder('1001', { order_status: 'paid' });
  *
  * With the option `outbox` it also keeps updates in a file until the endpoint has them, and emits
- * an {@link OutboxEvent} for what happens to each. When the process ends by itself, what is in
- * flight comes to its end within a few seconds and the rest stays in the file. What is in the
- * file does not keep the process alive; calls that have not settled do. The calls that need an
- * outbox reject with a {@link ConfigError} where there is none.
+ * an {@link OutboxEvent} for what happens to each; a listener that throws is a process warning.
+ * When the process ends by itself, updates in flight finish within a few seconds and the others
+ * stay in the file. Pending updates do not keep the process alive; calls that have not settled do.
+ * The calls that need an outbox reject with a {@link ConfigError} where there is none.
  *
  * @example
- * const client = new Client({ siteId: 'abcd.com', outbox: 'katalys.db' });
+ * const client = new Client({ siteId: 'abcd.com', outbox: '/var/lib/shop/katalys.db' });
  * client.on('dead_lettered', ({ id, status }) => console.error('refused', id, status));
  * await client.enqueueUpdate('1001', { order_status: 'paid' });
  */
@@ -145,7 +154,9 @@ export class Client extends EventEmitter {
   /**
    * A client from options; what is not given comes from `KATALYS_SITE_ID`, `KATALYS_ENDPOINT`
    * and `KATALYS_TIMEOUT`.
-   * @throws {ConfigError} naming the option and how to mend it.
+   * @throws {ConfigError} naming the option and how to fix it.
+   * @throws {KatalysError} with the code `library_unavailable` where the compiled library cannot be
+   * loaded, with the reason.
    */
   constructor(options?: ClientOptions | null);
   /** A client for one site. */
@@ -158,7 +169,7 @@ export class Client extends EventEmitter {
    * Rejects with a {@link ValidationError}, {@link RejectedError}, {@link TransportError} or
    * {@link TimeoutError}.
    */
-  updateOrder(orderId: OrderId, fields?: OrderFields | null): Promise<Receipt>;
+  updateOrder(orderId: OrderId, fields?: Fields | null): Promise<Receipt>;
 
   /**
    * Reports an order as a whole, with the fields that the endpoint requires of it. Without an
@@ -166,7 +177,7 @@ export class Client extends EventEmitter {
    *
    * Rejects like {@link Client.updateOrder}.
    */
-  reportOrder(orderId: OrderId, fields?: OrderFields | null): Promise<Receipt>;
+  reportOrder(orderId: OrderId, fields?: Fields | null): Promise<Receipt>;
 
   /**
    * Accepts what became of an order, and settles when it is safe on disk. It is sent in the
@@ -175,29 +186,30 @@ export class Client extends EventEmitter {
    * Rejects with a {@link ValidationError}, {@link OutboxError} or {@link OutboxFullError}; then
    * it was not accepted.
    */
-  enqueueUpdate(orderId: OrderId, fields?: OrderFields | null): Promise<Ticket>;
+  enqueueUpdate(orderId: OrderId, fields?: Fields | null): Promise<Ticket>;
 
   /**
    * Accepts an order as a whole, with the fields that the endpoint requires of it.
    *
    * Rejects like {@link Client.enqueueUpdate}.
    */
-  enqueueReport(orderId: OrderId, fields?: OrderFields | null): Promise<Ticket>;
+  enqueueReport(orderId: OrderId, fields?: Fields | null): Promise<Ticket>;
 
-  /** The books. */
+  /** The counters of the outbox. */
   stats(): Promise<Stats>;
 
   /**
    * Waits until nothing is pending.
-   * @param timeout The most seconds to wait; 10 by default.
-   * @returns How many updates are left.
+   * @param timeout Seconds to wait at most; 10 by default.
+   * @returns How many updates are still pending.
    */
   flush(timeout?: number): Promise<number>;
 
   /**
-   * Ends delivery: nothing new is sent, what is in flight comes to its end.
-   * @param timeout The most seconds to wait for that; 10 by default.
-   * @returns How many updates are left in the file, for the next process.
+   * Ends delivery: no further request is sent, updates in flight finish. Without an outbox there is
+   * nothing to end, and it returns 0.
+   * @param timeout Seconds to wait for that at most; 10 by default.
+   * @returns How many updates are pending, for the next process.
    */
   close(timeout?: number): Promise<number>;
 
@@ -215,30 +227,36 @@ export class Client extends EventEmitter {
   discard(id: number): Promise<boolean>;
 
   /**
-   * Changes fields of a dead letter, all others staying as they are; `null` takes one out.
+   * Changes fields of a dead letter, all others staying as they are; `null` takes one out, and
+   * `undefined` changes nothing.
    * False if there is no such dead letter.
    *
    * Rejects with a {@link ValidationError} or {@link OutboxError}.
    */
-  edit(id: number, fields: OrderFields): Promise<boolean>;
+  edit(id: number, fields: Fields): Promise<boolean>;
 
   on<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
   once<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
   off<Kind extends EventKind>(kind: Kind, listener: (event: OutboxEvent<Kind>) => void): this;
 
   /** Checks what {@link Client.updateOrder} would send, and sends nothing. */
-  validateUpdate(orderId: OrderId, fields?: OrderFields | null): Validation;
+  validateUpdate(orderId: OrderId, fields?: Fields | null): Validation;
 
   /** Checks what {@link Client.reportOrder} would send, and sends nothing. */
-  validateReport(orderId: OrderId, fields?: OrderFields | null): Validation;
+  validateReport(orderId: OrderId, fields?: Fields | null): Validation;
 }
 
 /** What all errors of this package are. */
 export class KatalysError extends Error {
   /** Stable, and the same in every language. */
   readonly code: ErrorCode;
-  /** Whether the same call may succeed later without any change. */
+  /** Whether the same call may succeed later without any change. Only then make it again. */
   readonly retryable: boolean;
+  /**
+   * The number of the update if it is in the outbox in spite of this error: it will be sent
+   * (`timeout_pending`) or is a dead letter (`rejected`).
+   */
+  readonly ticket: number | null;
 }
 
 /** The client cannot be made from these options. */
@@ -247,7 +265,7 @@ export class ConfigError extends KatalysError {
   readonly retryable: false;
 }
 
-/** The update cannot be right, and was not sent. */
+/** The update is invalid and was not sent. */
 export class ValidationError extends KatalysError {
   readonly code: ErrorCodes['ValidationError'];
   readonly retryable: false;
@@ -269,10 +287,12 @@ export class TransportError extends KatalysError {
   readonly code: ErrorCodes['TransportError'];
 }
 
-/** There was no answer within the time limit. */
+/**
+ * There was no answer within the time limit. With the code `timeout_pending` the update is in the
+ * outbox and will be sent; it is not to be sent again.
+ */
 export class TimeoutError extends KatalysError {
   readonly code: ErrorCodes['TimeoutError'];
-  readonly retryable: true;
 }
 
 /** The outbox could not be read or written; what was given was not accepted. */

@@ -1,4 +1,6 @@
-// What `katalys/testing` exports.
+// What `katalys/testing` exports. Importing it keeps production out of reach: of this process, of
+// clients made before and after, and of child processes. A client whose endpoint is on another host
+// sends to the sandbox in its place, and fails without one; outboxes are files in a temporary folder.
 
 import type { ProblemCode } from './fields';
 import type { OrderId } from './index';
@@ -83,7 +85,7 @@ export interface Fault {
   retry_after?: number;
   /** 0 to 1. */
   probability?: number;
-  /** Only so many more. */
+  /** The number of requests that it applies to. */
   next?: number;
   order_id?: string;
   site_id?: string;
@@ -102,7 +104,7 @@ export interface SandboxOptions {
 /** What a wait is for. */
 export interface Expected {
   status?: string;
-  /** At least so many; 1 if it is not given. */
+  /** The least number of updates; 1 if it is not given. */
   updates?: number;
   siteId?: string;
   /** Seconds; 5 if it is not given. */
@@ -113,14 +115,14 @@ export interface Expected {
 export interface Sandbox {
   /** Where its page is. */
   readonly url: string;
-  /** What clients are given as their `endpoint`. */
+  /** For a client's option `endpoint`; clients of other hosts' endpoints send here by themselves. */
   readonly endpoint: string;
   /** The order of any of its ids; `siteId` if several sites have one. */
   order(orderId: OrderId, options?: { siteId?: string }): Promise<SandboxOrder>;
   orders(filters?: OrdersFilter): Promise<OrdersPage>;
   /** The requests that were read after a cursor. */
   updates(since?: number): Promise<UpdatesPage>;
-  /** The order as soon as it is as expected; a `SandboxError` with status 408 if that is not soon. */
+  /** The order once it is as expected; a `SandboxError` with status 408 when the wait times out. */
   waitFor(orderId: OrderId, expected?: Expected): Promise<SandboxOrder>;
   /** Answers requests with a fault from now on; gives the rule with its `id`. */
   fault(fault: Fault): Promise<Fault & { id: number; hits: number }>;
@@ -134,8 +136,8 @@ export interface Sandbox {
 }
 
 /**
- * The sandbox could not be started (`status` is null), or refused a call with an HTTP status: 404
- * for an order that is not there, 408 for one that was waited for in vain.
+ * The sandbox could not be started, was closed or does not answer (`status` is null), or refused a
+ * call with an HTTP status: 404 for an order that is not there, 408 when a wait times out.
  */
 export class SandboxError extends Error {
   constructor(message: string, status?: number | null, cause?: unknown);

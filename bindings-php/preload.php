@@ -1,8 +1,9 @@
 <?php
 
 /**
- * For php.ini: `opcache.preload=/path/to/this/preload.php`. An application that has a preload
- * file of its own requires this one from there.
+ * For php.ini: `opcache.preload=/path/to/this/preload.php`, and where root starts PHP, as with php-fpm
+ * of Debian, `opcache.preload_user=www-data`; without that, PHP does not start. An application that has
+ * a preload file of its own requires this one from there.
  *
  * With ffi.enable=preload, which is PHP's default, only code that was preloaded may use FFI.
  */
@@ -30,7 +31,9 @@ foreach (
         'Internal/Library',
         'Internal/Handle',
         'Internal/Outcome',
+        'Internal/EventHub',
         'Internal/Listeners',
+        'ClientInterface',
         'ClientOptions',
         'Client',
     ] as $class

@@ -1,16 +1,18 @@
 #!/bin/sh
-# Starts the sandbox on this machine, sends order updates to it from Python, Node, PHP and C through
-# the packages in dist/, and shows the orders as they were received. KEEP=1 leaves the sandbox running.
+# Starts a sandbox on this machine, sends order updates to it from Python, Node, PHP and C through the
+# packages in dist/, and shows what arrived. Ends by itself; with KEEP=1 the sandbox's page stays open.
 set -eu
 cd "$(dirname "$0")/.."
 . examples/packages.sh
 
 work=$(mktemp -d)
-tidy_up() {
+clean_up() {
   rm -rf "$work"
   [ -n "${kept:-}" ] || kill "$sandbox" 2>/dev/null || true
 }
-trap tidy_up EXIT INT TERM
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 nohup "$DIST/katalys" sandbox --port "${PORT:-0}" --json >"$work/ready" 2>"$work/said" </dev/null &
 sandbox=$!
 wait_for_line "$work/ready"
@@ -30,7 +32,8 @@ curl -s "$page/_sandbox/updates" | python3 examples/show_updates.py
 echo
 if [ "${KEEP:-}" = 1 ]; then
   kept=yes
-  echo "Look at them: $page (kill $sandbox ends it)"
+  echo "The page stays open: $page"
+  echo "To stop it: kill $sandbox"
 else
-  echo "They were to be seen at $page; make demo KEEP=1 leaves that page running."
+  echo "To look at the orders on a page, run: make demo KEEP=1"
 fi

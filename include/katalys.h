@@ -13,6 +13,12 @@
  *   long as that.
  * - NULL for a handle is a mistake that is answered with KATALYS_MISUSE, never a crash.
  * - Nothing is thrown or unwound into the caller.
+ * - A signal handler must not call any of the functions: they allocate and take locks. Set a
+ *   flag there, and call from the main program. A signal does not end a call early.
+ * - After fork(), the child may use every client it has; it opens its own connections and its
+ *   own outbox. A child of a process with several threads may call the library like malloc(),
+ *   and no handle that another thread was changing at the moment of the fork. vfork() allows
+ *   no call.
  * - The library stays in the process once it is loaded: dlclose() does nothing.
  *
  * Settings of a client, for katalys_client_new():
@@ -53,7 +59,8 @@
  * - deliver: Whether this client sends what is in the outbox; if not, another process has to.
  *   Default: true.
  * - event_order_ids: How events name the order: `hashed` as 16 hexadecimal digits that are the
- *   same for all updates of one order, `plain` as its order_id. Default: hashed.
+ *   same for all updates of one order, `plain` as its order_id. The digest has no key: who can
+ *   guess an order_id can recognise it. Default: hashed.
  *
  * Fields of an order, for katalys_update_order():
  * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
@@ -131,7 +138,7 @@ typedef enum {
    */
   KATALYS_CONFIG_UNKNOWN = 103,
   /**
-   * `ValidationError`: the update cannot be right and was not sent.
+   * `ValidationError`: the update is invalid and was not sent.
    */
   KATALYS_VALIDATION = 201,
   /**
@@ -216,19 +223,44 @@ typedef enum {
    */
   KATALYS_OUTBOX_MOVED = 605,
   /**
-   * `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
-   * succeed later.
+   * `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
    */
   KATALYS_OUTBOX_FULL = 611,
   /**
-   * `InternalError`: a mistake in this library.
+   * `InternalError`: internal error in this library.
    */
   KATALYS_INTERNAL = 901,
   /**
    * `InternalError`: a function was called in a way its documentation forbids.
    */
   KATALYS_MISUSE = 902,
+  /**
+   * `InternalError`: the compiled library is missing, or cannot be loaded on this platform.
+   */
+  KATALYS_LIBRARY_UNAVAILABLE = 903,
 } katalys_code;
+
+/**
+ * The severity of a log record.
+ */
+typedef enum {
+  /**
+   * Something needs attention: a damaged outbox, an update that became a dead letter.
+   */
+  KATALYS_LOG_ERROR = 1,
+  /**
+   * Something is suspicious.
+   */
+  KATALYS_LOG_WARNING = 2,
+  /**
+   * Something of interest happened, such as an attempt that failed and is retried.
+   */
+  KATALYS_LOG_INFO = 3,
+  /**
+   * Details, for finding a fault.
+   */
+  KATALYS_LOG_DEBUG = 4,
+} katalys_log_level;
 
 /**
  * How grave a problem is.
@@ -329,24 +361,24 @@ typedef struct {
 } katalys_stats;
 
 /**
- * Something happened to an update of the outbox. It and its texts live until the observer
- * returns. Later versions may add to its end.
+ * Something happened to an update of the outbox, or to the outbox itself. It and its texts live
+ * until the observer returns. Later versions may add to its end.
  */
 typedef struct {
   /**
    * What happened: "accepted" (it is in the outbox), "delivered" (the endpoint has it),
    * "retried" (an attempt failed, another one follows), "dead_lettered" (it will not be sent
-   * unless somebody looks into it) or "discarded" (a dead letter was removed for good). A
-   * later version may have others.
+   * unless it is replayed), "discarded" (a dead letter was removed for good) or "failed" (the
+   * outbox cannot be read or written, so nothing is delivered). A later version may have others.
    */
   const char *kind;
   /**
-   * The update's number, as on its ticket.
+   * The update's number, as on its ticket; 0 for "failed".
    */
   int64_t id;
   /**
    * Sixteen hexadecimal digits, the same for all updates of one order; with the setting
-   * "event_order_ids" as "plain", the order's id.
+   * "event_order_ids" as "plain", the order's id. Empty for "failed".
    */
   const char *order;
   /**
@@ -358,8 +390,7 @@ typedef struct {
    */
   uint16_t status;
   /**
-   * Why: the name of the error that is retried, or the dead letter's code; empty if nothing
-   * went wrong.
+   * Why: the name of the error, or the dead letter's code; empty if nothing went wrong.
    */
   const char *code;
   /**
@@ -372,6 +403,14 @@ typedef struct {
  * Takes an event; `user_data` is what katalys_client_observe() was given.
  */
 typedef void (*katalys_observer)(const katalys_event *event, void *user_data);
+
+/**
+ * Takes a log record. `message` is one line in English without customer data, and lives until
+ * the callback returns; `user_data` is what katalys_set_log() was given.
+ */
+typedef void (*katalys_log_callback)(katalys_log_level level,
+                                     const char *message,
+                                     void *user_data);
 
 #ifdef __cplusplus
 extern "C" {
@@ -408,7 +447,8 @@ void katalys_fields_free(katalys_fields **fields);
 
 /**
  * Sets text. It should be UTF-8; text that is not becomes a problem of the update
- * (invalid_unicode). Within a list that is open, `key` is NULL and the text is its next item.
+ * (invalid_unicode). NULL with a length of 0 is empty text; katalys_fields_set_null() leaves a field
+ * out. Within a list that is open, `key` is NULL and the text is its next item.
  *
  * Conditions:
  * `fields` is a live handle or NULL; `key` and `value` point to as many readable bytes.
@@ -661,10 +701,11 @@ katalys_code katalys_client_stats(const katalys_client *client,
                                   katalys_result **result);
 
 /**
- * Waits until every update in the outbox is delivered or a dead letter, for so many seconds at
- * most. Another process may deliver them.
+ * Waits until every update in the outbox is delivered or a dead letter, up to `timeout` seconds.
+ * Another process may deliver them.
  *
  * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+ * KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
  *
  * Conditions:
  * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -675,12 +716,13 @@ katalys_code katalys_client_flush(const katalys_client *client,
                                   katalys_result **result);
 
 /**
- * Ends this client's delivery: nothing new is sent, and what is on its way comes to its end, for
- * so many seconds at most. The rest stays in the file, where updates are accepted as before, for
- * another client. Ends it for all handles of a client of katalys_client_shared(); who asks for
- * one anew gets another client.
+ * Ends this client's delivery: no further request is made, and this waits up to `timeout` seconds for
+ * the requests in flight. The rest stays in the file, where updates are accepted as before, for
+ * another client. Ends it for all handles of a client of katalys_client_shared(); the next call of
+ * that with the same options makes a new client. Does nothing for a client without an outbox.
  *
  * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+ * KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
  *
  * Conditions:
  * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -856,6 +898,26 @@ katalys_code katalys_client_observe(const katalys_client *client,
                                     katalys_result **result);
 
 /**
+ * Calls `callback` with log records of the level `most` (a katalys_log_level) and of more severe ones,
+ * for all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
+ *
+ * With an outbox, set one: errors of the delivery in the background have no other way to a log.
+ * They also show in the results of katalys_enqueue_update() and katalys_client_stats().
+ *
+ * The callback is called from any thread, and from several at once, also within a call of this
+ * library, whose locks may be held: it must not call this library. When this function returns, a
+ * call of the callback set before may still be running on another thread. After fork() the child
+ * has the same callback.
+ *
+ * Conditions:
+ * `callback` may be called with `user_data` from any thread until the end of the process or some
+ * time after another one was set, and does not unwind.
+ */
+void katalys_set_log(int most,
+                     katalys_log_callback callback,
+                     void *user_data);
+
+/**
  * Frees a result and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
  *
  * Conditions:
@@ -936,8 +998,9 @@ uint32_t katalys_result_attempts(const katalys_result *result);
 double katalys_result_elapsed(const katalys_result *result);
 
 /**
- * The number of the update that katalys_enqueue_update() accepted; numbers rise in the order of
- * acceptance. 0 if none was.
+ * The number of the update in the outbox; numbers rise in the order of acceptance. 0 if none was
+ * accepted. A call that waits, on a client with an outbox, may fail and have one: the update will
+ * be sent (KATALYS_TIMEOUT_PENDING) or is a dead letter (KATALYS_REJECTED), so do not send it again.
  *
  * Conditions:
  * `result` is a live result or NULL.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Licences, sources and duplicate versions of all crates, by cargo-deny and deny.toml. Advisories
-# come from a database on the internet; without a way to it, that part is skipped, aloud.
+# come from a database on the internet; without access to it, that part is skipped with a message.
 set -eu
 version=0.20.2
 if ! cargo deny --version 2>/dev/null | grep -q "$version"; then

@@ -8,7 +8,7 @@ build="cc:gcc make:make"
 demo="$build php:php-cli pkg-config:pkg-config curl:curl"
 test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit phpcs:php-codesniffer strace:strace
   valgrind:valgrind g++:g++ wrk:wrk openssl:openssl file:file xargs:findutils faketime:faketime
-  chromium:chromium"
+  chromium:chromium cmake:cmake"
 
 case "$1" in
   build) wanted=$build ;;
@@ -29,9 +29,10 @@ for pair in $wanted; do
 done
 if ! python3 -c 'import ensurepip' 2>/dev/null; then missing="$missing python3-venv"; fi
 if [ "$1" = test ]; then
-  for extension in curl mbstring xml; do
+  for extension in curl mbstring sqlite3 xml; do
     php -m 2>/dev/null | grep -qi "^$extension" || missing="$missing php-$extension"
   done
+  [ -f /usr/include/sqlite3.h ] || missing="$missing libsqlite3-dev"
 fi
 
 for tool in cargo python3 node npm; do

@@ -1,6 +1,7 @@
 /* Puts an update into an outbox, and shows what becomes of it.
  *
- *   cc enqueue_update.c $(pkg-config --cflags --libs katalys) && ./a.out abcd.com 1001 katalys.db
+ *   cc enqueue_update.c $(pkg-config --cflags --libs katalys) \
+ *     -Wl,-rpath,"$(pkg-config --variable=libdir katalys)" && ./a.out abcd.com 1001 /var/lib/shop/katalys.db
  */
 #include <katalys.h>
 #include <stdio.h>
@@ -11,6 +12,12 @@
 /* Called on a thread of the library's own, one event at a time. */
 static void tell(const katalys_event *event, void *user_data) {
     fprintf((FILE *)user_data, "%s\n", event->message);
+}
+
+/* Called from any thread: a damaged file, an update that was refused for good. */
+static void complain(katalys_log_level level, const char *message, void *user_data) {
+    (void)level;
+    fprintf((FILE *)user_data, "katalys: %s\n", message);
 }
 
 static int fail(katalys_result **result) {
@@ -28,6 +35,7 @@ int main(int argc, char **argv) {
     uint64_t left = 0;
     int failed = 0;
 
+    katalys_set_log(KATALYS_LOG_ERROR, complain, stderr);
     if (argc != 4) {
         fprintf(stderr, "usage: %s SITE_ID ORDER_ID FILE\n", argv[0]);
         failed = 2;
@@ -43,7 +51,7 @@ int main(int argc, char **argv) {
     if (client != NULL) {
         katalys_client_observe(client, tell, stdout, NULL);
         if (katalys_enqueue_update(client, TEXT(argv[2]), fields, &result) == KATALYS_OK) {
-            /* From here on it is safe, whatever becomes of this process. */
+            /* From here on it is safe, even if this process is killed. */
             printf("ticket %ld\n", (long)katalys_result_ticket(result));
             katalys_client_flush(client, 10, &left, NULL);
         } else {
@@ -51,7 +59,7 @@ int main(int argc, char **argv) {
         }
         katalys_result_free(&result);
     }
-    /* Finishes what is on its way; what is left stays in the file for the next process. */
+    /* Finishes the requests in flight; the rest stays in the file for the next process. */
     katalys_client_free(&client);
     katalys_fields_free(&fields);
     katalys_fields_free(&options);

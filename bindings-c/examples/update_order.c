@@ -1,6 +1,7 @@
 /* Reports that an order was paid.
  *
- *   cc update_order.c $(pkg-config --cflags --libs katalys) && ./a.out abcd.com 1001
+ *   cc update_order.c $(pkg-config --cflags --libs katalys) \
+ *     -Wl,-rpath,"$(pkg-config --variable=libdir katalys)" && ./a.out abcd.com 1001
  */
 #include <katalys.h>
 #include <stdio.h>

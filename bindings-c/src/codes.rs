@@ -17,7 +17,7 @@ pub enum katalys_code {
     KATALYS_CONFIG_INVALID = 102,
     /// `ConfigError`: there is no setting of that name.
     KATALYS_CONFIG_UNKNOWN = 103,
-    /// `ValidationError`: the update cannot be right and was not sent.
+    /// `ValidationError`: the update is invalid and was not sent.
     KATALYS_VALIDATION = 201,
     /// `RejectedError`: the endpoint refused the update for good (most 4xx).
     KATALYS_REJECTED = 301,
@@ -64,13 +64,14 @@ pub enum katalys_code {
     KATALYS_OUTBOX_FOREIGN = 604,
     /// `OutboxError`: the outbox file was moved, deleted or replaced while in use.
     KATALYS_OUTBOX_MOVED = 605,
-    /// `OutboxFullError`: the outbox holds as much as it was allowed to. The same call may
-    /// succeed later.
+    /// `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
     KATALYS_OUTBOX_FULL = 611,
-    /// `InternalError`: a mistake in this library.
+    /// `InternalError`: internal error in this library.
     KATALYS_INTERNAL = 901,
     /// `InternalError`: a function was called in a way its documentation forbids.
     KATALYS_MISUSE = 902,
+    /// `InternalError`: the compiled library is missing, or cannot be loaded on this platform.
+    KATALYS_LIBRARY_UNAVAILABLE = 903,
 }
 
 impl From<ErrorCode> for katalys_code {
@@ -101,6 +102,7 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,
+            ErrorCode::Unloadable => Self::KATALYS_LIBRARY_UNAVAILABLE,
             // `ErrorCode` may grow; a code without a number is a mistake of this library.
             _ => Self::KATALYS_INTERNAL,
         }

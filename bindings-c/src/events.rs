@@ -2,37 +2,35 @@
 
 use crate::client::katalys_client;
 use crate::codes::katalys_code;
+use crate::kept::{Kept, Taken};
 use crate::result::{Outcome, c_string, deliver, katalys_result};
-use arc_swap::ArcSwap;
 use katalys_core::{Error, Event};
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_void};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Something happened to an update of the outbox. It and its texts live until the observer
-/// returns. Later versions may add to its end.
+/// Something happened to an update of the outbox, or to the outbox itself. It and its texts live
+/// until the observer returns. Later versions may add to its end.
 #[repr(C)]
 pub struct katalys_event {
     /// What happened: "accepted" (it is in the outbox), "delivered" (the endpoint has it),
     /// "retried" (an attempt failed, another one follows), "dead_lettered" (it will not be sent
-    /// unless somebody looks into it) or "discarded" (a dead letter was removed for good). A
-    /// later version may have others.
+    /// unless it is replayed), "discarded" (a dead letter was removed for good) or "failed" (the
+    /// outbox cannot be read or written, so nothing is delivered). A later version may have others.
     pub kind: *const c_char,
-    /// The update's number, as on its ticket.
+    /// The update's number, as on its ticket; 0 for "failed".
     pub id: i64,
     /// Sixteen hexadecimal digits, the same for all updates of one order; with the setting
-    /// "event_order_ids" as "plain", the order's id.
+    /// "event_order_ids" as "plain", the order's id. Empty for "failed".
     pub order: *const c_char,
     /// How many requests were made so far; 0 where none was.
     pub attempts: u32,
     /// The HTTP status that led to it, or 0.
     pub status: u16,
-    /// Why: the name of the error that is retried, or the dead letter's code; empty if nothing
-    /// went wrong.
+    /// Why: the name of the error, or the dead letter's code; empty if nothing went wrong.
     pub code: *const c_char,
     /// A line for a log, in English.
     pub message: *const c_char,
@@ -174,24 +172,10 @@ impl Gate {
 #[derive(Default)]
 pub(crate) struct Gathered {
     is_gathering: AtomicBool,
-    process: ArcSwap<Waiting>,
+    events: Kept<Event, MOST_GATHERED>,
 }
 
-/// What waits in one process; a forked child does not touch its parent's lock.
-#[derive(Default)]
-struct Waiting {
-    process: u32,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-pub(crate) struct State {
-    pub events: VecDeque<Event>,
-    /// How many there was no room for.
-    pub lost: u64,
-}
-
-/// More than this would be for a page that never looks: the oldest go.
+/// For a page that never asks, the oldest are dropped.
 const MOST_GATHERED: usize = 1000;
 
 impl Gathered {
@@ -201,44 +185,12 @@ impl Gathered {
             return;
         }
         let gathered = Arc::clone(&client.gathered);
-        client.client.observe(move |events| gathered.add(events));
+        client
+            .client
+            .observe(move |events| gathered.events.add(events.iter().cloned()));
     }
 
-    fn add(&self, events: &[Event]) {
-        let waiting = self.waiting();
-        let mut state = waiting.lock();
-        for event in events {
-            if state.events.len() == MOST_GATHERED {
-                state.events.pop_front();
-                state.lost += 1;
-            }
-            state.events.push_back(event.clone());
-        }
-    }
-
-    /// Takes what has come.
-    pub fn take(&self) -> State {
-        std::mem::take(&mut *self.waiting().lock())
-    }
-
-    fn waiting(&self) -> Arc<Waiting> {
-        let current = self.process.load_full();
-        let process = std::process::id();
-        if current.process == process {
-            return current;
-        }
-        let state = Mutex::default();
-        let own = Arc::new(Waiting { process, state });
-        let earlier = self.process.compare_and_swap(&current, Arc::clone(&own));
-        if Arc::ptr_eq(&earlier, &current) {
-            return own;
-        }
-        Arc::clone(&earlier) // Another thread of this process was first.
-    }
-}
-
-impl Waiting {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn take(&self) -> Taken<Event> {
+        self.events.take()
     }
 }

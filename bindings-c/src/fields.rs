@@ -158,9 +158,8 @@ unsafe fn owned_text(
             Ok(text) => Ok(kind(text.to_owned())),
             Err(_) => Ok(Value::InvalidText),
         },
-        Ok(None) => {
-            Err("a text is NULL; use katalys_fields_set_null for a field that is not given")
-        }
+        // As of an empty std::string_view.
+        Ok(None) => Ok(kind(String::new())),
         Err(_) => Err("a text is NULL but has a length, or its length is impossible"),
     }
 }
@@ -229,7 +228,8 @@ pub unsafe extern "C" fn katalys_fields_free(fields: *mut *mut katalys_fields) {
 }
 
 /// Sets text. It should be UTF-8; text that is not becomes a problem of the update
-/// (invalid_unicode). Within a list that is open, `key` is NULL and the text is its next item.
+/// (invalid_unicode). NULL with a length of 0 is empty text; katalys_fields_set_null() leaves a field
+/// out. Within a list that is open, `key` is NULL and the text is its next item.
 ///
 /// # Safety
 /// `fields` is a live handle or NULL; `key` and `value` point to as many readable bytes.

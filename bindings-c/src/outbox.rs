@@ -48,9 +48,15 @@ impl From<Stats> for katalys_stats {
 /// As long as any caller waits.
 const LONGEST_WAIT: f64 = 1e9;
 
-/// Seconds as a caller gave them; what is no time is none.
-pub(crate) fn seconds(given: f64) -> Duration {
-    Duration::try_from_secs_f64(given.min(LONGEST_WAIT)).unwrap_or_default()
+/// Seconds as a caller gave them; infinity is as long as any caller waits.
+pub(crate) fn seconds(given: f64) -> Result<Duration, Error> {
+    if given.is_nan() || given < 0.0 {
+        return Err(Error::misuse(
+            "timeout must be a number of seconds from 0 on",
+        ));
+    }
+    let seconds = Duration::try_from_secs_f64(given.min(LONGEST_WAIT));
+    Ok(seconds.unwrap_or_default())
 }
 
 /// Says what happened to all updates of the outbox.
@@ -72,10 +78,11 @@ pub unsafe extern "C" fn katalys_client_stats(
     unsafe { ask(client, katalys_stats::default(), stats, result, question) }
 }
 
-/// Waits until every update in the outbox is delivered or a dead letter, for so many seconds at
-/// most. Another process may deliver them.
+/// Waits until every update in the outbox is delivered or a dead letter, up to `timeout` seconds.
+/// Another process may deliver them.
 ///
 /// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -86,17 +93,18 @@ pub unsafe extern "C" fn katalys_client_flush(
     left: *mut u64,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.flush(seconds(timeout));
+    let question = |client: &katalys_client| client.client.flush(seconds(timeout)?);
     // SAFETY: as this function demands.
     unsafe { ask(client, 0, left, result, question) }
 }
 
-/// Ends this client's delivery: nothing new is sent, and what is on its way comes to its end, for
-/// so many seconds at most. The rest stays in the file, where updates are accepted as before, for
-/// another client. Ends it for all handles of a client of katalys_client_shared(); who asks for
-/// one anew gets another client.
+/// Ends this client's delivery: no further request is made, and this waits up to `timeout` seconds for
+/// the requests in flight. The rest stays in the file, where updates are accepted as before, for
+/// another client. Ends it for all handles of a client of katalys_client_shared(); the next call of
+/// that with the same options makes a new client. Does nothing for a client without an outbox.
 ///
 /// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
+/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -113,8 +121,12 @@ pub unsafe extern "C" fn katalys_client_close(
 }
 
 pub(crate) fn close(client: &katalys_client, timeout: f64) -> Result<u64, Error> {
+    let timeout = seconds(timeout)?;
     shared::forget(client);
-    client.client.close(seconds(timeout))
+    if !client.client.has_outbox() {
+        return Ok(0);
+    }
+    client.client.close(timeout)
 }
 
 /// Lists the dead letters whose number is larger than `after`, in order, at most `limit` of them:

@@ -20,7 +20,7 @@ pub(crate) struct Outcome {
     attempts: u32,
     elapsed: Duration,
     payload: Option<Vec<u8>>,
-    /// The number of an update that the outbox accepted.
+    /// The number of an update that the outbox accepted, also if the call then failed.
     ticket: Option<i64>,
     problems: Vec<Found>,
 }
@@ -173,6 +173,7 @@ impl From<Error> for Outcome {
             status: error.status(),
             retry_after: error.retry_after(),
             attempts: error.attempts(),
+            ticket: error.ticket(),
             ..Self::done()
         }
         .with_problems(error.problems())
@@ -483,8 +484,9 @@ pub unsafe extern "C" fn katalys_result_elapsed(result: *const katalys_result) -
     unsafe { ask(result, 0.0, |result| result.outcome.elapsed.as_secs_f64()) }
 }
 
-/// The number of the update that katalys_enqueue_update() accepted; numbers rise in the order of
-/// acceptance. 0 if none was.
+/// The number of the update in the outbox; numbers rise in the order of acceptance. 0 if none was
+/// accepted. A call that waits, on a client with an outbox, may fail and have one: the update will
+/// be sent (KATALYS_TIMEOUT_PENDING) or is a dead letter (KATALYS_REJECTED), so do not send it again.
 ///
 /// # Safety
 /// `result` is a live result or NULL.

@@ -4,7 +4,7 @@
 use crate::client::katalys_client;
 use arc_swap::ArcSwap;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
-use katalys_core::{Error, Fields, Language, Value};
+use katalys_core::{Error, Fields, Language, Value, testing};
 use std::ffi::OsString;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -101,7 +101,7 @@ pub fn forget(client: &katalys_client) {
 
 fn environment() -> Vec<Option<OsString>> {
     let settings = SETTINGS.iter().filter_map(|setting| setting.env);
-    let others = ROUTE_VARIABLES.iter().copied();
+    let others = ROUTE_VARIABLES.iter().copied().chain([testing::VARIABLE]);
     settings.chain(others).map(std::env::var_os).collect()
 }
 
@@ -125,5 +125,6 @@ fn owned_value(value: &Value<'_>) -> Value<'static> {
         Value::List(items) => Value::List(items.iter().map(owned_value).collect()),
         Value::Map(fields) => Value::Map(owned(fields)),
         Value::Unsupported => Value::Unsupported,
+        Value::UnsupportedType(name) => Value::UnsupportedType(name.as_ref().to_owned().into()),
     }
 }

@@ -1,12 +1,19 @@
 'use strict';
-// The client: packs a call, hands it over, and makes of the result what the user sees.
+// The client: packs a call, hands it over, and turns the result into what the user sees.
 
-const { EventEmitter } = require('node:events');
+const { captureRejectionSymbol, EventEmitter } = require('node:events');
 const native = require('./native.js');
-const { environment, nextCall, observe, outcomeOf } = require('./environment.js');
+const {
+  environment,
+  nextCall,
+  observe,
+  outcomeOf,
+  warn,
+  warnOfListener,
+} = require('./environment.js');
 const { errorFrom } = require('./errors.js');
 const outbox = require('./outbox.js');
-const { packOrder, packRecord } = require('./pack.js');
+const { packOptions, packOrder, Refusal } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
@@ -20,6 +27,7 @@ const { packOrder, packRecord } = require('./pack.js');
 class Client extends EventEmitter {
   /** @type {NativeClient} */
   #native;
+  #open;
   #hasOutbox;
   #isObserved = false;
 
@@ -28,13 +36,22 @@ class Client extends EventEmitter {
    * @param {object | null} [options]
    */
   constructor(siteIdOrOptions, options) {
-    const given =
-      typeof siteIdOrOptions === 'string'
-        ? { ...options, siteId: siteIdOrOptions }
-        : siteIdOrOptions;
-    super();
-    this.#native = open(given ?? {});
+    super({ captureRejections: true });
+    const siteId = typeof siteIdOrOptions === 'string' ? siteIdOrOptions : undefined;
+    const given = (siteId === undefined ? siteIdOrOptions : options) ?? {};
+    this.#open = () => open(given, siteId);
+    this.#native = this.#open();
     this.#hasOutbox = native.hasOutbox(this.#native);
+    this.#used();
+  }
+
+  /**
+   * What an async listener rejects with.
+   * @param {unknown} error
+   * @param {string | symbol} kind
+   */
+  [captureRejectionSymbol](error, kind) {
+    warnOfListener(String(kind), error);
   }
 
   /**
@@ -126,8 +143,13 @@ class Client extends EventEmitter {
    * @param {object} fields
    */
   async edit(id, fields) {
-    mustBeFields(fields);
     return await outbox.edit(this.#native, id, fields);
+  }
+
+  [outbox.REOPEN]() {
+    this.#native = this.#open();
+    if (this.#isObserved) observe(this.#native, this);
+    this.#used();
   }
 
   /** It may send in the background from now on. */
@@ -164,7 +186,7 @@ class Client extends EventEmitter {
     return super.prependListener(name, listener);
   }
 
-  /** Nothing is observed, and nothing costs, before somebody listens. */
+  /** Nothing is observed, and nothing costs, before there is a listener. */
   #observe() {
     if (this.#isObserved) return;
     this.#isObserved = true;
@@ -189,13 +211,13 @@ class Client extends EventEmitter {
 }
 
 /**
- * @param {object} options
+ * @param {unknown} options
+ * @param {string | undefined} siteId
  * @returns {NativeClient}
  */
-function open(options) {
-  mustBeRecord(options, 'the options must be an object such as { siteId: "abcd.com" }');
-  const client = carefully((withCare) => {
-    const { packed, tokens } = packRecord(options, withCare);
+function open(options, siteId) {
+  const client = handedOver((withCare) => {
+    const { packed, tokens } = packOptions(options, siteId, withCare);
     return native.openClient(environment, packed, tokens);
   });
   if (typeof client === 'string') throw errorFrom(JSON.parse(client).error);
@@ -245,9 +267,8 @@ function success(outcome) {
  * @param {object} fields
  */
 function handOver(take, client, isReport, orderId, fields) {
-  mustBeFields(fields);
   const call = nextCall();
-  const news = carefully((withCare) => {
+  const news = handedOver((withCare) => {
     const { packed, tokens } = packOrder(orderId, fields, withCare);
     return take(client, call, isReport, packed, tokens);
   });
@@ -258,9 +279,7 @@ function handOver(take, client, isReport, orderId, fields) {
 /** @param {{ error?: import('./errors.js').Failure, warnings?: Problem[] }} news */
 function hear({ error, warnings = [] }) {
   if (error) throw errorFrom(error);
-  for (const { message, code } of warnings) {
-    process.emitWarning(message, { type: 'KatalysWarning', code });
-  }
+  for (const { message, code } of warnings) warn(message, { code });
 }
 
 /**
@@ -271,14 +290,33 @@ function hear({ error, warnings = [] }) {
  * @returns {Validation}
  */
 function validate(client, isReport, orderId, fields) {
-  mustBeFields(fields);
-  const found = carefully((withCare) => {
-    const { packed, tokens } = packOrder(orderId, fields, withCare);
-    return native.validate(client, isReport, packed, tokens);
-  });
+  let found;
+  try {
+    found = carefully((withCare) => {
+      const { packed, tokens } = packOrder(orderId, fields, withCare);
+      return native.validate(client, isReport, packed, tokens);
+    });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { ok: false, payload: null, problems: error.failure.problems };
+  }
   if (typeof found === 'string') return { ok: true, payload: found, problems: [] };
   const [payload = null, problems] = found;
   return { ok: payload !== null, payload, problems: JSON.parse(problems) };
+}
+
+/**
+ * Packs and hands over; throws what the caller sees.
+ * @template Result
+ * @param {(withCare: boolean) => Result | null} attempt
+ * @returns {Result}
+ */
+function handedOver(attempt) {
+  try {
+    return carefully(attempt);
+  } catch (error) {
+    throw error instanceof Refusal ? errorFrom(error.failure) : error;
+  }
 }
 
 /**
@@ -291,19 +329,6 @@ function carefully(attempt) {
   const result = attempt(false) ?? attempt(true);
   if (result === null) throw new Error('katalys: values could not be handed over');
   return result;
-}
-
-/** @param {unknown} fields */
-function mustBeFields(fields) {
-  mustBeRecord(fields, 'the fields must be an object such as { order_status: "paid" }');
-}
-
-/**
- * @param {unknown} value
- * @param {string} advice
- */
-function mustBeRecord(value, advice) {
-  if (typeof value !== 'object' || Array.isArray(value)) throw new TypeError(advice);
 }
 
 module.exports = { Client };

@@ -1,7 +1,8 @@
 'use strict';
-// What all clients of a JavaScript environment (the main thread, or a worker thread) share: the
-// native side of it, the calls whose promises wait for their results, and who hears of events.
+// What all clients of a JavaScript environment (the main thread, or a worker thread) share: its
+// native side, the calls whose promises wait for results, and the emitters of events.
 
+const { inspect } = require('node:util');
 const native = require('./native.js');
 
 /**
@@ -20,7 +21,7 @@ const native = require('./native.js');
  */
 
 /**
- * With the client, which is not to be collected while it has something to do.
+ * With the client, which must not be collected while it has something to do.
  * @type {Map<number, { resolve: (outcome: any) => void, client: NativeClient }>}
  */
 const pending = new Map();
@@ -35,6 +36,11 @@ const environment = native.openEnvironment(deliver);
 let calls = 0;
 let clients = 0;
 let lastLogged = '';
+/**
+ * How the listeners of each kind of events failed last.
+ * @type {Map<string, string>}
+ */
+const failures = new Map();
 
 /** A number that no other call in this environment has. */
 function nextCall() {
@@ -56,7 +62,7 @@ function outcomeOf(call, client) {
 }
 
 /**
- * From now on this emitter hears what happens to the updates of that client.
+ * From now on this emitter emits what happens to the updates of that client.
  * @param {NativeClient} client
  * @param {Emitter} emitter
  */
@@ -97,20 +103,44 @@ function settle(call, outcome) {
 /** @param {{ events: { client: number, kind: string }[], logged: string[] }} news */
 function tell({ events, logged }) {
   for (const { client, ...event } of events) {
+    const emitter = emitters.get(client)?.deref();
     try {
-      emitters.get(client)?.deref()?.emit(event.kind, event);
+      emitter?.emit(event.kind, event);
     } catch (error) {
-      // It is an uncaught exception, as of any listener, and stops nothing here.
-      process.nextTick(() => {
-        throw error;
-      });
+      warnOfListener(event.kind, error);
     }
   }
   for (const line of logged) {
-    // What goes on failing says so again and again.
-    if (line !== lastLogged) process.emitWarning(line, { type: 'KatalysWarning' });
+    // A condition that lasts is logged again and again.
+    if (line !== lastLogged) warn(line);
     lastLogged = line;
   }
 }
 
-module.exports = { environment, nextCall, outcomeOf, observe };
+/**
+ * A listener that fails is reported, and stops nothing: what it was told of has happened.
+ * @param {string} kind
+ * @param {unknown} error
+ */
+function warnOfListener(kind, error) {
+  const detail = (error instanceof Error && error.stack) || inspect(error);
+  if (failures.get(kind) === detail) return; // It fails in the same way for every update.
+  failures.set(kind, detail);
+  const message = `a listener for "${kind}" failed; the update itself is not affected`;
+  warn(message, { code: 'listener_failed', detail });
+}
+
+/**
+ * Shows a process warning. What keeps that from being shown is no reason for a call to fail.
+ * @param {string} message
+ * @param {{ code?: string, detail?: string }} [more]
+ */
+function warn(message, more) {
+  try {
+    process.emitWarning(message, { type: 'KatalysWarning', ...more });
+  } catch {
+    // The program replaced emitWarning.
+  }
+}
+
+module.exports = { environment, nextCall, outcomeOf, observe, warn, warnOfListener };

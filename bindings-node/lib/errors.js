@@ -5,7 +5,7 @@
  * @typedef {{ path: string, code: string, message: string, severity: 'error' | 'warning' }} Problem
  * @typedef {{
  *   kind: string, code: string, message: string, retryable: boolean,
- *   problems: Problem[], status: number | null, retryAfter: number | null,
+ *   problems: Problem[], status: number | null, retryAfter: number | null, ticket: number | null,
  * }} Failure What Rust tells about a call that failed.
  */
 
@@ -18,6 +18,7 @@ class KatalysError extends Error {
     super(message);
     this.code = failure.code ?? 'internal';
     this.retryable = failure.retryable ?? false;
+    this.ticket = failure.ticket ?? null;
   }
 }
 

@@ -1,5 +1,5 @@
 'use strict';
-// The package's door. Each name is exported in a way that `import { … }` sees as well.
+// The package's entry. Each name is exported in a way that `import { … }` sees as well.
 
 const { Client } = require('./client.js');
 const errors = require('./errors.js');

@@ -1,33 +1,39 @@
 'use strict';
-// What a client can do that has an outbox, and what becomes of it when the process ends.
+// What a client with an outbox can do, and what happens to it when the process ends.
 
 const { inspect } = require('node:util');
 const native = require('./native.js');
 const { nextCall, outcomeOf } = require('./environment.js');
 const { errorFrom } = require('./errors.js');
-const { packRecord } = require('./pack.js');
+const { packChanges, Refusal } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
  * @typedef {import('./environment.js').Outcome} Outcome
  */
 
-/** Seconds for what is in flight when the process ends. */
+/** Seconds for updates in flight when the process ends. */
 const LAST_SECONDS = 5;
-/** Seconds that `flush` and `close` wait if they are not told. */
-const PATIENCE = 10;
-/** So many dead letters are listed at once if it is not said how many. */
+/** Seconds that `flush` and `close` wait by default. */
+const DEFAULT_WAIT = 10;
+/** The number of dead letters on a page by default. */
 const MOST_LETTERS = 1000;
 
 /**
- * Clients that may be sending in the background, with those who hear their events. They are not
- * collected before they are closed: nobody has to hold a client for its outbox to be sent.
+ * Clients that may be sending in the background, with the emitters of their events. They are not
+ * collected before they are closed: the program need not hold a client for its outbox to be sent.
  * @type {Map<NativeClient, object>}
  */
 const open = new Map();
+/** Clients that stopped because the process seemed to end, and resume if it does not. */
+const paused = new WeakSet();
+/** Clients that were closed, which send nothing any more. */
+const closed = new WeakSet();
+/** The method of a client that opens it again. */
+const REOPEN = Symbol('reopen');
 let looksAfterTheEnd = false;
 
-/** An update that will not be sent unless somebody looks into it. */
+/** An update that will not be sent unless it is replayed. */
 class DeadLetter {
   /** @param {any} letter */
   constructor({ diedAt, ...letter }) {
@@ -48,25 +54,47 @@ class DeadLetter {
  * @param {object} emitter
  */
 function keepOpen(client, emitter) {
-  if (!looksAfterTheEnd) process.on('beforeExit', shutDownAll);
+  if (closed.has(client)) return;
+  if (!looksAfterTheEnd) process.on('beforeExit', pauseAll);
   looksAfterTheEnd = true;
+  if (paused.delete(client)) native.resume(client);
   open.set(client, emitter);
 }
 
-/** Node calls this again once it is done, and then there is nothing to do any more. */
-function shutDownAll() {
-  for (const client of open.keys()) shutDown(client);
+/**
+ * Opens every client with an outbox again, with the file that its options mean now that the helper
+ * for tests puts another in its place.
+ */
+function reopenAll() {
+  for (const [client, emitter] of [...open]) {
+    open.delete(client);
+    native.pause(client);
+    /** @type {any} */ (emitter)[REOPEN]();
+  }
 }
 
 /**
- * What is in flight comes to its end, within a few seconds; what waits stays on disk.
+ * The process ends, unless another listener of `beforeExit` has more for it to do, as runtimes of
+ * serverless functions do after each invocation. Node emits the event again once everything is
+ * done, and then no client is open any more.
+ */
+function pauseAll() {
+  for (const client of open.keys()) pause(client);
+}
+
+/**
+ * Updates in flight finish, within a few seconds; pending ones stay on disk until the client is used
+ * again or another process delivers them.
  * @param {NativeClient} client
  */
-async function shutDown(client) {
+async function pause(client) {
+  if (paused.has(client)) return;
+  paused.add(client);
+  native.pause(client);
   const call = nextCall();
-  const refusal = native.shutDown(client, call, LAST_SECONDS);
+  const refusal = native.waitUntilPaused(client, call, LAST_SECONDS);
   if (refusal === '') await outcomeOf(call, client);
-  open.delete(client);
+  if (paused.has(client)) open.delete(client);
 }
 
 /** @param {NativeClient} client */
@@ -78,7 +106,7 @@ function stats(client) {
  * @param {NativeClient} client
  * @param {number} [timeout]
  */
-async function flush(client, timeout = PATIENCE) {
+async function flush(client, timeout = DEFAULT_WAIT) {
   mustBeSeconds(timeout);
   return await ask(client, (call) => native.flush(client, call, timeout));
 }
@@ -87,8 +115,10 @@ async function flush(client, timeout = PATIENCE) {
  * @param {NativeClient} client
  * @param {number} [timeout]
  */
-async function close(client, timeout = PATIENCE) {
+async function close(client, timeout = DEFAULT_WAIT) {
   mustBeSeconds(timeout);
+  if (!native.hasOutbox(client)) return 0;
+  closed.add(client);
   const left = await ask(client, (call) => native.close(client, call, timeout));
   open.delete(client);
   return left;
@@ -127,12 +157,21 @@ async function discard(client, id) {
 /**
  * @param {NativeClient} client
  * @param {number} id
- * @param {object} fields
+ * @param {unknown} fields
  */
 async function edit(client, id, fields) {
   mustBeWhole(id, 'id');
-  const { packed, tokens } = packRecord(fields, true);
+  const { packed, tokens } = packedChanges(fields);
   return await ask(client, (call) => native.edit(client, call, id, packed, tokens));
+}
+
+/** @param {unknown} fields */
+function packedChanges(fields) {
+  try {
+    return packChanges(fields);
+  } catch (error) {
+    throw error instanceof Refusal ? errorFrom(error.failure) : error;
+  }
 }
 
 /**
@@ -167,4 +206,15 @@ function mustBeWhole(number, name) {
   }
 }
 
-module.exports = { keepOpen, stats, flush, close, deadLetters, replay, discard, edit };
+module.exports = {
+  REOPEN,
+  keepOpen,
+  reopenAll,
+  stats,
+  flush,
+  close,
+  deadLetters,
+  replay,
+  discard,
+  edit,
+};

@@ -5,12 +5,16 @@
 const native = require('./native.js');
 const { environment } = require('./environment.js');
 
-/** So many shapes are kept that a shop surely has fewer, yet not so many that they weigh. */
+/** The number of shapes that are kept: more than a shop has, and little memory. */
 const MOST = 1000;
+
+/** The same for the keys of all lists together, of those too that were begun and never learned. */
+const MOST_KEYS = 20_000;
 
 const UNKNOWN = -1;
 
 let known = 0;
+let keys = 0;
 
 /** A list of keys: one key, and what came before it. Each list is there once. */
 class Shape {
@@ -45,6 +49,7 @@ class Shape {
     if (shape === undefined) {
       shape = new Shape(this, key);
       this.longer.set(key, shape);
+      keys += 1;
     }
     this.last = shape;
     return shape;
@@ -59,25 +64,35 @@ function firstShape() {
 }
 
 /**
+ * The keys of a shape, in order.
+ * @param {Shape} shape
+ */
+function keysIn(shape) {
+  const keys = [];
+  for (let at = shape; at.before; at = at.before) keys.push(at.key);
+  return keys.reverse();
+}
+
+/**
  * The number under which Rust knows a shape.
  * @param {Shape} shape
  */
 function numberOf(shape) {
   if (shape.number === UNKNOWN) {
-    const keys = [];
-    for (let at = shape; at.before; at = at.before) keys.push(at.key);
-    shape.number = native.learnShape(environment, keys.reverse().join('\0'), keys.length);
+    const keys = keysIn(shape);
+    shape.number = native.learnShape(environment, keys.join('\0'), keys.length);
     known += 1;
   }
   return shape.number;
 }
 
-/** Begins anew rather than grow without end, as with keys that are different each time. */
+/** Starts over rather than grow without end, as with keys that are different each time. */
 function forgetIfTooMany() {
-  if (known < MOST) return;
+  if (known < MOST && keys < MOST_KEYS) return;
   native.forgetShapes(environment);
   first = new Shape(undefined, '');
   known = 0;
+  keys = 0;
 }
 
-module.exports = { firstShape, numberOf, forgetIfTooMany };
+module.exports = { firstShape, keysIn, numberOf, forgetIfTooMany };

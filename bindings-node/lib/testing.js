@@ -1,16 +1,80 @@
 'use strict';
-// A sandbox for tests: `katalys sandbox` in a process of its own, and what it received.
+// A sandbox for tests: `katalys sandbox` in a process of its own, and what it received. Loading this
+// module keeps every client of the process, and of its child processes, away from production.
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
+const { mkdtempSync, readdirSync, rmSync, statSync } = require('node:fs');
 const http = require('node:http');
+const os = require('node:os');
 const path = require('node:path');
+const { isMainThread } = require('node:worker_threads');
+const native = require('./native.js');
+const { reopenAll } = require('./outbox.js');
 
 const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
 const LONGEST_START_MS = 30_000;
 const NOT_INSTALLED =
   'the katalys command is not installed: npm install --save-dev @katalys/cli, or say where it is ' +
   'in KATALYS_COMMAND';
+
+const PREFIX = 'katalys-test-node-';
+const LEFT_BEHIND = /^katalys-test-node-(\d+)-\w{6}$/;
+const OLD_MS = 60 * 60 * 1000;
+const CLOSED = 'this sandbox was closed; start another one with startSandbox()';
+
+/** Where outboxes of tests go. Child processes inherit it. */
+const folder = testFolder();
+/**
+ * The sandboxes that are open. The last one gets what clients send to other hosts.
+ * @type {Sandbox[]}
+ */
+const open = [];
+contain();
+reopenAll();
+
+/** The folder of the test run that this process is a part of, or one of its own. */
+function testFolder() {
+  const [given] = (process.env.KATALYS_TEST_DIR ?? '').split(path.delimiter);
+  if (given) return given;
+  removeOldFolders();
+  const own = mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
+  process.env.KATALYS_TEST_DIR = own;
+  // Other threads may go on when this one has ended.
+  if (isMainThread) process.on('exit', () => rmSync(own, { recursive: true, force: true }));
+  return own;
+}
+
+/** What processes left behind that had no chance to remove it: jest hides the end of its own. */
+function removeOldFolders() {
+  for (const name of readdirSync(os.tmpdir())) {
+    const pid = Number(name.match(LEFT_BEHIND)?.[1]);
+    if (!pid || isRunning(pid)) continue;
+    const old = path.join(os.tmpdir(), name);
+    try {
+      if (Date.now() - statSync(old).mtimeMs > OLD_MS) rmSync(old, { recursive: true });
+    } catch {
+      // It is another user's, or another process was faster.
+    }
+  }
+}
+
+/** @param {number} pid */
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH';
+  }
+}
+
+/**
+ * Tells the core, since the environment that it sees is not `process.env` everywhere: jest and
+ * worker threads have a copy.
+ */
+function contain() {
+  native.contain(folder, open.at(-1)?.endpoint ?? null);
+}
 
 /**
  * @typedef {import('node:child_process').ChildProcessByStdio<
@@ -45,6 +109,8 @@ class Sandbox {
     this.#child = child;
     this.url = url;
     this.endpoint = endpoint;
+    open.push(this);
+    contain();
   }
 
   /** @type {Declared['order']} */
@@ -87,7 +153,11 @@ class Sandbox {
 
   /** @type {Declared['close']} */
   close() {
-    this.#closed ??= end(this.#child);
+    if (this.#closed === undefined) {
+      open.splice(open.indexOf(this), 1);
+      contain();
+      this.#closed = end(this.#child);
+    }
     return this.#closed;
   }
 
@@ -98,11 +168,16 @@ class Sandbox {
    * @returns {Promise<any>}
    */
   async #call(method, where, { query = {}, body } = {}) {
+    if (this.#closed) throw new SandboxError(CLOSED);
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) search.set(name, String(value));
     }
-    const { status, text } = await exchange(method, `${this.url}/_sandbox${where}?${search}`, body);
+    const url = `${this.url}/_sandbox${where}?${search}`;
+    const { status, text } = await exchange(method, url, body).catch((error) => {
+      const message = this.#closed ? CLOSED : `the sandbox does not answer: ${error.message}`;
+      throw new SandboxError(message, null, error);
+    });
     const answer = text === '' ? undefined : read(text);
     if (status < 300) return answer;
     throw new SandboxError(answer?.error ?? 'this is no answer of a sandbox', status);
@@ -165,8 +240,9 @@ function commandLine(command) {
 function readyLine(child) {
   return new Promise((resolve, reject) => {
     let text = '';
-    setTimeout(reject, LONGEST_START_MS).unref();
+    const timer = setTimeout(reject, LONGEST_START_MS).unref();
     const settle = () => {
+      clearTimeout(timer);
       const ready = read(text);
       if (ready?.endpoint) resolve(ready);
       else reject();

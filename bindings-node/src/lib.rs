@@ -1,23 +1,26 @@
-//! The Node.js door to `katalys-core`: takes values, hands them over, brings results back.
+//! The Node.js binding of `katalys-core`: converts values, hands them over, returns results.
 //!
 //! These functions are for the package's own `lib/` only, which makes of them what a user sees.
 //! No libuv thread is ever used: the core has its own threads, and their results come back
-//! through a [`Mailbox`](mailbox::Mailbox).
+//! through a [`CompletionQueue`](completions::CompletionQueue).
 
 #![allow(
     clippy::needless_pass_by_value,
     reason = "napi-rs hands arguments over by value"
 )]
 
+mod completions;
 mod logger;
-mod mailbox;
 pub mod outbox;
 mod report;
 mod shapes;
 mod unpack;
 
-use katalys_core::{Call, Client, Error, Language, Problem, Receipt, Ticket, VERSION};
-use mailbox::{Delivery, Mailbox, Outcome, Success};
+use completions::{CompletionQueue, Delivery, Outcome, Success};
+use katalys_core::order::MAX_KEYS;
+use katalys_core::{
+    Call, Client, Code, Error, Language, Problem, Receipt, Severity, Ticket, VERSION,
+};
 use napi::bindgen_prelude::{Either, External, Function};
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -38,27 +41,66 @@ pub fn version() -> &'static str {
     VERSION
 }
 
+/// More keys and list entries than this are refused, whatever they say: there is no use in
+/// handing over all of them.
+#[napi]
+pub fn max_keys() -> u32 {
+    u32::try_from(MAX_KEYS).unwrap_or(u32::MAX)
+}
+
+/// Why an update is refused that is too large to be handed over, as JSON.
+#[napi]
+pub fn too_large() -> String {
+    refusal(
+        "",
+        Code::PayloadTooLarge,
+        Code::PayloadTooLarge.explanation().to_owned(),
+    )
+}
+
+/// Why fields are refused that are not a record but what this text says, as JSON.
+#[napi]
+pub fn wrong_fields(found: String) -> String {
+    refusal("fields", Code::WrongType, format!("fields is {found}"))
+}
+
+/// Contains every client of this process, for a test run: see `katalys_core::testing`.
+#[napi]
+pub fn contain(folder: String, endpoint: Option<String>) {
+    katalys_core::testing::contain(folder, endpoint.as_deref());
+}
+
+fn refusal(path: &str, code: Code, message: String) -> String {
+    let problem = Problem {
+        path: path.to_owned(),
+        code,
+        message,
+        severity: Severity::Error,
+    };
+    json(&Report::refusal(&Error::validation(vec![problem])))
+}
+
 /// What all clients of one JavaScript environment share; made once, by `lib/environment.js`.
 pub struct Environment {
-    mailbox: Arc<Mailbox>,
+    completions: Arc<CompletionQueue>,
     shapes: Rc<RefCell<Shapes>>,
 }
 
 /// A client, with what it needs of its environment.
-pub struct Door {
+pub struct ClientHandle {
     client: Arc<Client>,
-    mailbox: Arc<Mailbox>,
+    completions: Arc<CompletionQueue>,
     shapes: Rc<RefCell<Shapes>>,
 }
 
-impl Door {
+impl ClientHandle {
     /// What the core calls, on a thread of its own, with the result of that call.
     fn completion<T: Warned + 'static>(
         &self,
         call: f64,
         success: fn(T) -> Success,
     ) -> impl FnOnce(Result<T, Error>) + Send + 'static {
-        let mailbox = Arc::clone(&self.mailbox);
+        let completions = Arc::clone(&self.completions);
         let client = Arc::downgrade(&self.client);
         move |result| {
             let warnings = result.as_ref().map_or(&[][..], T::warnings);
@@ -69,7 +111,7 @@ impl Door {
                 _ => Vec::new(),
             };
             let result = result.map(success);
-            mailbox.put(Outcome {
+            completions.put(Outcome {
                 call,
                 result,
                 unlogged,
@@ -103,10 +145,10 @@ impl Warned for Ticket {
 pub fn open_environment(
     deliver: Function<'_, Delivery, ()>,
 ) -> napi::Result<External<Environment>> {
-    let mailbox = Arc::new(Mailbox::new(&deliver)?);
-    logger::tell(&mailbox);
+    let completions = Arc::new(CompletionQueue::new(&deliver)?);
+    logger::register(&completions);
     Ok(External::new(Environment {
-        mailbox,
+        completions,
         shapes: Rc::default(),
     }))
 }
@@ -114,10 +156,10 @@ pub fn open_environment(
 /// Lets the process live on until this is taken back.
 #[napi]
 pub fn keep_process_alive(env: Env, environment: &External<Environment>, alive: bool) {
-    environment.mailbox.keep_process_alive(env, alive);
+    environment.completions.keep_process_alive(env, alive);
 }
 
-/// Takes so many keys with `\0` in between, and returns their shape's number.
+/// Takes `count` keys separated by `\0`, and returns the number of their shape.
 #[napi]
 pub fn learn_shape(environment: &External<Environment>, keys: String, count: u32) -> u32 {
     environment.shapes.borrow_mut().learn(&keys, count)
@@ -138,45 +180,45 @@ pub fn open_client(
     environment: &External<Environment>,
     packed: String,
     tokens: u32,
-) -> Option<Either<External<Door>, String>> {
+) -> Option<Either<External<ClientHandle>, String>> {
     let shapes = environment.shapes.borrow();
     let options = unpack::record(&packed, tokens, &shapes).ok()?;
     let client = match Client::with_options(Language::Node, &options) {
         Ok(client) => client,
         Err(error) => return Some(Either::B(json(&Report::refusal(&error)))),
     };
-    let door = Door {
+    let handle = ClientHandle {
         client: Arc::new(client),
-        mailbox: Arc::clone(&environment.mailbox),
+        completions: Arc::clone(&environment.completions),
         shapes: Rc::clone(&environment.shapes),
     };
-    Some(Either::A(External::new_with_size_hint(door, CLIENT_SIZE)))
+    Some(Either::A(External::new_with_size_hint(handle, CLIENT_SIZE)))
 }
 
 /// Checks a packed order and sends it in the background; its result arrives under that number.
 /// Returns an empty text, or JSON: why it was not sent, or what is to be logged.
 #[napi(catch_unwind)]
 pub fn submit(
-    door: &External<Door>,
+    handle: &External<ClientHandle>,
     number: f64,
     is_report: bool,
     packed: String,
     tokens: u32,
 ) -> Option<String> {
-    let shapes = door.shapes.borrow();
+    let shapes = handle.shapes.borrow();
     let (order_id, fields) = unpack::order(&packed, tokens, &shapes).ok()?;
-    let checked = match door.client.prepare(call(is_report), &order_id, &fields) {
+    let checked = match handle.client.prepare(call(is_report), &order_id, &fields) {
         Ok(checked) => checked,
         Err(error) => return Some(json(&Report::refusal(&error))),
     };
-    let unlogged: Vec<&Problem> = door.client.unlogged(&checked.warnings).collect();
+    let unlogged: Vec<&Problem> = handle.client.unlogged(&checked.warnings).collect();
     let news = if unlogged.is_empty() {
         String::new()
     } else {
         json(&Report::warnings(unlogged))
     };
-    let complete = door.completion(number, Success::Receipt);
-    let submitted = door.client.submit(checked, complete);
+    let complete = handle.completion(number, Success::Receipt);
+    let submitted = handle.client.submit(checked, complete);
     Some(submitted.map_or_else(|error| json(&Report::refusal(&error)), |_| news))
 }
 
@@ -190,16 +232,16 @@ type Verdict<'e> = Either<JsString<'e>, (Option<JsString<'e>>, String)>;
 #[napi(catch_unwind)]
 pub fn validate<'e>(
     env: &'e Env,
-    door: &External<Door>,
+    handle: &External<ClientHandle>,
     is_report: bool,
     packed: String,
     tokens: u32,
 ) -> napi::Result<Option<Verdict<'e>>> {
-    let shapes = door.shapes.borrow();
+    let shapes = handle.shapes.borrow();
     let Ok((order_id, fields)) = unpack::order(&packed, tokens, &shapes) else {
         return Ok(None);
     };
-    let checked = door.client.validate(call(is_report), &order_id, &fields);
+    let checked = handle.client.validate(call(is_report), &order_id, &fields);
     let payload = checked.payload.map(|utf8| payload_text(env, &utf8));
     let payload = payload.transpose()?;
     Ok(Some(match payload {

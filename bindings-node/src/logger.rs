@@ -1,25 +1,25 @@
-//! What the core logs: what goes on behind all calls, such as a damaged file that was set aside.
+//! What the core logs: what happens outside of calls, such as an outbox that cannot be written.
 //! JavaScript shows it as a process warning.
 
-use crate::mailbox::Mailbox;
+use crate::completions::CompletionQueue;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The environments of this process. The oldest that still lives is told.
-struct Logger(Mutex<Vec<Weak<Mailbox>>>);
+struct Logger(Mutex<Vec<Weak<CompletionQueue>>>);
 
 static LOGGER: Logger = Logger(Mutex::new(Vec::new()));
 
-/// From now on this mailbox may be told.
-pub fn tell(mailbox: &Arc<Mailbox>) {
-    LOGGER.mailboxes().push(Arc::downgrade(mailbox));
+/// From now on log lines may go to this queue.
+pub fn register(queue: &Arc<CompletionQueue>) {
+    LOGGER.queues().push(Arc::downgrade(queue));
     if log::set_logger(&LOGGER).is_ok() {
         log::set_max_level(LevelFilter::Warn);
     }
 }
 
 impl Logger {
-    fn mailboxes(&self) -> MutexGuard<'_, Vec<Weak<Mailbox>>> {
+    fn queues(&self) -> MutexGuard<'_, Vec<Weak<CompletionQueue>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -33,16 +33,16 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let mut mailboxes = self.mailboxes();
+        let mut queues = self.queues();
         let line = record.args().to_string();
-        while let Some(oldest) = mailboxes.first() {
+        while let Some(oldest) = queues.first() {
             let told = oldest
                 .upgrade()
                 .is_some_and(|oldest| oldest.put_log(line.clone()));
             if told {
                 return;
             }
-            mailboxes.remove(0);
+            queues.remove(0);
         }
     }
 

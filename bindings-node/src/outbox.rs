@@ -1,12 +1,12 @@
-//! What a client can do that has an outbox. Whatever may wait for the disk happens on a thread of
+//! What a client with an outbox can do. Whatever may wait for the disk happens on a thread of
 //! the core's; its result arrives under the call's number.
 //!
 //! Each function returns an empty text, or JSON: why the call could not be handed over.
 
-use crate::mailbox::{Outcome, Success};
-use crate::report::{Books, Letter, Report, json};
+use crate::completions::{Outcome, Success};
+use crate::report::{Counters, Letter, Report, json};
 use crate::shapes::Shapes;
-use crate::{Door, call, unpack};
+use crate::{ClientHandle, call, unpack};
 use katalys_core::{Client, Error};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
@@ -21,70 +21,92 @@ const LONGEST: f64 = 1e9;
 
 /// Whether the client has an outbox.
 #[napi]
-pub fn has_outbox(door: &External<Door>) -> bool {
-    door.client.require_outbox().is_ok()
+pub fn has_outbox(handle: &External<ClientHandle>) -> bool {
+    handle.client.require_outbox().is_ok()
 }
 
 /// Checks a packed order and accepts it into the outbox. `None`: has to be packed with care.
 #[napi(catch_unwind)]
 pub fn enqueue(
-    door: &External<Door>,
+    handle: &External<ClientHandle>,
     number: f64,
     is_report: bool,
     packed: String,
     tokens: u32,
 ) -> Option<String> {
-    if let Err(error) = door.client.require_outbox() {
+    if let Err(error) = handle.client.require_outbox() {
         return Some(json(&Report::refusal(&error)));
     }
-    let shapes = door.shapes.borrow();
+    let shapes = handle.shapes.borrow();
     let (order_id, fields) = unpack::order(&packed, tokens, &shapes).ok()?;
-    let prepared = door.client.prepare(call(is_report), &order_id, &fields);
-    let complete = door.completion(number, Success::Ticket);
-    let handed_over = prepared.and_then(|checked| door.client.enqueue_soon(checked, complete));
+    let prepared = handle.client.prepare(call(is_report), &order_id, &fields);
+    let complete = handle.completion(number, Success::Ticket);
+    let handed_over = prepared.and_then(|checked| handle.client.enqueue_soon(checked, complete));
     Some(told(handed_over))
 }
 
 /// Tells this client's events from now on, under this number.
 #[napi]
-pub fn observe(door: &External<Door>, client: f64) {
-    let mailbox = Arc::clone(&door.mailbox);
-    door.client
-        .observe(move |events| mailbox.put_events(client, events));
+pub fn observe(handle: &External<ClientHandle>, client: f64) {
+    let completions = Arc::clone(&handle.completions);
+    handle
+        .client
+        .observe(move |events| completions.put_events(client, events));
 }
 
-/// The books.
+/// The counters.
 #[napi(catch_unwind)]
-pub fn stats(door: &External<Door>, number: f64) -> String {
-    ask(door, number, |client| Ok(Books::from(client.stats()?)))
+pub fn stats(handle: &External<ClientHandle>, number: f64) -> String {
+    ask(handle, number, |client| Ok(Counters::from(client.stats()?)))
 }
 
-/// How many updates are left after waiting so many seconds for none to be.
+/// The number of pending updates after waiting up to `seconds` for none to be.
 #[napi(catch_unwind)]
-pub fn flush(door: &External<Door>, number: f64, seconds: f64) -> String {
-    ask(door, number, move |client| client.flush(duration(seconds)))
+pub fn flush(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
+    ask(handle, number, move |client| {
+        client.flush(duration(seconds))
+    })
 }
 
-/// How many updates are left once nothing is sent any more, or after so many seconds.
+/// The number of pending updates once delivery has ended, or after `seconds`.
 #[napi(catch_unwind)]
-pub fn close(door: &External<Door>, number: f64, seconds: f64) -> String {
-    ask(door, number, move |client| client.close(duration(seconds)))
+pub fn close(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
+    ask(handle, number, move |client| {
+        client.close(duration(seconds))
+    })
 }
 
-/// Nothing, once nothing is sent any more, or after so many seconds.
+/// Ends delivery for now. At once, so that a later `resume` is not overtaken.
 #[napi(catch_unwind)]
-pub fn shut_down(door: &External<Door>, number: f64, seconds: f64) -> String {
-    ask(door, number, move |client| {
-        client.shut_down(duration(seconds));
+pub fn pause(handle: &External<ClientHandle>) {
+    handle.client.pause();
+}
+
+/// Nothing, once nothing is in flight after `pause`, or after `seconds`.
+#[napi(catch_unwind)]
+pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
+    ask(handle, number, move |client| {
+        client.wait_until_paused(duration(seconds));
         Ok(())
     })
 }
 
-/// Dead letters with a higher number than this, at most so many.
+/// Takes back `pause`.
 #[napi(catch_unwind)]
-pub fn dead_letters(door: &External<Door>, number: f64, after: f64, limit: f64) -> String {
+pub fn resume(handle: &External<ClientHandle>) {
+    handle.client.resume();
+}
+
+/// Dead letters with a higher number than `after`, at most `limit`.
+#[napi(catch_unwind)]
+pub fn dead_letters(
+    handle: &External<ClientHandle>,
+    number: f64,
+    after: f64,
+    limit: f64,
+) -> String {
     let most = u32::try_from(id(limit)).unwrap_or(u32::MAX) as usize;
-    ask(door, number, move |client| {
+    ask(handle, number, move |client| {
         let letters = client.dead_letters(id(after).saturating_add(1), most)?;
         Ok(letters.into_iter().map(Letter::from).collect::<Vec<_>>())
     })
@@ -92,26 +114,26 @@ pub fn dead_letters(door: &External<Door>, number: f64, after: f64, limit: f64) 
 
 /// Whether there was such a dead letter to be sent again.
 #[napi(catch_unwind)]
-pub fn replay(door: &External<Door>, number: f64, letter: f64) -> String {
-    ask(door, number, move |client| client.replay(id(letter)))
+pub fn replay(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
+    ask(handle, number, move |client| client.replay(id(letter)))
 }
 
 /// Whether there was such a dead letter to be removed.
 #[napi(catch_unwind)]
-pub fn discard(door: &External<Door>, number: f64, letter: f64) -> String {
-    ask(door, number, move |client| client.discard(id(letter)))
+pub fn discard(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
+    ask(handle, number, move |client| client.discard(id(letter)))
 }
 
 /// Whether there was such a dead letter to be changed. The fields are packed with care.
 #[napi(catch_unwind)]
 pub fn edit(
-    door: &External<Door>,
+    handle: &External<ClientHandle>,
     number: f64,
     letter: f64,
     packed: String,
     tokens: u32,
 ) -> String {
-    ask(door, number, move |client| {
+    ask(handle, number, move |client| {
         let shapes = Shapes::default();
         let fields = unpack::record(&packed, tokens, &shapes)
             .map_err(|unpack::Unclear| Error::internal("values could not be handed over"))?;
@@ -121,7 +143,7 @@ pub fn edit(
 
 /// Asks on a thread of its own. A question that panics has an answer too.
 fn ask<T: Serialize + 'static>(
-    door: &Door,
+    handle: &ClientHandle,
     call: f64,
     question: impl FnOnce(&Client) -> Result<T, Error> + Send + 'static,
 ) -> String {
@@ -129,18 +151,18 @@ fn ask<T: Serialize + 'static>(
         let answer = catch_unwind(AssertUnwindSafe(|| question(client)));
         answer.unwrap_or_else(|_| Err(Error::internal("a background thread panicked")))
     };
-    let mailbox = Arc::clone(&door.mailbox);
+    let completions = Arc::clone(&handle.completions);
     let complete = move |answer: Result<T, Error>| {
         let written = answer.and_then(|answer| {
             to_raw_value(&answer).map_err(|error| Error::internal(error.to_string()))
         });
-        mailbox.put(Outcome {
+        completions.put(Outcome {
             call,
             result: written.map(Success::Answer),
             unlogged: Vec::new(),
         });
     };
-    told(door.client.aside(guarded, complete))
+    told(handle.client.aside(guarded, complete))
 }
 
 fn told(handed_over: Result<(), Error>) -> String {

@@ -1,6 +1,6 @@
 //! Results that are rare or rich go to JavaScript as JSON, in the shape that `lib/` reads.
 
-use crate::mailbox::{Outcome, Success};
+use crate::completions::{Outcome, Success};
 use katalys_core::{DeadLetter, Error, Event, Problem, Stats};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -38,6 +38,7 @@ struct Failure<'r> {
     problems: &'r [Problem],
     status: Option<u16>,
     retry_after: Option<f64>,
+    ticket: Option<f64>,
 }
 
 impl<'r> Report<'r> {
@@ -98,6 +99,7 @@ impl<'r> Failure<'r> {
             problems: error.problems(),
             status: error.status(),
             retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
+            ticket: error.ticket().map(number),
         }
     }
 }
@@ -138,10 +140,10 @@ impl<'r> News<'r> {
     }
 }
 
-/// The books, for JavaScript.
+/// The counters, for JavaScript.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Books {
+pub struct Counters {
     accepted: u64,
     delivered: u64,
     pending: u64,
@@ -151,7 +153,7 @@ pub struct Books {
     oldest_pending_seconds: f64,
 }
 
-impl From<Stats> for Books {
+impl From<Stats> for Counters {
     fn from(stats: Stats) -> Self {
         Self {
             accepted: stats.accepted,

@@ -7,7 +7,7 @@
 pub struct Shapes(Vec<Option<Box<[Box<str>]>>>);
 
 impl Shapes {
-    /// Takes so many keys with `\0` in between, and returns their shape's number. A shape whose
+    /// Takes `count` keys separated by `\0`, and returns the number of their shape. A shape whose
     /// keys cannot be told apart like this gets a number too, but can't be looked up.
     pub fn learn(&mut self, keys: &str, count: u32) -> u32 {
         let split: Box<[Box<str>]> = match count {

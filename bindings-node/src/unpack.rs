@@ -80,7 +80,7 @@ impl<'p> Reader<'p> {
             b'b' => Value::Bool(text == "true"),
             b'n' => Value::Null,
             b'x' => Value::InvalidText,
-            b'u' => Value::Unsupported,
+            b'u' => Value::UnsupportedType(Cow::Borrowed(text)),
             b'[' => Value::List(self.list()?),
             b'{' => Value::Map(self.pairs()?),
             b'#' => Value::Map(self.values_of_shape(text)?),
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn every_tag_becomes_its_value() {
         let packed = "\0{\0sa\0st\0sb\0i-5\0sc\0f0.5\0sd\0d1E+2\0se\0t2018\0sf\0btrue\0sg\0n\
-                      \0sh\0x\0si\0u\0sj\0[\0i1\0{\0sk\0s\0.\0.\0sl\0i9223372036854775808\0.";
+                      \0sh\0x\0si\0ua Set\0sj\0[\0i1\0{\0sk\0s\0.\0.\0sl\0i9223372036854775808\0.";
         let inner = Value::Map(Fields::new().set("k", ""));
         let expected = Fields::new()
             .set("a", "t")
@@ -174,7 +174,7 @@ mod tests {
             .set("f", true)
             .set("g", Value::Null)
             .set("h", Value::InvalidText)
-            .set("i", Value::Unsupported)
+            .set("i", Value::UnsupportedType("a Set".into()))
             .set("j", Value::List(vec![Value::Int(1), inner]))
             .set("l", Value::Decimal("9223372036854775808".into()));
         assert!(read(packed).unwrap() == expected);

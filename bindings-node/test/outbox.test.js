@@ -7,6 +7,7 @@ const { once } = require('node:events');
 const { mkdtemp, rm } = require('node:fs/promises');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
+const { pathToFileURL } = require('node:url');
 const { after, before, describe, it } = require('node:test');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { Worker } = require('node:worker_threads');
@@ -131,19 +132,24 @@ describe('an outbox', () => {
   it('refuses what is not valid, with the same error as without', async () => {
     const client = new Client(place().options);
     await assert.rejects(client.enqueueUpdate('1', { currency: 'x' }), ValidationError);
-    await assert.rejects(client.enqueueUpdate('1', []), TypeError);
+    const forgotten = client.enqueueUpdate('1', Promise.resolve({ order_status: 'paid' }));
+    await assert.rejects(
+      forgotten,
+      /ValidationError: .*fields is a Promise; did you forget await/s,
+    );
     assert.equal((await client.stats()).accepted, 0);
     await client.close();
   });
 
   it('is asked for by name where there is none', async () => {
     const client = new Client('abcd.com');
-    const calls = ['enqueueUpdate', 'enqueueReport', 'stats', 'flush', 'close', 'deadLetters'];
+    const calls = ['enqueueUpdate', 'enqueueReport', 'stats', 'flush', 'deadLetters'];
     for (const name of calls) {
       const refused = (error) => error instanceof ConfigError && /^outbox /.test(error.message);
       await assert.rejects(async () => await client[name](), refused, name);
     }
     assert.throws(() => new Client('abcd.com', { capacityRows: 5 }), ConfigError);
+    assert.equal(await client.close(), 0, 'and to close is never wrong');
   });
 
   it('warns of a state that comes late, once; leaves out a repetition where it is told to', async () => {
@@ -164,9 +170,77 @@ describe('an outbox', () => {
     assert.equal(stderr.match(/\[status_stale\] KatalysWarning: /g)?.length, 1, stderr);
   });
 
+  it('may be named by the URL of a file, as everywhere in Node', async () => {
+    const { options } = place('204');
+    const { outbox } = options;
+    const client = new Client({ ...options, outbox: pathToFileURL(outbox) });
+    await client.enqueueUpdate('1');
+    await client.close();
+    const same = new Client({ ...options, deliver: false });
+    assert.equal((await same.stats()).accepted, 1);
+    await same.close();
+  });
+
   it('says what is wrong with its file', async () => {
     const { options } = place();
     assert.throws(() => new Client({ ...options, outbox: '/proc/no/such.db' }), OutboxError);
+  });
+});
+
+describe('a call that waits, on a client with an outbox', () => {
+  /** As a library for retries does it, or a job queue. */
+  async function retrying(call) {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!error.retryable || attempt === 5) throw Object.assign(error, { attempt });
+      }
+    }
+  }
+
+  it('is not made again when its time is up: the update is on its way', async () => {
+    const { id, options } = place('slow=1500', '204');
+    const client = new Client({ ...options, timeout: 1 });
+    const error = await retrying(() => client.updateOrder('1')).catch((error) => error);
+    assert.deepEqual(
+      [error.name, error.code, error.retryable, error.ticket, error.attempt],
+      ['TimeoutError', 'timeout_pending', false, 1, 1],
+    );
+    assert.equal(await client.flush(LONG), 0);
+    const { accepted, delivered } = await client.stats();
+    assert.deepEqual([accepted, delivered], [1, 1]);
+    assert.ok((await received(id, 1)).every(({ order_id }) => order_id === '1'));
+    await client.close();
+  });
+
+  it('after close() says at once that the update waits for the next process', async () => {
+    const { options } = place('204');
+    const client = new Client({ ...options, timeout: 20 });
+    assert.equal(await client.close(), 0);
+    const started = performance.now();
+    const error = await client.updateOrder('1').catch((error) => error);
+    assert.deepEqual([error.code, error.retryable, error.ticket], ['timeout_pending', false, 1]);
+    const took = performance.now() - started;
+    assert.ok(took < 10_000, `it took ${took} ms`);
+    const next = new Client(options);
+    assert.equal(await next.flush(LONG), 0);
+    assert.equal((await next.stats()).delivered, 1);
+    await next.close();
+  });
+
+  it('names the dead letter when the endpoint refuses it, and no ticket without an outbox', async () => {
+    const { options } = place('404');
+    const client = new Client(options);
+    const refused = await retrying(() => client.updateOrder('1')).catch((error) => error);
+    const [letter] = await client.deadLetters();
+    assert.deepEqual([refused.code, refused.ticket], ['rejected', letter.id]);
+    const invalid = await client.updateOrder('1', { currency: 'x' }).catch((error) => error);
+    assert.equal(invalid.ticket, null);
+    await client.close();
+    const { outbox: _, ...without } = options;
+    const plain = await new Client(without).updateOrder('1').catch((error) => error);
+    assert.deepEqual([plain.code, plain.ticket], ['rejected', null]);
   });
 });
 
@@ -191,8 +265,12 @@ describe('dead letters', () => {
     const page = await client.deadLetters({ after: first.id, limit: 1 });
     assert.deepEqual(page, [second]);
     await assert.rejects(client.edit(first.id, { sale_amount: '$5' }), ValidationError);
-    await assert.rejects(client.edit(first.id), TypeError);
-    assert.equal(await client.edit(first.id, { order_status: null, sale_amount: '5' }), true);
+    for (const missing of [undefined, null, Promise.resolve({ currency: 'EUR' })]) {
+      await assert.rejects(client.edit(first.id, missing), /ValidationError: .*fields is /s);
+    }
+    const changes = { order_status: null, sale_amount: '5', order_id: undefined };
+    assert.equal(await client.edit(first.id, changes), true);
+    assert.equal(await client.edit(second.id, { order_status: undefined }), true);
     assert.equal(await client.replay(first.id), true);
     assert.equal(await client.replay(second.id), true);
     assert.equal(await client.discard(third.id), true);
@@ -253,30 +331,57 @@ describe('events', () => {
     assert.match(stdout, /^[0-9a-f]{16} 0\n$/);
   });
 
-  it('reach all listeners although one throws, and no result is lost', async () => {
+  it('reach all listeners although some fail, and neither a call nor the process does', async () => {
     const script = `
-      let uncaught = 0;
-      process.on('uncaughtException', (error) => { if (error.message === 'mine') uncaught += 1; });
+      process.on('uncaughtException', () => console.log('uncaught'));
+      process.on('unhandledRejection', () => console.log('unhandled'));
+      const warnings = [];
+      process.on('warning', ({ name, code, message, detail }) => {
+        warnings.push([name, code, message, /Error: (mine|async)/.test(detail)].join('|'));
+      });
       (async () => {
         const client = new Client(options);
         let heard = 0;
-        client.on('delivered', () => { heard += 1; throw new Error('mine'); });
-        const tickets = await Promise.all(Array.from({ length: 50 }, (_, at) => client.enqueueUpdate('x' + at)));
+        client.on('accepted', () => { heard += 1; throw new Error('mine'); });
+        client.on('delivered', async () => { heard += 1; throw new Error('async'); });
+        const tickets = [];
+        for (let at = 0; at < 20; at += 1) tickets.push(await client.enqueueUpdate('x' + at));
         const left = await client.flush(30);
         await client.close();
-        setImmediate(() => console.log(tickets.length, left, heard, uncaught));
+        setTimeout(() => console.log([tickets.length, left, heard, warnings.length, ...new Set(warnings)].join('\\n')), 50);
+      })();
+    `;
+    const { code, stdout } = await child(script, place('204').options);
+    const warning = (kind) =>
+      `KatalysWarning|listener_failed|a listener for "${kind}" failed; the update itself is not affected|true`;
+    const expected = [20, 0, 40, 2, warning('accepted'), warning('delivered'), ''];
+    assert.deepEqual([code, stdout.split('\n').sort()], [0, expected.map(String).sort()]);
+  });
+
+  it('with a listener that throws do not end the process', async () => {
+    const script = `
+      const client = new Client(options);
+      client.on('accepted', () => { throw new Error('mine'); });
+      client.enqueueUpdate('1').then(({ id }) => console.log(id));
+    `;
+    const { code, stdout, stderr } = await child(script, place('204').options);
+    assert.deepEqual([code, stdout], [0, '1\n']);
+    assert.match(stderr, /KatalysWarning: a listener for "accepted" failed.*Error: mine\n +at /s);
+  });
+
+  it('and warnings that cannot be shown keep no update from being accepted', async () => {
+    const script = `
+      process.emitWarning = () => { throw new Error('the logger is down'); };
+      (async () => {
+        const client = new Client(options);
+        client.on('accepted', () => { throw new Error('mine'); });
+        const fields = { order_status: 'canceled' };
+        const [{ id }, { attempts }] = [await client.enqueueUpdate('1', fields), await client.updateOrder('2', fields)];
+        console.log(id, attempts, (await client.stats()).accepted);
       })();
     `;
     const { code, stdout, stderr } = await child(script, place('204').options);
-    assert.deepEqual([code, stdout, stderr], [0, '50 0 50 50\n', '']);
-    const unhandled = `
-      const client = new Client(options);
-      client.on('accepted', () => { throw new Error('mine'); });
-      client.enqueueUpdate('1');
-    `;
-    const failed = await child(unhandled, place('204').options);
-    assert.equal(failed.code, 1);
-    assert.match(failed.stderr, /Error: mine/);
+    assert.deepEqual([code, stdout, stderr], [0, '1 1 2\n', '']);
   });
 });
 
@@ -327,15 +432,61 @@ describe('the end of a process', () => {
     const { code, seconds, stderr } = await child(script, options);
     assert.deepEqual([code, stderr], [0, '']);
     assert.ok(seconds < 15, `it took ${seconds} s`);
-    const next = new Client(options);
-    const stats = await next.stats();
+    const idle = new Client({ ...options, deliver: false });
+    const stats = await idle.stats();
+    await idle.close();
     assert.equal(stats.accepted, 200);
     assert.ok(stats.pending > 0 && stats.delivered > 0, 'in flight was finished, the rest left');
     assert.equal(stats.inFlight, 0, 'nothing is left leased');
     assertBalanced(stats);
+    const next = new Client(options);
     assert.equal(await next.flush(LONG), 0);
     assert.equal((await received(id, 200)).length, 200, 'nothing was sent twice');
     await next.close();
+  });
+
+  it('that does not come, as in a serverless runtime, is not the end of delivery', async () => {
+    const { id, options } = place('204');
+    // The runtime begins the next invocation when there is nothing left to do for this one.
+    const script = `
+      const client = new Client(options);
+      client.on('delivered', ({ id }) => console.log('delivered', id));
+      const invocations = [
+        () => client.updateOrder('1'),
+        () => client.updateOrder('2'),
+        () => client.enqueueUpdate('3').then(() => client.flush(20)),
+        () => client.enqueueUpdate('4'),
+        () => client.updateOrder('5'),
+      ];
+      process.on('beforeExit', () => {
+        const invocation = invocations.shift();
+        if (invocation) setTimeout(() => invocation().then((result) => console.log(result.attempts ?? result.id ?? result)), 10);
+      });
+    `;
+    const { code, stdout, stderr, seconds } = await child(script, options);
+    assert.deepEqual([code, stderr], [0, '']);
+    const lines = stdout.split('\n');
+    assert.deepEqual(
+      lines.filter((line) => !line.startsWith('delivered')),
+      ['1', '1', '0', '4', '1', ''],
+    );
+    for (const ticket of [1, 2, 3, 5]) assert.ok(lines.includes(`delivered ${ticket}`), stdout);
+    assert.ok(seconds < 15, `it took ${seconds} s`);
+    assert.ok((await received(id, 4)).length >= 4);
+  });
+
+  it('that does not come after close() does not take it back', async () => {
+    const script = `
+      const client = new Client(options);
+      let round = 0;
+      process.on('beforeExit', async () => {
+        round += 1;
+        if (round === 1) await client.enqueueUpdate('1').then(() => client.close());
+        if (round < 4) setTimeout(() => client.enqueueUpdate('late').then(() => client.stats()).then(({ pending }) => console.log(pending > 0)), 1);
+      });
+    `;
+    const { code, stdout, stderr } = await child(script, place('204').options);
+    assert.deepEqual([code, stdout, stderr], [0, 'true\ntrue\ntrue\n', '']);
   });
 
   it('comes although the endpoint hangs', async () => {

@@ -46,9 +46,11 @@ it("the README's outbox accepts, delivers and ends", async () => {
   // Within the package, so that its name leads to it.
   const cwd = await mkdtemp(path.join(__dirname, 'readme-'));
   try {
-    const { stdout, stderr } = await runExample(examples[1], receiver.run('204').endpoint, cwd);
+    const example = examples[1].replace('/var/lib/shop/', `${cwd}/`);
+    assert.notEqual(example, examples[1]);
+    const { stdout, stderr } = await runExample(example, receiver.run('204').endpoint, cwd);
     assert.deepEqual([stdout, stderr], ['accepted as 1\n0 left\n', '']);
-    const refused = await runExample(examples[1], receiver.run('404').endpoint, cwd);
+    const refused = await runExample(example, receiver.run('404').endpoint, cwd);
     assert.deepEqual(
       [refused.stdout, refused.stderr],
       ['accepted as 2\n0 left\n', 'refused: 2 404\n'],
@@ -65,6 +67,16 @@ it("the README's test passes", async () => {
   const { NODE_TEST_CONTEXT: _, ...env } = { ...process.env, KATALYS_COMMAND: command };
   const run = promisify(execFile)(process.execPath, options, { cwd: root, env, timeout: 60_000 });
   assert.match((await run).stdout, /^# pass 1$/m);
+});
+
+it('the README names every field', () => {
+  const [, section] = readme.match(/### Fields\n\n(.*?)\n/s);
+  const declared = ['OrderFields', 'Discount', 'LineItem'].flatMap((name) => {
+    const [, body] = fields.match(new RegExp(`export interface ${name} \\{\\n(.*?)^\\}`, 'ms'));
+    return [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, field]) => field);
+  });
+  assert.ok(declared.length > 20);
+  for (const name of declared) assert.match(section, new RegExp(`[\\s\`]${name}[,\\s\`]`));
 });
 
 it('the README names every option, and no other', () => {

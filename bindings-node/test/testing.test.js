@@ -5,7 +5,18 @@ const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { readFileSync } = require('node:fs');
-const { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } = require('node:fs/promises');
+const {
+  access,
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} = require('node:fs/promises');
 const os = require('node:os');
 const path = require('node:path');
 const { after, before, beforeEach, describe, it } = require('node:test');
@@ -99,7 +110,7 @@ describe('a sandbox', () => {
     const other = await startSandbox({ command });
     await other[Symbol.asyncDispose]();
     await Promise.all([other.close(), other.close()]);
-    await assert.rejects(other.orders(), /ECONNREFUSED/);
+    await assert.rejects(other.orders(), isError(null, /^this sandbox was closed; start another/));
   });
 });
 
@@ -146,6 +157,157 @@ describe('the process', { timeout: 60_000 }, () => {
         await sleep(10);
       }
     }
+  });
+});
+
+describe('production', { timeout: 60_000 }, () => {
+  let folder;
+  let outbox;
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'katalys-shop-'));
+    outbox = path.join(folder, 'katalys.db');
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const katalys = JSON.stringify(root);
+  const testing = JSON.stringify(path.join(root, 'lib/testing.js'));
+  /** What the shop's own modules do when they are loaded. */
+  const SHOP = `
+    const { Client } = require(${katalys});
+    const options = { siteId: 'abcd.com', endpoint: 'https://katalys.invalid/', timeout: 5 };
+    const [outbox] = process.argv.slice(2);
+  `;
+
+  async function child(script, extra = {}) {
+    const options = { prelude: '', endpoint: '', more: [outbox], ...extra };
+    const env = { KATALYS_COMMAND: command, KATALYS_TEST_DIR: '' };
+    const { code, stdout, stderr } = await runChild(script, { ...options, env });
+    assert.equal(code, 0, stderr);
+    return stdout.trim().split('\n');
+  }
+
+  const pending = () =>
+    child(
+      `${SHOP} new Client({ ...options, outbox, deliver: false }).stats().then(({ pending }) => console.log(pending));`,
+    );
+
+  it('is out of reach of clients made before and after the helper was loaded', async () => {
+    const script = `${SHOP}
+      const early = new Client(options);
+      const { startSandbox } = require(${testing});
+      const late = new Client('abcd.com', { endpoint: 'https://katalys.invalid/other' });
+      const codes = () => Promise.all([early, late].map((client) =>
+        client.updateOrder('1').then(() => 'received', ({ code, message }) => code + ' ' + message)));
+      (async () => {
+        console.log((await codes()).join('\\n'));
+        const sandbox = await startSandbox();
+        console.log((await codes()).join('\\n'));
+        console.log((await sandbox.order('1')).updates.length);
+        await sandbox.close();
+        console.log((await codes()).join('\\n'));
+        const next = await startSandbox();
+        console.log((await codes()).join('\\n'));
+        await next.close();
+      })();
+    `;
+    const refused = /^config_invalid tests must not reach katalys\.invalid; use the sandbox/;
+    const [a, b, c, d, updates, e, f, g, h] = await child(script);
+    for (const line of [a, b, e, f]) assert.match(line, refused);
+    assert.deepEqual([c, d, updates, g, h], ['received', 'received', '2', 'received', 'received']);
+  });
+
+  it('keeps its outbox: what waits there is neither sent nor touched', async () => {
+    await child(`${SHOP}
+      const client = new Client({ ...options, outbox, deliver: false });
+      Promise.all(['1', '2', '3'].map((id) => client.enqueueUpdate(id))).then(() => client.close());
+    `);
+    assert.deepEqual(await pending(), ['3']);
+    const script = `${SHOP}
+      const events = [];
+      const early = new Client({ ...options, outbox });
+      early.on('delivered', ({ id }) => events.push('delivered ' + id));
+      const { startSandbox } = require(${testing});
+      const late = new Client({ ...options, outbox: { toJSON: () => outbox } });
+      (async () => {
+        const sandbox = await startSandbox();
+        for (const [at, client] of [early, late].entries()) await client.enqueueUpdate('test-' + at);
+        console.log(await early.flush(20));
+        const { total } = await sandbox.orders();
+        const { accepted } = await late.stats();
+        console.log(total, accepted);
+        await Promise.all([early.close(), late.close(), sandbox.close()]);
+        console.log(events.length > 0, process.env.KATALYS_TEST_DIR);
+      })();
+    `;
+    const [left, counts, told] = await child(script);
+    assert.deepEqual([left, counts], ['0', '2 2'], 'both clients share one file of the test run');
+    const [heard, own] = told.split(' ');
+    assert.equal(heard, 'true');
+    await assert.rejects(access(own), { code: 'ENOENT' }, 'the folder went with the process');
+    assert.deepEqual(await pending(), ['3']);
+  });
+
+  it('is out of reach before any module of the shop, if the helper is preloaded', async () => {
+    const script = `${SHOP}
+      new Client(options).updateOrder('1').catch(({ code }) => console.log(code));
+    `;
+    const nodeOptions = ['--import', path.join(root, 'lib/testing.js')];
+    assert.deepEqual(await child(script, { nodeOptions }), ['config_invalid']);
+  });
+
+  it('is out of reach of child processes and of worker threads', async () => {
+    const script = `${SHOP}
+      require(${testing});
+      const { execFileSync } = require('node:child_process');
+      const { Worker } = require('node:worker_threads');
+      const code = \`
+        const { Client } = require(${katalys.replaceAll('\\', '\\\\')});
+        const client = new Client({ siteId: 'abcd.com', endpoint: 'https://katalys.invalid/' });
+        client.updateOrder('1').catch(({ code }) => console.log(code));
+      \`;
+      process.stdout.write(execFileSync(process.execPath, ['-e', code]));
+      new Worker(code, { eval: true });
+    `;
+    assert.deepEqual(await child(script), ['config_invalid', 'config_invalid']);
+  });
+
+  it('is nothing that the helper removes: only what earlier test runs left behind', async () => {
+    const temporary = await mkdtemp(path.join(os.tmpdir(), 'katalys-tmp-'));
+    const named = (pid) => path.join(temporary, `katalys-test-node-${pid}-abc123`);
+    const [old, fresh, alive] = [named(2 ** 22 + 1), named(2 ** 22 + 2), named(process.pid)];
+    const folders = [old, fresh, alive, path.join(temporary, 'katalys-test-other')];
+    for (const made of folders) await mkdir(made);
+    for (const made of [old, alive]) await utimes(made, 1, 1);
+    const options = { prelude: '', endpoint: '', env: { TMPDIR: temporary, KATALYS_TEST_DIR: '' } };
+    const { code, stderr } = await runChild(`require(${testing});`, options);
+    assert.deepEqual([code, stderr], [0, '']);
+    const left = (await readdir(temporary)).map((name) => path.join(temporary, name));
+    assert.deepEqual(left.sort(), folders.slice(1).sort());
+    await rm(temporary, { recursive: true });
+  });
+
+  it('leaves nothing open that would keep a test runner waiting', async () => {
+    const script = `
+      const { startSandbox } = require(${testing});
+      const { Client } = require(${katalys});
+      const idle = async () => {
+        while (process.getActiveResourcesInfo().some((kind) => kind !== 'PipeWrap' && kind !== 'Immediate')) {
+          await new Promise(setImmediate);
+        }
+      };
+      (async () => {
+        const client = new Client('abcd.com');
+        const sandbox = await startSandbox();
+        await client.updateOrder('1');
+        await sandbox.order('1');
+        await idle();
+        console.log('idle while it runs');
+        await sandbox.close();
+        await idle();
+        console.log('idle when it was closed');
+      })();
+    `;
+    assert.deepEqual(await child(script), ['idle while it runs', 'idle when it was closed']);
   });
 });
 

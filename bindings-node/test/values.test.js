@@ -6,7 +6,7 @@ const { describe, it } = require('node:test');
 const vm = require('node:vm');
 const { Decimal } = require('decimal.js');
 const { Temporal } = require('temporal-polyfill');
-const { Client } = require('katalys');
+const { Client, ValidationError } = require('katalys');
 
 const client = new Client('abcd.com');
 
@@ -25,11 +25,23 @@ describe('numbers', () => {
     assert.deepEqual(sent('sale_amount', Number.POSITIVE_INFINITY), ['amount_not_finite']);
   });
 
-  it('beyond the safe integers are floats, and bigints are exact', () => {
+  it('beyond the safe integers are refused, as they may have lost digits; bigints are exact', () => {
+    const rounded = Number('9007199254740993');
+    for (const field of ['sale_amount', 'order_alias', 'my_own']) {
+      assert.deepEqual(sent(field, rounded), ['number_inexact'], field);
+      assert.deepEqual(sent(field, -(2 ** 60)), ['number_inexact'], field);
+    }
+    const [problem] = client.validateUpdate(rounded).problems;
+    assert.deepEqual([problem.path, problem.code], ['order_id', 'wrong_type']);
+    assert.match(problem.message, /may have lost digits.* give the id as text/);
+    const [amount] = client.validateUpdate('1', { sale_amount: 2 ** 60 }).problems;
+    assert.match(amount.message, /give it as text.*BigInt/);
+    assert.equal(sent('sale_amount', Number.MAX_SAFE_INTEGER), '9007199254740991');
     assert.equal(sent('sale_amount', 9007199254740993n), '9007199254740993');
     assert.equal(sent('sale_amount', 123456789012345678901234567890n).length, 30);
-    assert.deepEqual(sent('order_alias', 2 ** 60), '1152921504606847000');
     assert.equal(sent('order_alias', 2n ** 60n), '1152921504606846976');
+    const { payload } = client.validateUpdate(9007199254740993n);
+    assert.equal(JSON.parse(payload).order_id, '9007199254740993');
   });
 
   it('may be in boxes', () => {
@@ -66,6 +78,13 @@ describe('times', () => {
       sent('order_time', { toJSON: () => '2018-01-01T10:23:40+01:00' }),
       '2018-01-01 10:23:40+01:00',
     );
+  });
+
+  it('that are not valid are errors, although such libraries write them as null', () => {
+    const luxon = { isValid: false, toJSON: () => null };
+    const dayjs = { isValid: () => false, toJSON: () => null };
+    for (const time of [luxon, dayjs]) assert.deepEqual(sent('order_time', time), ['time_format']);
+    assert.deepEqual(sent('order_time', { toJSON: () => undefined }), ['wrong_type']);
   });
 });
 
@@ -119,13 +138,90 @@ describe('records and lists', () => {
     assert.equal(client.validateUpdate('1001', fields).payload, payload);
   });
 
-  it('leave out null and undefined, and keep the places of others', () => {
+  it('leave out null and keep the places of others', () => {
     assert.equal(
-      client.validateUpdate('1001', { line_items: [null, undefined, item], x: null }).payload,
+      client.validateUpdate('1001', { line_items: [null, item], x: null, y: undefined }).payload,
       payload,
     );
     const { problems } = client.validateUpdate('1001', { discounts: [null, { code: 'A' }] });
     assert.equal(problems[0].path, 'discounts[1].amount');
+  });
+
+  it('do not lose an undefined entry, or the hole of a sparse list', () => {
+    const sparse = [];
+    sparse[1] = item;
+    for (const list of [[undefined, item], sparse, new Set([undefined, item])]) {
+      const { problems } = client.validateUpdate('1001', { line_items: list });
+      assert.deepEqual([problems[0].path, problems[0].code], ['line_items[0]', 'wrong_type']);
+      assert.match(problems[0].message, /^line_items\[0\] is undefined/);
+    }
+  });
+
+  it('may be any iterable where a list is meant, also one that can be read only once', () => {
+    function* generated() {
+      yield item;
+    }
+    const lists = [new Set([item]), new Map([[17, item]]).values(), generated(), [item].values()];
+    for (const list of lists) {
+      assert.equal(client.validateUpdate('1001', { line_items: list }).payload, payload);
+    }
+    function* unclear() {
+      yield { ...item, title: '\ufffd' }; // Has to be packed a second time, with care.
+      yield item;
+    }
+    const { line_item_1_title, line_item_2_title } = JSON.parse(
+      client.validateUpdate('1001', { line_items: unclear() }).payload,
+    );
+    assert.deepEqual([line_item_1_title, line_item_2_title], ['\ufffd', 'A']);
+  });
+
+  it('may be lists and records of a library that write themselves with toJSON', () => {
+    const written = (value) => ({ toJSON: () => value });
+    const lists = written([written(item)]);
+    assert.equal(client.validateUpdate('1001', { line_items: lists }).payload, payload);
+  });
+
+  it('of a class have its getters, private state or not, and not its methods', () => {
+    class Order {
+      #status = 'paid';
+      currency = 'EUR';
+      get order_status() {
+        return this.#status;
+      }
+      get currency_name() {
+        return this.currency;
+      }
+      static get shared() {
+        return 'no';
+      }
+      pay() {}
+    }
+    class LateOrder extends Order {
+      get order_status() {
+        return 'refunded';
+      }
+    }
+    const fields = { currency: 'EUR', order_status: 'refunded', currency_name: 'EUR' };
+    const sentFields = JSON.parse(client.validateUpdate('1001', new LateOrder()).payload);
+    assert.deepEqual(sentFields, { site_id: 'abcd.com', order_id: '1001', ...fields });
+    class Item {
+      get title() {
+        return 'A';
+      }
+    }
+    const { payload: listed } = client.validateUpdate('1001', { line_items: [new Item()] });
+    assert.equal(JSON.parse(listed).line_item_1_title, 'A');
+  });
+
+  it('may say what they are by toJSON', () => {
+    class Document {
+      _doc = {};
+      toJSON() {
+        return { order_status: 'paid' };
+      }
+    }
+    const { payload } = client.validateUpdate('1001', new Document());
+    assert.equal(JSON.parse(payload).order_status, 'paid');
   });
 
   it('that hold themselves are refused and not followed', () => {
@@ -152,6 +248,9 @@ describe('what cannot be sent', () => {
     Symbol('s'),
     Buffer.from('x'),
     new Set([1]),
+    new URLSearchParams('a=b'),
+    (async function* endless() {})(),
+    new ArrayBuffer(8),
     Promise.resolve(1),
     /x/,
     new Proxy(() => 1, {}),
@@ -162,11 +261,15 @@ describe('what cannot be sent', () => {
     for (const value of values) assert.deepEqual(sent('sale_amount', value), ['wrong_type']);
   });
 
-  it('and fields that are no object are a TypeError', async () => {
-    for (const fields of ['paid', ['paid'], 1, true]) {
-      assert.throws(() => client.validateUpdate('1001', fields), TypeError);
-      await assert.rejects(client.updateOrder('1001', fields), TypeError);
-    }
+  it('is named in the message', () => {
+    const said = (value) =>
+      client.validateUpdate('1001', { line_items: value }).problems[0].message;
+    assert.match(said(Promise.resolve([])), /^line_items is a Promise, /);
+    assert.match(
+      said(() => []),
+      /^line_items is a function, /,
+    );
+    assert.match(said(new WeakSet()), /^line_items is a WeakSet, /);
   });
 
   it('and an error of the caller passes through, with nothing sent', async () => {
@@ -179,6 +282,112 @@ describe('what cannot be sent', () => {
     assert.throws(() => client.validateUpdate('1001', fields), mine);
     await assert.rejects(client.updateOrder('1001', fields), mine);
     assert.equal(sent('order_status', 'paid'), 'paid', 'and the next call is as ever');
+  });
+});
+
+describe('fields that are no record', () => {
+  class Empty {
+    #status = 'paid';
+    status() {
+      return this.#status;
+    }
+  }
+  const wrong = [
+    [Promise.resolve({ order_status: 'paid' }), 'a Promise; did you forget await?'],
+    // biome-ignore lint/suspicious/noThenProperty: this is what is tested
+    [{ then: () => {} }, 'a Promise; did you forget await?'],
+    [async () => ({}), 'a function; did you forget to call it?'],
+    [new Date(), 'a Date; give an object such as { order_status: "paid" }'],
+    [new Set(['paid']), 'a Set; give an object'],
+    [new FormData(), 'a FormData; Object.fromEntries() makes an object of its entries'],
+    [new Headers(), 'a Headers; Object.fromEntries() makes'],
+    [new URLSearchParams('order_status=paid'), 'a URLSearchParams; Object.fromEntries() makes'],
+    [new Map().entries(), 'a Map Iterator; give'],
+    [new Proxy(new Map([['order_status', 'paid']]), {}), 'a Map behind a Proxy; give an object'],
+    [['paid'], 'an array; give an object'],
+    [[], 'an array; give an object'],
+    [Buffer.from('paid'), 'a Buffer; give an object'],
+    [new String('paid'), 'a String; give an object'],
+    [new Decimal('1'), 'a Decimal; give an object'],
+    [new URL('https://abcd.com'), 'a URL; give an object'],
+    [new Error('x'), 'an Error; give an object'],
+    [new Empty(), 'an Empty without a property that can be read; give an object'],
+    [vm.runInNewContext('Promise.resolve({})'), 'a Promise; did you forget await?'],
+    ['paid', 'a string; give an object'],
+    [1, 'a number; give an object'],
+    [true, 'a boolean; give an object'],
+    [Symbol('s'), 'a symbol; give an object'],
+  ];
+
+  it('are refused by name, and not taken for an update that says nothing', async () => {
+    for (const [fields, message] of wrong) {
+      const { ok, payload, problems } = client.validateUpdate('1001', fields);
+      assert.deepEqual([ok, payload, problems.length], [false, null, 1], message);
+      const [{ path, code, severity, message: said }] = problems;
+      assert.deepEqual([path, code, severity], ['fields', 'wrong_type', 'error']);
+      assert.ok(said.startsWith(`fields is ${message}`), said);
+      await assert.rejects(client.updateOrder('1001', fields), (error) => {
+        assert.ok(error instanceof ValidationError);
+        assert.deepEqual([error.code, error.retryable], ['validation', false]);
+        assert.match(error.stack, /values\.test\.js/);
+        return error.message.includes(said);
+      });
+    }
+  });
+
+  it('may be maps and records of every kind', () => {
+    const pairs = [['order_status', 'paid']];
+    /** As a library for reactive state does: methods get the map itself as `this`. */
+    const reactive = new Proxy(new Map(pairs), {
+      get(target, key) {
+        const property = Reflect.get(target, key, target);
+        return typeof property === 'function' ? property.bind(target) : property;
+      },
+    });
+    const foreign = vm.runInNewContext('({ order_status: "paid" })');
+    for (const fields of [new Map(pairs), reactive, foreign, new Proxy(foreign, {})]) {
+      const { payload } = client.validateUpdate('1001', fields);
+      assert.equal(payload, '{"site_id":"abcd.com","order_id":"1001","order_status":"paid"}');
+    }
+  });
+});
+
+describe('an update that is too large', () => {
+  const item = { title: 'A' };
+
+  it('is refused early, however it comes', () => {
+    const sparse = [];
+    sparse.length = 2 ** 32 - 1;
+    function* endless() {
+      for (;;) yield item;
+    }
+    const wide = {};
+    for (let at = 0; at < 300_000; at += 1) wide[`key_${at}`] = at;
+    const cases = [
+      { line_items: sparse },
+      { line_items: endless() },
+      { line_items: [wide] },
+      wide,
+      new Map(Object.entries(wide)),
+      { note: 'x'.repeat(2 ** 25) },
+    ];
+    for (const fields of cases) {
+      const started = performance.now();
+      const { payload, problems } = client.validateUpdate('1001', fields);
+      const codes = problems.map(({ code }) => code);
+      assert.deepEqual([payload, codes], [null, ['payload_too_large']]);
+      const took = performance.now() - started;
+      assert.ok(took < 5000, `it took ${took} ms`);
+    }
+    assert.equal(sent('order_status', 'paid'), 'paid', 'and the next call is as ever');
+  });
+
+  it('is not one that is merely long', () => {
+    const fields = {};
+    for (let at = 0; at < 3000; at += 1) fields[`key_${at}`] = `value ${at}`;
+    const { payload } = client.validateUpdate('1001', fields);
+    const { site_id, order_id, ...rest } = JSON.parse(payload);
+    assert.deepEqual(rest, fields);
   });
 });
 

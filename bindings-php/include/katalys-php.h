@@ -34,3 +34,5 @@ const char *katalys_php_dead_letter(const katalys_client *client,
 void katalys_php_observe(const katalys_client *client);
 
 const char *katalys_php_events(const katalys_client *client);
+
+const char *katalys_php_log(bool with_events);

@@ -16,115 +16,72 @@ use Psr\Log\LoggerInterface;
  *     $client->updateOrder('1001', ['order_status' => 'paid']);
  *
  * Making one is cheap: clients with equal settings share their connections, and under php-fpm
- * each worker process keeps them from one web request to the next. With an outbox, delivery goes
- * on in between.
- *
- * @phpstan-import-type Fields from OrderFields
+ * each worker process keeps them from one web request to the next. With an outbox, delivery
+ * continues in between.
  */
-final class Client
+final class Client implements ClientInterface
 {
     use ClientOptions;
 
     private Handle $handle;
     private ?LoggerInterface $logger;
-    private ?Listeners $listeners = null;
+    private Listeners $listeners;
 
     /**
-     * Tells of what has happened in the outbox up to now. The client of the library lives on.
+     * Tells the listeners what has happened in the outbox until now. The library keeps its client.
      */
     public function __destruct()
     {
-        $this->listeners?->tell();
+        if (isset($this->listeners)) {
+            $this->listeners->tell();
+        }
     }
 
-    /**
-     * Reports what became of an order, and waits until the endpoint has it.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
-     * Thank-You page.
-     * @param Fields $fields The order's fields; see OrderFields.
-     *
-     * @throws ValidationException if the update cannot be right.
-     * @throws RejectedException if the endpoint answers with anything but 204.
-     * @throws TransportException if there is no answer.
-     * @throws TimeoutException if there is none within the time limit.
-     */
     public function updateOrder(
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
+        #[\SensitiveParameter] iterable $fields = [],
     ): Receipt {
         return $this->send(Handle::UPDATE, $orderId, $fields);
     }
 
-    /**
-     * Reports an order as a whole, with the fields the endpoint requires of it, and waits until
-     * the endpoint has it. Without an order_time, the time of this call is sent.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
-     * Thank-You page.
-     * @param Fields $fields The order's fields; see OrderFields.
-     *
-     * @throws ValidationException if the report cannot be right.
-     * @throws RejectedException if the endpoint answers with anything but 204.
-     * @throws TransportException if there is no answer.
-     * @throws TimeoutException if there is none within the time limit.
-     */
     public function reportOrder(
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
+        #[\SensitiveParameter] iterable $fields = [],
     ): Receipt {
         return $this->send(Handle::REPORT, $orderId, $fields);
     }
 
-    /**
-     * Puts what became of an order into the outbox, and returns when it is safe on disk. It is
-     * sent in the background, after the earlier updates of the same order.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
-     * Thank-You page.
-     * @param Fields $fields The order's fields; see OrderFields.
-     *
-     * @throws ValidationException if the update cannot be right.
-     * @throws OutboxFullException if the outbox holds as much as it may.
-     * @throws OutboxException if it cannot be written.
-     * @throws ConfigException on a client without an outbox.
-     */
     public function enqueueUpdate(
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
+        #[\SensitiveParameter] iterable $fields = [],
     ): Ticket {
         return $this->enqueue(Handle::UPDATE, $orderId, $fields);
     }
 
-    /**
-     * Puts an order as a whole into the outbox, with the fields the endpoint requires of it, as
-     * enqueueUpdate() does. Without an order_time, the time of this call is sent.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
-     * Thank-You page.
-     * @param Fields $fields The order's fields; see OrderFields.
-     *
-     * @throws ValidationException if the report cannot be right.
-     * @throws OutboxFullException if the outbox holds as much as it may.
-     * @throws OutboxException if it cannot be written.
-     * @throws ConfigException on a client without an outbox.
-     */
     public function enqueueReport(
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
+        #[\SensitiveParameter] iterable $fields = [],
     ): Ticket {
         return $this->enqueue(Handle::REPORT, $orderId, $fields);
     }
 
-    /**
-     * What happened to all updates of the outbox.
-     *
-     * @throws OutboxException if it cannot be read.
-     * @throws ConfigException on a client without an outbox, as from all methods below.
-     */
+    public function validateUpdate(
+        #[\SensitiveParameter] mixed $orderId,
+        #[\SensitiveParameter] iterable $fields = [],
+    ): Validation {
+        return $this->validate(Handle::UPDATE, $orderId, $fields);
+    }
+
+    public function validateReport(
+        #[\SensitiveParameter] mixed $orderId,
+        #[\SensitiveParameter] iterable $fields = [],
+    ): Validation {
+        return $this->validate(Handle::REPORT, $orderId, $fields);
+    }
+
     public function stats(): Stats
     {
-        $stats = $this->handle->stats();
+        $stats = $this->told(fn() => $this->handle->stats());
 
         return new Stats(
             $stats['accepted'],
@@ -137,52 +94,16 @@ final class Client
         );
     }
 
-    /**
-     * Waits until every update is delivered or a dead letter, by whatever process.
-     *
-     * @param int|float $timeout The most seconds to wait.
-     *
-     * @return int How many updates are left.
-     *
-     * @throws OutboxException
-     */
     public function flush(int|float $timeout): int
     {
-        $left = $this->handle->flush($timeout, closes: false);
-        $this->listeners?->tell();
-
-        return $left;
+        return $this->told(fn() => $this->handle->flush($timeout, closes: false));
     }
 
-    /**
-     * Ends the delivery of all clients of this process with the same settings: nothing new is
-     * sent, and what is on its way comes to its end. The rest stays in the file for the next
-     * client. There is no need for it at the end of a script.
-     *
-     * @param int|float $timeout The most seconds to wait for what is on its way.
-     *
-     * @return int How many updates are left.
-     *
-     * @throws OutboxException
-     */
     public function close(int|float $timeout): int
     {
-        $left = $this->handle->flush($timeout, closes: true);
-        $this->listeners?->tell();
-
-        return $left;
+        return $this->told(fn() => $this->handle->flush($timeout, closes: true));
     }
 
-    /**
-     * The dead letters after this number, in order.
-     *
-     * @param int $after The number of the last one of the page before.
-     * @param int $limit The most to return.
-     *
-     * @return list<DeadLetter>
-     *
-     * @throws OutboxException
-     */
     public function deadLetters(int $after = 0, int $limit = 1000): array
     {
         $letters = [];
@@ -203,70 +124,19 @@ final class Client
         return $letters;
     }
 
-    /**
-     * Puts a dead letter back into its order's lane, at its old place.
-     *
-     * @return bool Whether there is one of that number.
-     *
-     * @throws OutboxException
-     */
     public function replay(int $id): bool
     {
         return $this->handle->deadLetter(Handle::REPLAY, $id);
     }
 
-    /**
-     * Removes a dead letter for good; it is counted.
-     *
-     * @return bool Whether there is one of that number.
-     *
-     * @throws OutboxException
-     */
     public function discard(int $id): bool
     {
         return $this->handle->deadLetter(Handle::DISCARD, $id);
     }
 
-    /**
-     * Changes fields of a dead letter, all others staying as they are; null takes one out. It
-     * stays a dead letter until it is replayed.
-     *
-     * @param Fields $fields
-     *
-     * @return bool Whether there is one of that number.
-     *
-     * @throws ValidationException if the update cannot be right with these fields.
-     * @throws OutboxException
-     */
-    public function edit(int $id, #[\SensitiveParameter] array $fields): bool
+    public function edit(int $id, #[\SensitiveParameter] iterable $fields): bool
     {
         return $this->handle->deadLetter(Handle::EDIT, $id, $fields);
-    }
-
-    /**
-     * Checks what updateOrder() would send, and sends nothing.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId
-     * @param Fields $fields
-     */
-    public function validateUpdate(
-        #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
-    ): Validation {
-        return $this->validate(Handle::UPDATE, $orderId, $fields);
-    }
-
-    /**
-     * Checks what reportOrder() would send, and sends nothing.
-     *
-     * @param string|int|\Stringable|\BackedEnum|null $orderId
-     * @param Fields $fields
-     */
-    public function validateReport(
-        #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields = [],
-    ): Validation {
-        return $this->validate(Handle::REPORT, $orderId, $fields);
     }
 
     /**
@@ -281,15 +151,13 @@ final class Client
     ): void {
         $this->handle = new Handle($options);
         $this->logger = $logger;
-        if ($logger !== null || $onEvent !== null) {
-            $this->listeners = new Listeners($this->handle, $logger, $onEvent);
-        }
+        $this->listeners = new Listeners($this->handle, $logger, $onEvent);
     }
 
     private function send(
         int $call,
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): Receipt {
         $answer = $this->call($call, $orderId, $fields);
         if ($answer[0] === '=') {
@@ -304,7 +172,7 @@ final class Client
     private function enqueue(
         int $call,
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): Ticket {
         $answer = $this->call($call | Handle::ENQUEUE, $orderId, $fields);
         if ($answer[0] === '#') {
@@ -317,23 +185,34 @@ final class Client
     private function call(
         int $call,
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): string {
-        // Before the call, so that a listener that throws does not hide what came of it.
-        $this->listeners?->tell();
         if ($this->logger !== null) {
             $call |= Handle::LOGGED;
         }
+        $answer = $this->handle->call($call, $orderId, $fields);
+        // After the call: the update is accepted, whatever a listener does.
+        $this->listeners->tell();
 
-        return $this->handle->call($call, $orderId, $fields);
+        return $answer;
+    }
+
+    /**
+     * The result of a call, after which the listeners are told.
+     */
+    private function told(\Closure $call): mixed
+    {
+        try {
+            return $call();
+        } finally {
+            $this->listeners->tell();
+        }
     }
 
     private function outcome(#[\SensitiveParameter] string $answer): Outcome
     {
         $outcome = new Outcome($answer);
-        if ($this->logger !== null) {
-            $outcome->log($this->logger);
-        }
+        $this->listeners->warn($outcome->newWarnings());
         if ($outcome->failed()) {
             throw $outcome->exception();
         }
@@ -344,7 +223,7 @@ final class Client
     private function validate(
         int $call,
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): Validation {
         $answer = $this->handle->call($call | Handle::VALIDATE, $orderId, $fields);
         if ($answer[0] === '{') {

@@ -48,13 +48,15 @@ trait ClientOptions
      * @param bool|null $deliver Whether this client sends what is in the outbox; if not, another process
      * has to.
      * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
-     * digits that are the same for all updates of one order, `plain` as its order_id.
-     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, and the events of the
-     * outbox.
-     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, at the next call of
-     * this client.
+     * digits that are the same for all updates of one order, `plain` as its order_id. The digest has no
+     * key: who can guess an order_id can recognise it.
+     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, the events of the
+     * outbox and the errors of its delivery. What it throws is caught and logged by error_log(). Without
+     * one, errors go to error_log().
+     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, after the next call of
+     * a client with these settings. What it throws is caught and logged by error_log().
      *
-     * @throws ConfigException if a setting cannot be used; its message says how to mend it.
+     * @throws ConfigException if a setting cannot be used; its message says how to fix it.
      */
     final public function __construct(
         ?string $siteId = null,

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Katalys;
 
 /**
- * An update that will not be sent unless somebody looks into it.
+ * An update that will not be sent unless it is replayed.
  */
 final class DeadLetter
 {

@@ -10,11 +10,13 @@ namespace Katalys;
 class KatalysException extends \RuntimeException
 {
     /**
-     * @param string $message What happened, and how to mend it where that is possible. Holds no
+     * @param string $message What happened, and how to fix it where that is possible. Holds no
      * customer data.
      * @param string $errorCode The stable code, such as `config_invalid`.
      * @param bool $retryable Whether the same call may succeed later without any change.
      * @param int $attempts How many requests were made.
+     * @param int|null $ticket The update's number in the outbox, if it was accepted before a waiting call
+     * failed: it will be sent, or is a dead letter. Do not send it again.
      *
      * @internal Made by the package.
      */
@@ -24,6 +26,7 @@ class KatalysException extends \RuntimeException
         public readonly bool $retryable = false,
         public readonly int $attempts = 0,
         ?\Throwable $previous = null,
+        public readonly ?int $ticket = null,
     ) {
         parent::__construct($message, 0, $previous);
     }
@@ -39,5 +42,10 @@ class KatalysException extends \RuntimeException
     public function isRetryable(): bool
     {
         return $this->retryable;
+    }
+
+    public function getTicket(): ?int
+    {
+        return $this->ticket;
     }
 }

@@ -84,8 +84,8 @@ namespace Katalys;
  *   shipping_state?: string|int|\Stringable|\BackedEnum|null,
  *   shipping_postal?: string|int|\Stringable|\BackedEnum|null,
  *   shipping_country?: string|\Stringable|\BackedEnum|null,
- *   discounts?: list<Discount>|null,
- *   line_items?: list<LineItem>|null,
+ *   discounts?: iterable<Discount>|null,
+ *   line_items?: iterable<LineItem>|null,
  *   ...
  * }
  */

@@ -12,6 +12,7 @@ final class RejectedException extends KatalysException
     /**
      * @param int $status The HTTP status of the last answer.
      * @param float|null $retryAfter How many seconds the endpoint asked to wait.
+     * @param int|null $ticket The number of the dead letter, on a client with an outbox.
      *
      * @internal Made by the package.
      */
@@ -22,8 +23,9 @@ final class RejectedException extends KatalysException
         int $attempts,
         public readonly int $status,
         public readonly ?float $retryAfter,
+        ?int $ticket = null,
     ) {
-        parent::__construct($message, $errorCode, $retryable, $attempts);
+        parent::__construct($message, $errorCode, $retryable, $attempts, ticket: $ticket);
     }
 
     public function getStatus(): int

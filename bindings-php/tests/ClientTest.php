@@ -5,11 +5,15 @@ declare(strict_types=1);
 namespace Katalys\Tests;
 
 use Katalys\Client;
+use Katalys\ClientInterface;
 use Katalys\ConfigException;
 use Katalys\KatalysException;
 use Katalys\Problem;
+use Katalys\Receipt;
 use Katalys\RejectedException;
+use Katalys\Tests\Support\Collection;
 use Katalys\Tests\Support\Count;
+use Katalys\Tests\Support\Json;
 use Katalys\Tests\Support\Log;
 use Katalys\Tests\Support\NoValue;
 use Katalys\Tests\Support\Receiver;
@@ -74,6 +78,9 @@ final class ClientTest extends TestCase
             'array' => [['a' => 'b'], 'wrong_type'],
             'enum without values' => [NoValue::Here, 'wrong_type'],
             'object' => [new \stdClass(), 'wrong_type'],
+            'object that has JSON' => [new Json(), 'wrong_type'],
+            'iterator' => [new \ArrayIterator(['a', 'b']), 'wrong_type'],
+            'iterator that contains itself' => [Collection::ofItself(), 'wrong_type'],
             'closure' => [static fn() => 1, 'wrong_type'],
             'resource' => [STDERR, 'wrong_type'],
             'array that contains itself' => [$itself, 'wrong_type'],
@@ -116,6 +123,86 @@ final class ClientTest extends TestCase
             . '"line_item_1_sku":"S","line_item_1_price":"1.99","line_item_1_qty":2}',
             $this->client()->validateUpdate('1', $fields)->payload,
         );
+    }
+
+    /** @return array<string, array{iterable<mixed>}> */
+    public function lists(): array
+    {
+        $records = [['title' => 'A', 'sku' => 'a'], ['title' => 'B', 'sku' => 'b']];
+        $generator = static function () use ($records): \Generator {
+            foreach ($records as $record) {
+                yield 7 => (static fn() => yield from $record)();
+            }
+        };
+
+        return [
+            'array' => [$records],
+            'array with gaps, as array_filter leaves it' => [[17 => $records[0], 23 => $records[1]]],
+            'array from 1 on' => [[1 => $records[0], 2 => $records[1]]],
+            'array in another order' => [[5 => $records[0], -2 => $records[1]]],
+            'ArrayObject' => [new \ArrayObject([17 => new \ArrayObject($records[0]), 23 => $records[1]])],
+            'generator that gives a key twice' => [$generator()],
+            'collection that is text, too' => [new Collection([3 => new Collection($records[0]), 9 => $records[1]])],
+            'what json_decode() gives' => [json_decode((string) json_encode($records))],
+            'iterator' => [new \CallbackFilterIterator(
+                new \ArrayIterator([['title' => 'not this'], ...$records]),
+                static fn(array $record) => isset($record['sku']),
+            )],
+        ];
+    }
+
+    /**
+     * @dataProvider lists
+     *
+     * @param iterable<mixed> $items
+     */
+    public function testAnyIterableIsAListOrARecord(iterable $items): void
+    {
+        $validation = $this->client()->validateUpdate('1', ['line_items' => $items, 'note' => 'x']);
+        self::assertSame(
+            '{"site_id":"abcd.com","order_id":"1","line_item_1_title":"A","line_item_1_sku":"a",'
+            . '"line_item_2_title":"B","line_item_2_sku":"b","note":"x"}',
+            $validation->payload,
+            print_r($validation->problems, true),
+        );
+    }
+
+    public function testTheFieldsThemselvesMayBeAnIterator(): void
+    {
+        $fields = static function (): \Generator {
+            yield 'order_status' => 'paid';
+            yield 'note' => new \SimpleXMLElement('<note>text</note>');
+        };
+        $expected = '{"site_id":"abcd.com","order_id":"1","order_status":"paid","note":"text"}';
+        self::assertSame($expected, $this->client()->validateUpdate('1', $fields())->payload);
+        $shared = ['order_status' => 'paid'];
+        $wanted = ['note' => 'text', 'same' => &$shared['order_status']] + $shared;
+        $payload = $this->client()->validateUpdate('1', new \ArrayIterator($wanted))->payload;
+        self::assertSame(['paid', 'text', 'paid'], array_slice(array_values(json_decode($payload, true)), 2));
+    }
+
+    public function testAnExceptionOfAnIteratorIsPassedOnAndNothingIsSent(): void
+    {
+        $endpoint = Receiver::get()->endpoint('204');
+        $broken = static function (): \Generator {
+            yield ['title' => 'A'];
+            throw new \DomainException('the database is gone');
+        };
+        try {
+            $this->client($endpoint->url)->updateOrder('1', ['line_items' => $broken()]);
+            self::fail('the update was sent');
+        } catch (\DomainException $exception) {
+            self::assertSame('the database is gone', $exception->getMessage());
+        }
+        self::assertSame([], $endpoint->records());
+    }
+
+    public function testAShopsTestsMayReplaceTheClient(): void
+    {
+        $client = $this->createMock(ClientInterface::class);
+        $client->expects(self::once())->method('updateOrder')->with('1')->willReturn(new Receipt(1, 0.1));
+        self::assertSame(1, $client->updateOrder('1', [])->attempts);
+        self::assertInstanceOf(ClientInterface::class, $this->client());
     }
 
     public function testVariablesThatAreReferencesAreSentByValue(): void

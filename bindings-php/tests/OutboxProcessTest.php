@@ -31,8 +31,8 @@ final class OutboxProcessTest extends TestCase
         ');
         $sent = count($endpoint->records(1));
         self::assertLessThan(5, $sent);
-        $left = Program::output($this->client($endpoint) . '
-            $before = $client->stats();
+        $before = $this->client($endpoint, 'deliver: false') . ' $before = $client->stats();';
+        $left = Program::output($before . $this->client($endpoint) . '
             echo $before->inFlight, $before->delivered, " ", $client->flush(10);
         ');
         self::assertSame("0$sent 0", $left, 'what was on its way is settled, and nothing is still leased');

@@ -15,8 +15,10 @@ use Katalys\Tests\Support\Endpoint;
 use Katalys\Tests\Support\Log;
 use Katalys\Tests\Support\Program;
 use Katalys\Tests\Support\Receiver;
+use Katalys\TimeoutException;
 use Katalys\ValidationException;
 use PHPUnit\Framework\TestCase;
+use Psr\Log\LoggerInterface;
 
 /**
  * The outbox within one process.
@@ -84,7 +86,6 @@ final class OutboxTest extends TestCase
             static fn() => $client->enqueueUpdate('1', []),
             static fn() => $client->stats(),
             static fn() => $client->flush(0),
-            static fn() => $client->close(0),
             static fn() => $client->deadLetters(),
             static fn() => $client->replay(1),
             static fn() => $client->discard(1),
@@ -98,6 +99,61 @@ final class OutboxTest extends TestCase
                 self::assertSame('config_missing', $exception->errorCode);
                 self::assertStringStartsWith('outbox is not set; give the client the path', $exception->getMessage());
             }
+        }
+        self::assertSame(0, $client->close(0), 'there is nothing to end');
+    }
+
+    public function testATimeThatIsNoneIsRefused(): void
+    {
+        $client = $this->client(['204']);
+        foreach ([NAN, -1, -INF] as $timeout) {
+            foreach (['flush', 'close'] as $method) {
+                try {
+                    $client->$method($timeout);
+                    self::fail("$method($timeout)");
+                } catch (KatalysException $exception) {
+                    self::assertSame('misuse', $exception->errorCode);
+                    self::assertStringStartsWith('timeout must be a number of seconds', $exception->getMessage());
+                }
+            }
+        }
+        self::assertSame(0, $client->flush(INF));
+    }
+
+    /** A retry loop, as queues have them. */
+    public function testACallThatTimedOutHasATicketAndIsNotRepeated(): void
+    {
+        $client = $this->client(['hang', '204'], timeout: 0.5);
+        $tickets = [];
+        do {
+            try {
+                $client->updateOrder('1', ['order_status' => 'paid']);
+                self::fail('the endpoint answered');
+            } catch (KatalysException $exception) {
+                $tickets[] = $exception->ticket;
+                self::assertSame($exception->ticket, $exception->getTicket());
+            }
+        } while ($exception->retryable && count($tickets) < 5);
+        self::assertSame([1], $tickets);
+        self::assertInstanceOf(TimeoutException::class, $exception);
+        self::assertSame('timeout_pending', $exception->errorCode);
+        self::assertSame(1, $client->stats()->accepted);
+    }
+
+    public function testARefusedWaitingCallNamesItsDeadLetter(): void
+    {
+        $client = $this->client(['404']);
+        try {
+            $client->updateOrder('1', []);
+            self::fail('the update was received');
+        } catch (RejectedException $exception) {
+            self::assertSame([$exception->ticket], array_column($client->deadLetters(), 'id'));
+        }
+        try {
+            (new Client('abcd.com', endpoint: $this->endpoint->url))->updateOrder('1', []);
+            self::fail('the update was received');
+        } catch (RejectedException $exception) {
+            self::assertNull($exception->ticket, 'without an outbox');
         }
     }
 
@@ -133,7 +189,7 @@ final class OutboxTest extends TestCase
     public function testAFileThatCannotBeIsRefusedAtOnce(): void
     {
         $this->expectException(OutboxException::class);
-        $this->expectExceptionMessage('the outbox\'s file cannot be opened');
+        $this->expectExceptionMessage('is a folder, not an outbox, and was left untouched');
         $this->client(['204'], outbox: dirname($this->file));
     }
 
@@ -286,26 +342,123 @@ final class OutboxTest extends TestCase
         self::assertSame(1100, end($log->lines)[2]['id']);
     }
 
-    public function testAListenerThatThrowsHidesNoTicket(): void
+    public function testWhatListenersThrowReachesNoCaller(): void
     {
-        $calls = 0;
-        $client = $this->client(['204'], deliver: false, onEvent: static function () use (&$calls): void {
-            if (++$calls === 1) {
-                throw new \LogicException('listener');
-            }
-        });
-        self::assertSame(1, $client->enqueueUpdate('1', [])->id);
-        $thrown = null;
-        Program::waitFor('the event', static function () use ($client, &$thrown): bool {
-            try {
-                $client->flush(0);
-            } catch (\LogicException $exception) {
-                $thrown = $exception;
-            }
+        $log = new class extends \Psr\Log\AbstractLogger {
+            public int $calls = 0;
 
-            return $thrown !== null;
+            public function log($level, $message, array $context = []): void
+            {
+                $this->calls++;
+                throw new \Error('logger of a customer');
+            }
+        };
+        $heard = 0;
+        $listener = static function () use (&$heard): void {
+            $heard++;
+            throw new \LogicException('listener of a customer');
+        };
+        $errors = $this->errorLog(function () use ($log, $listener, &$heard): void {
+            $client = $this->client(['204'], logger: $log, onEvent: $listener);
+            for ($number = 1; $number <= 5; $number++) {
+                $ticket = $client->enqueueUpdate('1', ['order_status' => 'canceled', 'number' => "$number"]);
+                self::assertSame($number, $ticket->id);
+            }
+            self::assertSame(1, $client->updateOrder('2', [])->attempts);
+            self::assertSame(0, $client->flush(10));
+            Program::waitFor('the events', static function () use ($client, &$heard): bool {
+                $client->flush(0);
+
+                return $heard === 12;
+            });
+            $client->close(5);
         });
-        self::assertSame(2, $client->enqueueUpdate('1', [])->id);
+        self::assertSame(13, $log->calls, 'the warning, and each event');
+        self::assertCount(1, $errors);
+        $expected = '~katalys: a logger or event listener threw Error \(OutboxTest.php:\d+\); what it throws~';
+        self::assertMatchesRegularExpression($expected, $errors[0]);
+    }
+
+    public function testEachListenerOfEqualClientsHearsEachEvent(): void
+    {
+        $heard = ['first' => [], 'second' => []];
+        $listen = static function (string $name) use (&$heard): \Closure {
+            return static function (Event $event) use ($name, &$heard): void {
+                $heard[$name][] = $event->kind;
+            };
+        };
+        $first = $this->client(['204'], onEvent: $listen('first'));
+        $second = $this->sameClient(onEvent: $listen('second'));
+        $first->enqueueUpdate('1', []);
+        Program::waitFor('the events', static function () use ($first, &$heard): bool {
+            $first->flush(0);
+
+            return count($heard['first']) === 2;
+        });
+        self::assertSame(['accepted', 'delivered'], $heard['second']);
+        $this->clients = [$second];
+        unset($first);
+        $second->enqueueUpdate('2', []);
+        Program::waitFor('the events', static function () use ($second, &$heard): bool {
+            $second->flush(0);
+
+            return count($heard['second']) === 4;
+        });
+        self::assertCount(2, $heard['first'], 'it is gone');
+    }
+
+    public function testADamagedOutboxIsSeenWithoutALogger(): void
+    {
+        $errors = $this->errorLog(function (string $file): void {
+            $this->damage($this->client(['503']), static fn() => is_file($file) && filesize($file) > 0);
+        });
+        self::assertStringContainsString('katalys: the outbox ', $errors[0]);
+    }
+
+    public function testADamagedOutboxReachesTheLogger(): void
+    {
+        $log = new Log();
+        $errors = $this->errorLog(function () use ($log): void {
+            $isOurs = static fn(array $line) => $line[0] === 'error' && str_starts_with($line[1], 'the outbox ');
+            $this->damage(
+                $this->client(['503'], logger: $log),
+                static fn() => array_filter($log->lines, $isOurs) !== [],
+            );
+        });
+        self::assertSame([], $errors);
+    }
+
+    public function testAFileThatWasDamagedIsRefusedAndLeftAsItIs(): void
+    {
+        $make = "\$client = new Katalys\\Client('abcd.com', outbox: '$this->file', deliver: false);";
+        Program::output("$make \$client->enqueueUpdate('1', []); \$client->close(5);");
+        $damaged = substr((string) file_get_contents($this->file), 0, 4096) . str_repeat("\xa5", 65536);
+        file_put_contents($this->file, $damaged);
+        try {
+            $this->client(['204']);
+            self::fail('no exception');
+        } catch (OutboxException $exception) {
+            self::assertSame('outbox_corrupt', $exception->errorCode);
+            self::assertFalse($exception->retryable);
+        }
+        self::assertSame($damaged, file_get_contents($this->file));
+    }
+
+    public function testADeadLetterIsLoggedOnceWithOrWithoutALogger(): void
+    {
+        $die = function (?LoggerInterface $logger): void {
+            $client = $this->client(['404'], logger: $logger, outbox: Program::folder() . '/katalys.db');
+            $client->enqueueUpdate('customer-7', []);
+            self::assertSame(0, $client->flush(10));
+            $client->close(5);
+        };
+        $errors = $this->errorLog(static fn() => $die(null));
+        self::assertCount(1, $errors);
+        self::assertStringContainsString('katalys: update 1 is now a dead letter', $errors[0]);
+        self::assertStringNotContainsString('customer-7', $errors[0]);
+        $log = new Log();
+        self::assertSame([], $this->errorLog(static fn() => $die($log)));
+        self::assertSame(['error'], array_values(array_intersect(array_column($log->lines, 0), ['error'])));
     }
 
     public function testAClosedClientAcceptsAndANewOneDelivers(): void
@@ -318,6 +471,55 @@ final class OutboxTest extends TestCase
         self::assertSame(1, $client->flush(0.3));
         self::assertSame(0, $this->sameClient()->flush(10));
         self::assertCount(2, $this->endpoint->records(2));
+    }
+
+    /** Another program empties the file while an update waits in it. */
+    private function damage(Client $client, callable $isSeen): void
+    {
+        $client->enqueueUpdate('1', []);
+        $drop = 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=60)
+names = db.execute("SELECT name FROM sqlite_master WHERE type = \'table\'")
+for (name,) in names.fetchall(): db.execute("DROP TABLE " + name)
+db.commit()';
+        exec(implode(' ', array_map('escapeshellarg', ['python3', '-c', $drop, $this->file])), result_code: $code);
+        self::assertSame(0, $code);
+        foreach ([static fn() => $client->enqueueUpdate('2', []), static fn() => $client->stats()] as $call) {
+            try {
+                $call();
+                self::fail('no exception');
+            } catch (OutboxException $exception) {
+                self::assertNull($exception->ticket);
+            }
+        }
+        Program::waitFor('the error of the background', static function () use ($client, $isSeen): bool {
+            try {
+                $client->stats();
+            } catch (OutboxException) {
+            }
+
+            return $isSeen();
+        });
+        try {
+            $client->close(1);
+        } catch (OutboxException) {
+        }
+        $this->clients = [];
+    }
+
+    /** @return list<string> what was written to PHP's error log meanwhile */
+    private function errorLog(callable $during): array
+    {
+        $file = Program::folder() . '/error.log';
+        (new Client('abcd.com'))->close(0); // Logs what other tests left.
+        $before = ini_set('error_log', $file);
+        try {
+            $during($file);
+        } finally {
+            ini_set('error_log', (string) $before);
+        }
+
+        return is_file($file) ? file($file, FILE_IGNORE_NEW_LINES) : [];
     }
 
     /** @param list<string> $steps */

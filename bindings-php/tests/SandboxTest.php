@@ -127,8 +127,65 @@ final class SandboxTest extends TestCase
             } catch (Katalys\Testing\SandboxException $exception) {
                 echo " ", $exception->getCode(), " ", $exception->getMessage();
             }
+            echo " ", Katalys\Testing\Sandbox::shared()->orders()["total"];
         ');
-        self::assertMatchesRegularExpression('~^0 0 the sandbox at http://\S+ does not answer: .*refused~', $output);
+        self::assertSame('0 0 this sandbox was closed; Sandbox::shared() starts another one 0', $output);
+    }
+
+    /**
+     * A shop whose settings name production, with updates that wait in its outbox: neither a test
+     * without the trait, which runs first, nor one with it, nor a process they start reaches either.
+     */
+    public function testProductionIsOutOfReachForTheWholeRun(): void
+    {
+        $folder = Program::folder();
+        $settings = "'abcd.com', endpoint: 'https://production.invalid/v2', outbox: '$folder/shop.db'";
+        $this->uncontained("(new Katalys\\Client($settings, deliver: false))->enqueueUpdate('waits', []);");
+        $before = $this->uncontained("echo json_encode((new Katalys\\Client($settings, deliver: false))->stats());");
+        $this->assertPhpunitPasses($folder, [
+            'bootstrap.php' => "Katalys\\Testing\\Sandbox::contain();
+                \$GLOBALS['shop'] = new Katalys\\Client($settings, timeout: 5);",
+            'FirstTest.php' => 'final class FirstTest extends PHPUnit\Framework\TestCase {
+                public function testWithoutTheTrait(): void {
+                    $this->expectException(Katalys\ConfigException::class);
+                    $this->expectExceptionMessage("tests must not reach production.invalid");
+                    (new Katalys\Client("abcd.com", endpoint: "https://production.invalid/"))->updateOrder("1");
+                }
+            }',
+            'SecondTest.php' => 'final class SecondTest extends PHPUnit\Framework\TestCase {
+                use Katalys\Testing\SandboxTrait;
+                public function testWithTheTrait(): void {
+                    $GLOBALS["shop"]->enqueueUpdate("of the test", ["order_status" => "paid"]);
+                    $this->assertOrder("of the test", ["order_status" => "paid"]);
+                    self::assertSame(1, $this->sandbox()->orders()["total"]);
+                }
+                public function testAProcessThatATestStarts(): void {
+                    exec(PHP_BINARY . " ' . "$folder/child.php" . '", $output, $code);
+                    self::assertSame([0, ["1"]], [$code, $output]);
+                    $this->assertOrder("of the child", []);
+                }
+            }',
+            'child.php' => "require '" . KATALYS_PACKAGE . "/autoload.php';
+                echo (new Katalys\\Client($settings, timeout: 5))->updateOrder('of the child')->attempts;",
+        ]);
+        $after = $this->uncontained("echo json_encode((new Katalys\\Client($settings, deliver: false))->stats());");
+        $counters = static fn(string $stats) => array_slice(array_values(json_decode($stats, true)), 0, 6);
+        self::assertSame([1, 0, 1, 0, 0, 0], $counters($before));
+        self::assertSame([1, 0, 1, 0, 0, 0], $counters($after));
+    }
+
+    public function testAClientThatOpenedTheShopsOutboxTooEarlyStopsTheRun(): void
+    {
+        $folder = Program::folder();
+        $said = $this->phpunit($folder, [
+            'bootstrap.php' => "new Katalys\\Client('abcd.com', outbox: '$folder/shop.db', deliver: false);",
+            'AnyTest.php' => 'final class AnyTest extends PHPUnit\Framework\TestCase {
+                use Katalys\Testing\SandboxTrait;
+                public function testAny(): void { echo "it ran"; }
+            }',
+        ]);
+        self::assertStringContainsString('call Katalys\Testing\Sandbox::contain() first in the bootstrap', $said);
+        self::assertStringNotContainsString('it ran', $said);
     }
 
     public function testAKilledRunnerLeavesNoSandboxBehind(): void
@@ -202,6 +259,44 @@ final class SandboxTest extends TestCase
         $output = stream_get_contents($pipes[1]);
         self::assertSame(0, proc_close($process), $output);
         self::assertStringContainsString('OK (1 test', $output);
+    }
+
+    /** @param array<string, string> $files */
+    private function assertPhpunitPasses(string $folder, array $files): void
+    {
+        self::assertMatchesRegularExpression('~^OK \(\d+ tests?~m', $said = $this->phpunit($folder, $files), $said);
+    }
+
+    /**
+     * Runs a project's tests, in a process to which nothing of this one's containment is passed on.
+     *
+     * @param array<string, string> $files
+     */
+    private function phpunit(string $folder, array $files): string
+    {
+        $load = "require '" . KATALYS_PACKAGE . "/autoload.php';\n";
+        foreach ($files as $name => $code) {
+            file_put_contents("$folder/$name", "<?php\n" . ($name === 'bootstrap.php' ? $load : '') . $code);
+        }
+        $command = ['phpunit', '--no-configuration', '--bootstrap', "$folder/bootstrap.php", $folder];
+        $environment = array_diff_key(getenv(), ['KATALYS_TEST_DIR' => 0, 'KATALYS_ENDPOINT' => 0]);
+        $process = proc_open($command, [1 => ['pipe', 'w'], 2 => ['redirect', 1]], $pipes, null, $environment);
+        $said = (string) stream_get_contents($pipes[1]);
+        proc_close($process);
+
+        return $said;
+    }
+
+    /** Runs code as the shop itself does. */
+    private function uncontained(string $code): string
+    {
+        $contained = getenv('KATALYS_TEST_DIR');
+        putenv('KATALYS_TEST_DIR');
+        try {
+            return Program::output($code);
+        } finally {
+            putenv("KATALYS_TEST_DIR=$contained");
+        }
     }
 
     /** A program in a folder that starts the real one, and leaves its folder's name in the file `started`. */

@@ -61,6 +61,37 @@ final class SetupTest extends TestCase
         ];
     }
 
+    public function testAHeaderThatIsMissingOrOfAnotherVersionIsNamed(): void
+    {
+        $package = Program::copyOfPackage();
+        $header = "$package/include/katalys-php.h";
+        $text = (string) file_get_contents($header);
+        unlink($header);
+        $expected = "config_missing this package is incomplete: $header is missing; install the package again";
+        self::assertSame($expected, Program::output(self::TRY, [], $package));
+        foreach (['', 'no header', "$text\nvoid katalys_of_another_version(void);\n"] as $broken) {
+            file_put_contents($header, $broken);
+            $said = Program::output(self::TRY, [], $package);
+            $expected = '~^config_invalid the library \S+ cannot be used: .+ again and restart PHP~';
+            self::assertMatchesRegularExpression($expected, $said);
+        }
+    }
+
+    public function testAPackageThatWasRemovedWhileItRunsAsksForARestart(): void
+    {
+        $package = Program::copyOfPackage();
+        $load = '
+            $names = ["ConfigException", "Client", "Internal/Handle", "Internal/Library", "Internal/Update"];
+            foreach ($names as $name) {
+                class_exists(strtr("Katalys/$name", "/", chr(92)));
+            }
+            exec("rm -rf " . escapeshellarg(' . var_export($package, true) . '));
+        ';
+        $said = Program::output($load . self::TRY, [], $package);
+        self::assertStringStartsWith("config_missing PHP still runs this package from $package, which is no", $said);
+        self::assertStringEndsWith(' and restart PHP (php-fpm, Apache)', $said);
+    }
+
     /** @dataProvider brokenLibraries */
     public function testALibraryThatCannotBeUsedIsNamed(?string $content, string $expected): void
     {
@@ -168,6 +199,27 @@ final class SetupTest extends TestCase
         exec('composer dump-autoload -q --no-plugins -d ' . escapeshellarg($package) . ' 2>&1', $output, $code);
         self::assertSame(0, $code, implode("\n", $output));
         self::assertSame('works', Program::output(self::TRY, [], "$package/vendor"));
+    }
+
+    /** As from a folder of the build, and without Packagist. */
+    public function testComposerInstallsThePackageFromAFolder(): void
+    {
+        $project = Program::folder();
+        $psr = ['name' => 'psr/log', 'version' => '3.0.0', 'autoload' => ['psr-4' => ['Psr\\Log\\' => '']]];
+        mkdir("$project/psr");
+        file_put_contents("$project/psr/composer.json", json_encode($psr));
+        $repositories = [
+            ['type' => 'path', 'url' => KATALYS_PACKAGE],
+            ['type' => 'path', 'url' => "$project/psr"],
+            ['packagist.org' => false],
+        ];
+        file_put_contents("$project/composer.json", json_encode(['repositories' => $repositories]));
+        $command = 'composer require -q --no-plugins --no-audit -d ' . escapeshellarg($project);
+        exec("$command katalys/katalys 2>&1", $output, $code);
+        self::assertSame(0, $code, implode("\n", $output));
+        $required = json_decode((string) file_get_contents("$project/composer.json"), true)['require'];
+        self::assertMatchesRegularExpression('/^\^\d/', $required['katalys/katalys'], 'a release, not @dev');
+        self::assertSame('works', Program::output(self::TRY, [], "$project/vendor"));
     }
 
     public function testThePreloadFileNamesEveryClass(): void

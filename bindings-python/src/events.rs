@@ -20,10 +20,15 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 const DEBUG: u8 = 10;
 const INFO: u8 = 20;
 /// What is logged at `WARNING` or above.
-const ALWAYS: &[EventKind] = &[EventKind::DeadLettered, EventKind::Discarded];
+const ALWAYS: &[EventKind] = &[
+    EventKind::DeadLettered,
+    EventKind::Discarded,
+    EventKind::Failed,
+];
 const RETRIES: &[EventKind] = &[
     EventKind::DeadLettered,
     EventKind::Discarded,
+    EventKind::Failed,
     EventKind::Retried,
 ];
 

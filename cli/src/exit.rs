@@ -19,10 +19,11 @@ macro_rules! exits {
 exits! {
     Done = 0, "done, nothing wrong";
     Problems = 1, "problems were found, or updates were refused";
-    Usage = 2, "the command cannot be run like this: an argument, a setting or a file";
-    Undelivered = 3, "not delivered, though the same may succeed later";
+    Usage = 2, "usage error: an argument, a setting or a file";
+    Undelivered = 3, "not delivered; the same command may succeed later";
     Outbox = 4, "the outbox cannot be used, or is full";
-    Internal = 70, "a mistake in this program";
+    Incomplete = 5, "the outbox was repaired, but not everything in it could be read";
+    Internal = 70, "internal error";
     Interrupted = 130, "interrupted; what was done is kept";
 }
 

@@ -1,7 +1,7 @@
 //! Why a command ended early, and how it is told.
 
 use crate::exit::Exit;
-use crate::output::{Output, Style};
+use crate::output::{Output, Style, plain};
 use katalys_core::{Error, Problem};
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -37,10 +37,10 @@ impl Failure {
             Self::Other { exit, message } => (*exit, message.as_str()),
         };
         if output.json {
-            output.line(&json!({ "error": self.as_json(message) }).to_string());
+            output.json(&json!({ "error": self.as_json(message) }));
         } else {
             let label = output.paint_error(Style::Bad, "error:");
-            eprintln!("{label} {message}");
+            eprintln!("{label} {}", plain(message));
         }
         exit
     }

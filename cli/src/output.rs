@@ -1,6 +1,10 @@
 //! What a command writes: results on stdout, as text or JSON; complaints on stderr.
 
 use clap::ValueEnum;
+use katalys_core::order::visible;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// When to use colours.
@@ -66,6 +70,17 @@ impl Output {
         painted(self.stderr_colors, style, text)
     }
 
+    /// Writes JSON to stdout, on a line of its own.
+    pub fn json(&self, value: &Value) {
+        self.json_text(&value.to_string());
+    }
+
+    /// The same for JSON that is text already. What a terminal would obey is escaped, which changes
+    /// nothing of what the JSON says.
+    pub fn json_text(&self, text: &str) {
+        self.line(&escaped_json(text));
+    }
+
     /// Writes a line to stdout. A reader that has gone, as `head` does, ends the program.
     #[allow(
         clippy::unused_self,
@@ -80,7 +95,31 @@ impl Output {
     }
 }
 
-/// Ends the program quietly if nobody reads what it writes; as a signal would.
+/// JSON whose texts hold nothing that a terminal would obey.
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
+    if matches!(visible(text), Cow::Borrowed(_)) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        let is_visible = matches!(visible(letter.encode_utf8(&mut [0; 4])), Cow::Borrowed(_));
+        // Outside of its texts JSON has none of these but line ends, and within them no line ends.
+        if is_visible || letter == '\n' {
+            escaped.push(letter);
+        } else {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(letter));
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// A message of one or more lines, with nothing in it that a terminal would obey.
+pub fn plain(message: &str) -> String {
+    let lines: Vec<_> = message.split('\n').map(visible).collect();
+    lines.join("\n")
+}
+
+/// Ends the program quietly if its output is no longer read, as a signal would.
 pub fn unless_gone<T>(result: io::Result<T>) -> Option<T> {
     const BROKEN_PIPE: i32 = 141;
     match result {
@@ -116,7 +155,7 @@ pub fn log_to_stderr() {
         fn log(&self, record: &log::Record<'_>) {
             if self.enabled(record.metadata()) {
                 let level = record.level().as_str().to_ascii_lowercase();
-                eprintln!("{level}: {}", record.args());
+                eprintln!("{level}: {}", visible(&record.args().to_string()));
             }
         }
         fn flush(&self) {}

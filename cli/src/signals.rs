@@ -7,7 +7,7 @@ use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether somebody has asked to stop.
+/// Whether a signal to stop has arrived.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 

@@ -84,7 +84,7 @@ fn it_goes_on_after_ctrl_c_and_after_kill() {
             assert_eq!(ran.exit, None);
         } else {
             let ran = ran.expect(130);
-            assert!(ran.out.contains("goes on from here"), "{ran:?}");
+            assert!(ran.out.contains("run the same command again"), "{ran:?}");
             let state = state(&file).expect("a state");
             assert_eq!(
                 state["sent"],

@@ -90,7 +90,7 @@ fn the_tables_are_the_programs() {
         assert!(page.contains(&format!("| {code} | {meaning} |")), "{line}");
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
     let input = "order_id\n1\n";
     let sarif = support::run_with_input(&["validate", "-", "--format", "sarif"], input)
         .expect(0)

@@ -164,7 +164,7 @@ fn the_outboxes_state() {
     assert!(
         checks(&report, "ok")
             .iter()
-            .any(|(_, found)| found.contains("0 updates wait")),
+            .any(|(_, found)| found.contains("0 pending updates")),
         "{report:#}"
     );
     #[cfg(unix)]

@@ -4,6 +4,7 @@ mod support;
 
 use katalys_core::Code;
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use support::{Folder, katalys, run, run_with_input, text};
 
 /// Line, path and code of each problem.
@@ -222,4 +223,69 @@ fn a_row_that_never_ends_costs_neither_memory_nor_the_rest() {
         ])
     );
     assert_eq!(report["summary"]["rows"], 5);
+}
+
+/// Rows that no update can be are refused in a time that grows with the file and no faster.
+#[test]
+fn hostile_json_is_refused_in_linear_time_and_memory() {
+    const SIZE: usize = 128 * 1024;
+    let folder = Folder::new("hostile-json");
+    let deep = format!(
+        "{{\"order_id\":\"1\",\"a\":{}1{}}}",
+        "[".repeat(80_000),
+        "]".repeat(80_000)
+    );
+    let deep = folder.write(
+        "deep.json",
+        format!("[\n{deep},\n{{\"order_id\":\"2\"}}\n]\n"),
+    );
+    let ran = run(&["validate", text(&deep), "--format", "json"]).expect(1);
+    let report = ran.json();
+    assert_eq!(report["summary"]["rows"], 2);
+    assert_eq!(report["problems"][0]["code"], "nested_too_deep");
+    assert_eq!(report["problems"][0]["line"], 2);
+
+    let lines = |line: &str| line.repeat(SIZE / line.len());
+    let closed = |line: &str| lines(line) + "x" + &"}".repeat(SIZE / line.len());
+    let hostile = [
+        ("open", lines("{\n")),
+        ("nested", lines("{\"a\":\n")),
+        ("closed late", closed("{\"a\":\n")),
+        ("in a text", lines("{\n") + "\"\n" + &lines("{\"b\n")),
+        ("bare", lines("{}x{\n")),
+        ("mixed", lines("{\n{\"b\"\n}\n")),
+    ];
+    for (name, content) in hostile {
+        let file = folder.write("hostile.json", content);
+        let started = Instant::now();
+        let ran = run(&["validate", text(&file), "--format", "json"]).expect(1);
+        assert!(
+            ran.json()["summary"]["refused"].as_u64() > Some(0),
+            "{name}"
+        );
+        // A debug build on a busy machine takes 2 s; what grows with the square, minutes.
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_secs(20), "{name}: {elapsed:?}");
+    }
+}
+
+#[test]
+fn a_file_whose_lines_end_with_a_return_has_rows() {
+    let folder = Folder::new("returns");
+    let csv = "order_id,sale_amount,note\r1001,25.67,\"two\rlines\"\r1002,$5,x\r";
+    let file = folder.write("mac.csv", csv);
+    let ran = run(&["validate", text(&file), "--errors-only", "--format", "json"]).expect(1);
+    let report = ran.json();
+    assert_eq!(report["summary"]["rows"], 2);
+    assert_eq!(report["summary"]["refused"], 1);
+    assert_eq!(report["problems"][0]["line"], 4);
+    assert_eq!(report["problems"][0]["code"], "amount_format");
+    let json = folder.write("mac.ndjson", "{\"order_id\":\"1\"}\r{\"order_id\":\"\"}\r");
+    let report = run(&["validate", text(&json), "--format", "json"])
+        .expect(1)
+        .json();
+    assert_eq!(
+        (&report["summary"]["rows"], &report["problems"][0]["line"]),
+        (&2.into(), &2.into())
+    );
 }

@@ -168,7 +168,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("deliver", SettingKind::Flag, None, "true",
         "Whether this client sends what is in the outbox; if not, another process has to."),
     setting("event_order_ids", SettingKind::Choice(&["hashed", "plain"]), None, "hashed",
-        "How events name the order: `hashed` as 16 hexadecimal digits that are the same for all updates of one order, `plain` as its order_id."),
+        "How events name the order: `hashed` as 16 hexadecimal digits that are the same for all updates of one order, `plain` as its order_id. The digest has no key: who can guess an order_id can recognise it."),
 ];
 
 /// Settings that say something of the outbox.

@@ -2,7 +2,8 @@
 //! every language.
 
 use crate::order::{Problem, Severity};
-use std::fmt::{self, Write};
+use std::fmt;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The branch of the tree; its name is the class in every language.
@@ -11,7 +12,7 @@ use std::time::Duration;
 pub enum ErrorKind {
     /// `ConfigError`: the client cannot be made from these settings.
     Config,
-    /// `ValidationError`: the update cannot be right, and was not sent.
+    /// `ValidationError`: the update is invalid and was not sent.
     Validation,
     /// `RejectedError`: the endpoint answered, but not with 204.
     Rejected,
@@ -23,7 +24,7 @@ pub enum ErrorKind {
     Outbox,
     /// `OutboxFullError`: the outbox has reached its capacity; the update was not accepted.
     OutboxFull,
-    /// A mistake of this library, or of a caller of its C functions.
+    /// An internal error of this library, or a misuse of its C functions.
     Internal,
 }
 
@@ -86,7 +87,7 @@ error_codes! {
     ConfigMissing = 101, "config_missing", Config, false, "a required setting is missing";
     ConfigInvalid = 102, "config_invalid", Config, false, "a setting has a value that cannot be used";
     ConfigUnknown = 103, "config_unknown", Config, false, "there is no setting of that name";
-    Validation = 201, "validation", Validation, false, "the update cannot be right and was not sent";
+    Validation = 201, "validation", Validation, false, "the update is invalid and was not sent";
     Rejected = 301, "rejected", Rejected, false, "the endpoint refused the update for good (most 4xx)";
     Unavailable = 302, "unavailable", Rejected, true, "the endpoint could not take the update now (408, 425, 429, 5xx)";
     NotConfirmed = 303, "not_confirmed", Rejected, true, "the answer was a success other than 204, as from a captive portal";
@@ -105,9 +106,10 @@ error_codes! {
     OutboxNewer = 603, "outbox_newer", Outbox, false, "the outbox was written by a newer version of this library";
     OutboxForeign = 604, "outbox_foreign", Outbox, false, "the file is not an outbox and was left untouched";
     OutboxMoved = 605, "outbox_moved", Outbox, false, "the outbox file was moved, deleted or replaced while in use";
-    OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox holds as much as it was allowed to";
-    Internal = 901, "internal", Internal, false, "a mistake in this library";
+    OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox has reached its capacity";
+    Internal = 901, "internal", Internal, false, "internal error in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";
+    Unloadable = 903, "library_unavailable", Internal, false, "the compiled library is missing, or cannot be loaded on this platform";
 }
 
 /// Why a call failed.
@@ -162,7 +164,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn validation(problems: Vec<Problem>) -> Self {
+    /// Everything that is wrong with an update, for what a binding finds before the core sees it.
+    pub fn validation(problems: Vec<Problem>) -> Self {
         let mut error = Self::new(ErrorCode::Validation, summary(&problems));
         error.inner.problems = problems;
         error
@@ -201,7 +204,7 @@ impl Error {
         self
     }
 
-    /// A mistake of this library that a binding caught, such as a panic.
+    /// An internal error that a binding caught, such as a panic.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::Internal, message)
     }
@@ -226,7 +229,7 @@ impl Error {
         self.inner.code.is_retryable()
     }
 
-    /// What happened, and how to mend it where that is possible. Holds no customer data.
+    /// What happened, and how to fix it where that is possible. Holds no customer data.
     pub fn message(&self) -> &str {
         &self.inner.message
     }
@@ -259,7 +262,10 @@ impl Error {
     }
 }
 
-/// All errors in one message, so that one failed call tells everything there is to mend.
+/// The most problems that a message spells out; `problems` holds them all.
+const MOST_SHOWN: usize = 20;
+
+/// The errors in one message, so that one failed call tells everything there is to fix.
 fn summary(problems: &[Problem]) -> String {
     let errors: Vec<&Problem> = problems
         .iter()
@@ -270,10 +276,29 @@ fn summary(problems: &[Problem]) -> String {
     } else {
         "problems"
     };
-    let mut text = format!("the order update was not sent, {} {noun}:", errors.len());
-    for problem in errors {
+    let mut text = format!(
+        "the order update was not sent, {} {noun}:",
+        grouped(errors.len())
+    );
+    for problem in errors.iter().take(MOST_SHOWN) {
         text.push_str("\n  ");
         text.push_str(&problem.to_string());
+    }
+    if errors.len() > MOST_SHOWN {
+        let _ = write!(text, "\n  and {} more", grouped(errors.len() - MOST_SHOWN));
+    }
+    text
+}
+
+/// A number with a comma at every thousand.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
     text
 }

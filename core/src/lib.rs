@@ -1,9 +1,9 @@
 //! Order status reporting for Katalys (an affiliate network, formerly RevOffers): tells it from
 //! a shop's server what became of an order.
 //!
-//! An update flows through three rooms: what it says ([`order`]), where it waits (`queue`), how
-//! it gets there (`delivery`). [`Client`] is the door; the packages for Python, Node, PHP and C
-//! are thin doors in front of it.
+//! An update passes through three modules: [`order`] checks and encodes it, `queue` keeps it until
+//! its turn, `delivery` sends it. [`Client`] is the interface to them; the packages for Python, Node,
+//! PHP and C are thin bindings to it.
 
 pub mod config;
 pub mod order;
@@ -24,8 +24,8 @@ pub use error::{Error, ErrorCode, ErrorKind};
 pub use interrupt::watched;
 pub use order::{Call, Checked, Code, Fields, Problem, Severity, Value};
 pub use queue::outbox::{
-    DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, Stats,
-    inspect as inspect_outbox,
+    DeadLetter, Event, EventKind, OutboxReader, OutboxReport, PendingUpdate, RepairReport, Stats,
+    inspect as inspect_outbox, repair as repair_outbox,
 };
 pub use thread::spawn_with_large_stack as spawn_thread;
 

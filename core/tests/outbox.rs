@@ -658,6 +658,23 @@ fn a_closed_client_accepts_and_says_at_once_that_it_does_not_deliver() {
 }
 
 #[test]
+fn a_paused_client_resumes_for_a_process_that_lives_on() {
+    let (folder, receiver) = (Folder::new("resumes"), receiver());
+    let client = client(&options(&folder.file(), &endpoint(&receiver, "r/204")));
+    for invocation in ["1", "2", "3"] {
+        client.resume();
+        client.update_order(invocation, Fields::new()).unwrap();
+        client.pause();
+        client.wait_until_paused(LONG);
+        let closed = client.update_order("late", Fields::new()).unwrap_err();
+        assert_eq!(closed.code().as_str(), "timeout_pending");
+    }
+    client.resume();
+    assert_eq!(client.flush(LONG).unwrap(), 0);
+    assert_eq!(client.stats().unwrap().delivered, 6);
+}
+
+#[test]
 fn a_call_that_runs_out_of_time_is_not_to_be_repeated() {
     let folder = Folder::new("patience");
     let slow = client(&options(&folder.file(), "http://127.0.0.1:9/").set("timeout", 0.2));

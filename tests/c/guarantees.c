@@ -131,7 +131,7 @@ static void mistakes_in_fields_are_remembered(void) {
     HOLDS(katalys_fields_open_list(fields, TEXT("discounts")) == KATALYS_OK);
     expect_misuse(fields);
     fields = paid();
-    HOLDS(katalys_fields_set_text(fields, TEXT("a"), NULL, 0) == KATALYS_MISUSE);
+    HOLDS(katalys_fields_set_text(fields, TEXT("a"), NULL, 1) == KATALYS_MISUSE);
     expect_misuse(fields);
     fields = paid();
     HOLDS(katalys_fields_set_null(fields, NULL, 0) == KATALYS_MISUSE);
@@ -165,6 +165,21 @@ static void text_may_be_anything(void) {
     HOLDS(strcmp(katalys_result_problem_code(result, 2), "key_invalid") == 0);
     HOLDS(strcmp(katalys_result_problem_code(result, 3), "control_character") == 0);
     HOLDS(strcmp(katalys_result_problem_code(result, 4), "key_invalid") == 0);
+    katalys_result_free(&result);
+    katalys_fields_free(&fields);
+    katalys_client_free(&client);
+}
+
+/* As an empty std::string_view or Rust slice comes. */
+static void empty_text_may_be_null(void) {
+    katalys_fields *fields = katalys_fields_new();
+    katalys_client *client = new_client();
+    katalys_result *result = NULL;
+    HOLDS(katalys_fields_set_text(fields, TEXT("note"), NULL, 0) == KATALYS_OK);
+    HOLDS(katalys_validate_update(client, TEXT("1"), fields, &result) == KATALYS_OK);
+    HOLDS(strstr(katalys_result_payload(result, NULL), "note") == NULL);
+    HOLDS(katalys_result_problem_count(result) == 1);
+    HOLDS(strcmp(katalys_result_problem_code(result, 0), "empty") == 0);
     katalys_result_free(&result);
     katalys_fields_free(&fields);
     katalys_client_free(&client);
@@ -376,6 +391,7 @@ static const guarantee guarantees[] = {
     {"freeing_twice_does_nothing", freeing_twice_does_nothing},
     {"mistakes_in_fields_are_remembered", mistakes_in_fields_are_remembered},
     {"text_may_be_anything", text_may_be_anything},
+    {"empty_text_may_be_null", empty_text_may_be_null},
     {"each_kind_of_value_is_sent_as_it_is", each_kind_of_value_is_sent_as_it_is},
     {"json_becomes_fields_in_its_order", json_becomes_fields_in_its_order},
     {"each_kind_of_warning_is_first_once", each_kind_of_warning_is_first_once},

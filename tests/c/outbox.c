@@ -1,5 +1,6 @@
 /* What the C interface promises of the outbox: `outbox NAME URL FILE`. */
 #define _POSIX_C_SOURCE 200809L
+#include <math.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -114,14 +115,21 @@ static void mistakes_are_answered(void) {
     HOLDS(strncmp(katalys_result_message(result), "outbox is not set", 17) == 0);
     katalys_result_free(&result);
     HOLDS(katalys_client_stats(client, &stats, NULL) == KATALYS_CONFIG_MISSING);
+    left = 7;
+    HOLDS(katalys_client_close(client, 1, &left, NULL) == KATALYS_OK && left == 0);
     katalys_client_free(&client);
 
     client = client_of(options());
     HOLDS(katalys_client_stats(client, NULL, NULL) == KATALYS_OK);
     HOLDS(katalys_client_dead_letters(client, 0, 1, NULL, NULL) == KATALYS_MISUSE);
     HOLDS(katalys_client_observe(client, NULL, NULL, NULL) == KATALYS_MISUSE);
-    HOLDS(katalys_client_flush(client, -1, NULL, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_flush(client, -1, NULL, &result) == KATALYS_MISUSE);
+    HOLDS(strncmp(katalys_result_message(result), "timeout must be", 15) == 0);
+    katalys_result_free(&result);
+    HOLDS(katalys_client_flush(client, NAN, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_close(client, NAN, NULL, NULL) == KATALYS_MISUSE);
     HOLDS(katalys_client_flush(client, 1e300, NULL, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_flush(client, INFINITY, NULL, NULL) == KATALYS_OK);
     katalys_client_free(&client);
 }
 
@@ -207,6 +215,7 @@ typedef struct {
     pthread_mutex_t lock;
     char kinds[256];
     int count;
+    int levels[KATALYS_LOG_DEBUG + 1];
     bool may_be_called;
 } heard;
 
@@ -332,6 +341,116 @@ static void a_closed_shared_client_makes_room_for_a_new_one(void) {
     katalys_fields_free(&fields);
 }
 
+/* The endpoint does not answer: whoever follows is_retryable must not send an update twice. */
+static void a_call_that_timed_out_has_a_ticket_and_is_not_repeated(void) {
+    katalys_fields *fields = options();
+    katalys_fields *paid = with_status("paid");
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    int calls = 0;
+    bool again = true;
+    katalys_fields_set_float(fields, TEXT("timeout"), 0.5);
+    client = client_of(fields);
+    while (again && calls < 5) {
+        calls++;
+        HOLDS(katalys_update_order(client, TEXT("1"), paid, &result) == KATALYS_TIMEOUT_PENDING);
+        again = katalys_result_is_retryable(result);
+        HOLDS(katalys_result_ticket(result) == calls);
+        HOLDS(strstr(katalys_result_json(result, NULL), "\"ticket\":1") != NULL);
+        katalys_result_free(&result);
+    }
+    HOLDS(calls == 1);
+    HOLDS(stats_of(client).accepted == 1);
+    katalys_fields_free(&paid);
+    katalys_client_free(&client);
+}
+
+static void keep_log(katalys_log_level level, const char *message, void *user_data) {
+    heard *all = (heard *)user_data;
+    pthread_mutex_lock(&all->lock);
+    HOLDS(*message != '\0' && strchr(message, '\n') == NULL);
+    snprintf(all->kinds, sizeof all->kinds, "%s", message);
+    all->levels[level]++;
+    pthread_mutex_unlock(&all->lock);
+}
+
+static int logged(heard *all, katalys_log_level level) {
+    int count;
+    pthread_mutex_lock(&all->lock);
+    count = all->levels[level];
+    pthread_mutex_unlock(&all->lock);
+    return count;
+}
+
+/* Another program empties the file while an update waits in it. */
+static void a_damaged_outbox_is_logged_and_refuses(void) {
+    static heard all;
+    char command[1024];
+    katalys_client *client = client_of(options());
+    katalys_result *result = NULL;
+    HOLDS(pthread_mutex_init(&all.lock, NULL) == 0);
+    katalys_set_log(KATALYS_LOG_ERROR, keep_log, &all);
+    enqueue(client, "1", "paid");
+    snprintf(command, sizeof command,
+             "python3 -c 'import sqlite3\n"
+             "db = sqlite3.connect(\"%s\", timeout=60)\n"
+             "names = db.execute(\"SELECT name FROM sqlite_master WHERE type = \\\"table\\\"\")\n"
+             "for (name,) in names.fetchall(): db.execute(\"DROP TABLE \" + name)\n"
+             "db.commit()'",
+             argument);
+    HOLDS(system(command) == 0);
+    HOLDS(katalys_enqueue_update(client, TEXT("2"), NULL, &result) != KATALYS_OK);
+    HOLDS(strcmp(katalys_result_class_name(result), "OutboxError") == 0);
+    HOLDS(katalys_result_ticket(result) == 0);
+    HOLDS(katalys_client_stats(client, NULL, NULL) != KATALYS_OK);
+    while (logged(&all, KATALYS_LOG_ERROR) == 0) {
+        pause_shortly();
+    }
+    HOLDS(logged(&all, KATALYS_LOG_WARNING) == 0);
+    katalys_set_log(KATALYS_LOG_ERROR, NULL, NULL);
+    katalys_result_free(&result);
+    katalys_client_free(&client);
+}
+
+/* A disk lost all but the first page while nobody used the file. */
+static void a_damaged_file_is_refused(void) {
+    static const char noise[4096] = {1, 2, 3};
+    katalys_fields *fields = options();
+    katalys_client *client = NULL;
+    katalys_result *result = NULL;
+    FILE *file = NULL;
+    long size;
+    katalys_fields_set_bool(fields, TEXT("deliver"), false);
+    HOLDS(katalys_client_new(fields, &client, NULL) == KATALYS_OK);
+    enqueue(client, "1", "paid");
+    katalys_client_free(&client);
+    file = fopen(argument, "r+b");
+    HOLDS(file != NULL && fseek(file, 0, SEEK_END) == 0);
+    for (size = ftell(file); size > 4096; size -= 4096) {
+        HOLDS(fseek(file, size - 4096, SEEK_SET) == 0);
+        HOLDS(fwrite(noise, sizeof noise, 1, file) == 1);
+    }
+    HOLDS(fclose(file) == 0);
+    HOLDS(katalys_client_new(fields, &client, &result) == KATALYS_OUTBOX_CORRUPT);
+    HOLDS(client == NULL && !katalys_result_is_retryable(result));
+    HOLDS(strstr(katalys_result_message(result), argument) != NULL);
+    katalys_result_free(&result);
+    katalys_fields_free(&fields);
+}
+
+/* The endpoint refuses the update. */
+static void a_dead_letter_is_logged(void) {
+    static heard all;
+    katalys_client *client = client_of(options());
+    HOLDS(pthread_mutex_init(&all.lock, NULL) == 0);
+    katalys_set_log(KATALYS_LOG_ERROR, keep_log, &all);
+    enqueue(client, "customer-1", "paid");
+    expect_flushed(client);
+    katalys_client_free(&client);
+    HOLDS(logged(&all, KATALYS_LOG_ERROR) == 1);
+    HOLDS(strncmp(all.kinds, "update 1 is now a dead letter", 29) == 0);
+}
+
 static const guarantee guarantees[] = {
     {"updates_are_delivered_in_order", updates_are_delivered_in_order},
     {"mistakes_are_answered", mistakes_are_answered},
@@ -345,6 +464,11 @@ static const guarantee guarantees[] = {
     {"both_sides_of_a_fork_deliver", both_sides_of_a_fork_deliver},
     {"a_closed_shared_client_makes_room_for_a_new_one",
      a_closed_shared_client_makes_room_for_a_new_one},
+    {"a_call_that_timed_out_has_a_ticket_and_is_not_repeated",
+     a_call_that_timed_out_has_a_ticket_and_is_not_repeated},
+    {"a_damaged_outbox_is_logged_and_refuses", a_damaged_outbox_is_logged_and_refuses},
+    {"a_damaged_file_is_refused", a_damaged_file_is_refused},
+    {"a_dead_letter_is_logged", a_dead_letter_is_logged},
 };
 
 int main(int argc, char **argv) {

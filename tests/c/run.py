@@ -69,6 +69,10 @@ RUN_EXPECTATIONS = {
 }  # fmt: skip
 
 
+# Programs that hold the static library beside another SQLite and another Rust library.
+BESIDE = ("beside-sqlite-last", "beside-sqlite-first", "beside-static")
+
+
 class Driver:
     """The C program that makes the calls."""
 
@@ -442,6 +446,9 @@ OUTBOX_STEPS = {
     "events_reach_the_observer": "503/204",
     "the_end_finishes_what_is_on_its_way": "slow=700/204",
     "both_sides_of_a_fork_deliver": "slow=200/204",
+    "a_call_that_timed_out_has_a_ticket_and_is_not_repeated": "hang/204",
+    "a_damaged_outbox_is_logged_and_refuses": "503",
+    "a_dead_letter_is_logged": "404",
 }
 OUTBOX_STATUSES = {
     "updates_are_delivered_in_order": ["pending", "paid", "refunded"],
@@ -486,6 +493,42 @@ def run_outbox_guarantee(receiver, program, name, run, file):
         compare("statuses", statuses, OUTBOX_STATUSES[name])
 
 
+def run_cmake_project(receiver):
+    with tempfile.TemporaryDirectory() as folder:
+        example = DIST / "c/examples/update_order.c"
+        configure = [
+            *("cmake", "-S", ROOT / "tests/c/cmake", "-B", folder),
+            *(f"-DCMAKE_PREFIX_PATH={DIST / 'c'}", f"-DEXAMPLE={example}"),
+        ]
+        for command in (configure, ["cmake", "--build", folder]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for program in ("shared", "static"):
+            run_example(receiver, [Path(folder, program)])
+
+
+def run_command_of_example(receiver, name, said):
+    """The command line in the example's own comment, with nothing but PKG_CONFIG_PATH set."""
+    text = (DIST / f"c/examples/{name}.c").read_text()
+    command = re.search(r"^ \*   (cc (?:.*\\\n)*.*)$", text, re.M)[1].replace("\n * ", "\n")
+    run = uuid.uuid4().hex
+    environment = {
+        **os.environ,
+        "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204",
+        "PKG_CONFIG_PATH": str(DIST / "c/lib/pkgconfig"),
+    }
+    environment.pop("LD_LIBRARY_PATH", None)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(DIST / f"c/examples/{name}.c", folder)
+        command = command.replace("/var/lib/shop", folder)
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True
+        )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert said in done.stdout, done.stdout
+    assert len(receiver.get(f"/_recorded/{run}")) == 1
+
+
 def run_example(receiver, program):
     run = uuid.uuid4().hex
     environment = {**os.environ, "KATALYS_ENDPOINT": f"{receiver.address('url')}/run/{run}/204"}
@@ -522,6 +565,49 @@ def only_our_symbols_are_exported():
     assert declared >= {name for name in names if not name.startswith("katalys_php_")}, declared
 
 
+def the_static_library_exports_the_same():
+    """A host's own SQLite, or another Rust library, must not meet this one's."""
+    listing = subprocess.check_output(
+        ["nm", "-g", "--defined-only", DIST / "c/lib/libkatalys.a"], text=True
+    )
+    names = {line.split()[-1] for line in listing.splitlines() if len(line.split()) == 3}
+    shared = subprocess.check_output(
+        ["nm", "-D", "--defined-only", DIST / "c/lib/libkatalys.so.0"], text=True
+    )
+    assert names == {line.split()[-1] for line in shared.splitlines()}, names
+
+
+def every_build_has_an_id():
+    notes = subprocess.check_output(
+        ["readelf", "-n", DIST / "c/lib/libkatalys.so.0"], text=True
+    )
+    assert re.search(r"Build ID: [0-9a-f]{40}$", notes, re.M), notes
+
+
+def run_beside(receiver, program):
+    """The host's SQLite keeps its foreign keys, and another Rust library its panics."""
+    run = uuid.uuid4().hex
+    url = f"{receiver.address('url')}/run/{run}/204"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [BUILD / program, "all", url, folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert len(receiver.get(f"/_recorded/{run}?wait=20")) == 20
+
+
+def run_copies(receiver):
+    """Two copies of the library in one process lose and repeat nothing."""
+    run = uuid.uuid4().hex
+    url = f"{receiver.address('url')}/run/{run}/204"
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("1.so", "2.so"):
+            shutil.copy(DIST / "c/lib/libkatalys.so.0", Path(folder, name))
+        command = [BUILD / "copies", "all", url, folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert len(receiver.get(f"/_recorded/{run}?wait=2000")) == 2000
+
+
 def the_library_runs_on_old_systems_and_stays_loaded():
     library = DIST / "c/lib/libkatalys.so.0"
     versions = re.findall(
@@ -536,6 +622,8 @@ def main():
     version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.M)[1]
     tally = Tally()
     tally.run("only our symbols are exported", only_our_symbols_are_exported)
+    tally.run("the static library exports the same", the_static_library_exports_the_same)
+    tally.run("every build has an id", every_build_has_an_id)
     tally.run(
         "the library runs on old systems and stays loaded",
         the_library_runs_on_old_systems_and_stays_loaded,
@@ -545,8 +633,18 @@ def main():
         run_scenarios(tally, receiver, version)
         run_guarantees(tally, receiver)
         run_outbox(tally, receiver)
+        tally.run("two copies share an outbox", run_copies, receiver)
+        for program in BESIDE:
+            tally.run(f"{program}: libraries share a program", run_beside, receiver, program)
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
+        tally.run("a CMake project finds the package", run_cmake_project, receiver)
+        for name, said in (
+            ("update_order", "received after 1 attempt(s)"),
+            ("enqueue_update", "update 1 was delivered, attempt 1"),
+        ):
+            label = f"the command line of {name}.c works"
+            tally.run(label, run_command_of_example, receiver, name, said)
         for program in ("outbox-example", "outbox-example-cxx"):
             tally.run(
                 f"{program} delivers an update", run_outbox_example, receiver, [BUILD / program]

@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { cp, mkdtemp, readdir, rm, writeFile } = require('node:fs/promises');
+const { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } = require('node:fs/promises');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
@@ -50,6 +50,12 @@ describe('the tarballs', () => {
   });
 
   it('hold what is meant to be in them', async () => {
+    const published = JSON.parse(
+      await readFile(path.join(empty, 'node_modules/katalys/package.json'), 'utf8'),
+    );
+    for (const name of ['workspaces', 'scripts', 'devDependencies']) {
+      assert.equal(published[name], undefined, name);
+    }
     const files = await readdir(path.join(empty, 'node_modules/katalys'), { recursive: true });
     const modules = await readdir(path.join(__dirname, '../../bindings-node/lib'));
     const expected = [
@@ -64,6 +70,9 @@ describe('the tarballs', () => {
       'testing.d.ts',
     ];
     assert.deepEqual(files.sort(), expected.sort());
+    for (const name of ['type', 'homepage', 'bugs', 'publishConfig', 'repository']) {
+      assert.ok(published[name], name);
+    }
     const addon = await readdir(path.join(empty, 'node_modules/@katalys/linux-x64-gnu'));
     assert.ok(addon.includes('katalys.linux-x64-gnu.node') && addon.includes('LICENSE-MIT'));
   });
@@ -92,10 +101,16 @@ describe('the tarballs', () => {
     await cp(path.join(empty, 'node_modules/katalys'), path.join(alone, 'node_modules/katalys'), {
       recursive: true,
     });
-    const failed = await run(process.execPath, ['-e', 'require("katalys")'], { cwd: alone }).catch(
-      (error) => error,
-    );
-    assert.match(failed.stderr, /could not load its compiled part .*@katalys\/linux-x64-gnu/);
+    const script = `
+      const { Client, KatalysError } = require('katalys');
+      try {
+        new Client('abcd.com');
+      } catch (error) {
+        console.log(error instanceof KatalysError, error.code, error.message);
+      }
+    `;
+    const { stdout } = await run(process.execPath, ['-e', script], { cwd: alone });
+    assert.match(stdout, /^true library_unavailable .* linux-x64 is not installed/);
   });
 });
 
@@ -150,6 +165,7 @@ describe('an Express shop', () => {
 
   it('in a cluster on one outbox loses nothing when one of its processes is killed', async () => {
     const { id, endpoint } = receiver.run('204', '503', 'slow=30', '204');
+    await mkdir(path.join(folder, 'cluster'));
     const server = await startServer(shop, 'cluster.js', {
       ...env(endpoint),
       KATALYS_OUTBOX: path.join(folder, 'cluster/outbox.db'),
@@ -190,6 +206,52 @@ describe('an Express shop', () => {
       assert.deepEqual(lost, [], `${order} came whole`);
     }
     await server.stop();
+  });
+
+  it("that ends as the package's README says loses nothing that it accepted", async () => {
+    const { id, endpoint } = receiver.run('slow=20');
+    const outbox = path.join(folder, 'ended.db');
+    const readme = await readFile(path.join(__dirname, '../../bindings-node/README.md'), 'utf8');
+    const [, example] = readme.match(/```js\n(import express .*?)```/s);
+    const script = example
+      .replace('/var/lib/shop/katalys.db', outbox)
+      .replace('shop.listen(3000)', 'shop.listen(0, "127.0.0.1")');
+    const tell =
+      'server.once("listening", () => console.log(JSON.stringify({ url: "http://127.0.0.1:" + server.address().port })));';
+    await writeFile(path.join(shop, 'ended.mjs'), `${script}\n${tell}\n`);
+    const server = await startServer(shop, 'ended.mjs', env(endpoint));
+
+    const accepted = [];
+    let refused = 0;
+    const customer = async (name) => {
+      for (let order = 0; refused < 8; order += 1) {
+        const url = `${server.url}/orders/${name}-${order}/paid`;
+        // With keep-alive, as browsers and load balancers do it.
+        const answer = await fetch(url, { method: 'POST' }).catch(() => null);
+        if (answer?.status === 202) accepted.push((await answer.json()).id);
+        else refused += 1;
+      }
+    };
+    const customers = ['a', 'b', 'c', 'd'].map(customer);
+    while (accepted.length < 100) await new Promise((resolve) => setTimeout(resolve, 5));
+    const started = performance.now();
+    await server.stop();
+    const took = performance.now() - started;
+    assert.ok(took < 15_000, `it took ${took} ms`);
+    await Promise.all(customers);
+
+    const look = `
+      const { Client } = require('katalys');
+      const client = new Client({ siteId: 'abcd.com', outbox: process.argv[1], deliver: false });
+      client.stats().then((stats) => console.log(JSON.stringify(stats)));
+    `;
+    const { stdout } = await run(process.execPath, ['-e', look, outbox], { cwd: shop });
+    const stats = JSON.parse(stdout);
+    assert.equal(stats.inFlight, 0, stdout);
+    assert.ok(stats.accepted >= accepted.length && stats.delivered > 0, stdout);
+    assert.equal(stats.accepted, stats.delivered + stats.pending, stdout);
+    const arrived = new Set((await orders(id, stats.delivered)).map(({ order_id }) => order_id));
+    assert.equal(arrived.size, stats.delivered);
   });
 
   it('hands errors to its error handler', async () => {

@@ -96,6 +96,37 @@ final class FpmTest extends TestCase
         $this->expectSetting('ffi.enable is off; set ffi.enable=preload, opcache.enable=1');
     }
 
+    /** Root starts PHP here as with Debian's php-fpm, which then needs opcache.preload_user. */
+    public function testTheSettingsThatTheMessageNamesWork(): void
+    {
+        $none = ['ffi.enable' => '', 'opcache.enable' => '', 'opcache.preload' => '', 'opcache.preload_user' => ''];
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: $none);
+        $message = $this->shop->request(['endpoint' => 'http://127.0.0.1:9/', 'order' => '1'])['message'];
+        preg_match('/; set (.+?) in /', $message, $advice);
+        preg_match_all('/([a-z_.]+)=([^\s,]+)/', $advice[1], $settings);
+        $expected = ['ffi.enable', 'opcache.enable', 'opcache.preload', 'opcache.preload_user'];
+        self::assertSame($expected, $settings[1]);
+        $first = $this->shop;
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: array_combine(...array_slice($settings, 1)));
+        $first->close();
+        $this->update(Receiver::get()->endpoint('204')->url, '8');
+    }
+
+    public function testAPreloadedReleaseThatIsGoneIsNamed(): void
+    {
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
+        $endpoint = Receiver::get()->endpoint('204');
+        $this->update($endpoint->url, '9');
+        $this->shop->deploy();
+        $this->update($endpoint->url, '9');
+        $this->shop->removeFirstRelease();
+        $answer = $this->shop->request(['endpoint' => $endpoint->url, 'order' => '9']);
+        self::assertSame('Katalys\ConfigException', $answer['class']);
+        $start = "PHP still runs this package from {$this->shop->package}, which is no longer there";
+        self::assertStringStartsWith($start, $answer['message']);
+        self::assertStringEndsWith("in {$this->shop->iniFile} and restart PHP (php-fpm, Apache)", $answer['message']);
+    }
+
     public function testAMissingPreloadFileIsOneClearException(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: ['opcache.preload' => '']);
@@ -118,7 +149,7 @@ final class FpmTest extends TestCase
         self::assertSame('Katalys\ConfigException', $answer['class']);
         self::assertStringStartsWith($start, $answer['message']);
         self::assertStringContainsString("opcache.preload={$this->shop->package}/preload.php", $answer['message']);
-        self::assertStringContainsString(" in {$this->shop->iniFile} and restart PHP", $answer['message']);
+        self::assertStringContainsString(" in {$this->shop->iniFile} and restart PHP;", $answer['message']);
     }
 
     /** Sends one update through the shop's page, and gives the worker's process id. */

@@ -48,6 +48,18 @@ final class OutboxFpmTest extends TestCase
         $this->assertDelivered($endpoint, $tickets);
     }
 
+    /** Without the setting, php-fpm kills its workers at once, and the update is sent a second time. */
+    public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
+    {
+        $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
+        $endpoint = Receiver::get()->endpoint('slow=1500', '204');
+        self::assertSame(1, $this->shop->request($this->query($endpoint, 1))['ticket'] ?? null);
+        self::assertCount(1, $endpoint->records(1), 'the request is in flight');
+        $this->shop->reload();
+        $this->assertDelivered($endpoint, [1 => 1]);
+        self::assertCount(1, $endpoint->records());
+    }
+
     public function testWorkersThatAreKilledLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 0);
@@ -72,6 +84,54 @@ final class OutboxFpmTest extends TestCase
         }
         self::assertGreaterThanOrEqual(250, count($tickets));
         $this->assertDelivered($endpoint, $tickets);
+    }
+
+    /** @return array<string, array{array<string, string>}> */
+    public function waysToLoad(): array
+    {
+        return [
+            'ffi.enable=1' => [['ffi.enable' => '1', 'opcache.preload' => '']],
+            'ffi.enable=1 and a preload file' => [['ffi.enable' => '1']],
+        ];
+    }
+
+    /**
+     * A worker then has the library of each release that it has served, and all of them share the outbox;
+     * a status page reads it with another SQLite.
+     *
+     * @dataProvider waysToLoad
+     *
+     * @param array<string, string> $settings
+     */
+    public function testReleasesThatAreSwitchedUnderLoadLoseNothing(array $settings): void
+    {
+        $this->shop = new Shop(workers: 3, requestsPerWorker: 0, settings: $settings);
+        $endpoint = Receiver::get()->endpoint('204', 'slow=20', '204');
+        $tickets = [];
+        foreach (array_chunk(range(1, 600), 60) as $round => $numbers) {
+            $queries = array_map(fn(int $number) => $this->query($endpoint, $number), $numbers);
+            $isDeployed = false;
+            $deploy = function () use (&$isDeployed): void {
+                if (!$isDeployed) {
+                    $this->shop->deploy();
+                    $isDeployed = true;
+                }
+            };
+            $status = array_fill(0, 10, ['status' => '1'] + $queries[0]);
+            $answers = $this->shop->tryAtOnce([...$queries, ...$status], $round % 3 === 1 ? $deploy : static fn() => 0);
+            foreach ($answers as $index => $answer) {
+                if (isset($numbers[$index])) {
+                    $tickets[$numbers[$index]] = $answer['ticket'] ?? json_encode($answer);
+                } else {
+                    self::assertIsInt($answer['pending'] ?? $answer);
+                }
+            }
+        }
+        $sorted = array_values($tickets);
+        sort($sorted);
+        self::assertSame(range(1, 600), $sorted, 'each ticket was given once');
+        $this->assertDelivered($endpoint, $tickets);
+        self::assertCount(600, $endpoint->records(), 'nothing was sent twice');
     }
 
     /**

@@ -8,42 +8,69 @@ use Katalys\Tests\Support\Program;
 
 /**
  * An instance of nginx and php-fpm of its own, on free ports of the loopback and in a folder of
- * its own, with a copy of the package in it.
+ * its own. Each release is a folder with the site and a copy of the package; the symbolic link
+ * `current` names the one that is served.
  */
 final class Shop
 {
+    /** Of the first release. */
     public readonly string $package;
     public readonly string $iniFile;
 
     private string $folder;
     private int $port;
     private int $fpmPort;
+    private int $releases = 0;
     /** @var list<resource> */
     private array $processes = [];
 
-    /** @param array<string, string> $settings of php.ini, over those the package's README names */
-    public function __construct(int $workers, int $requestsPerWorker, array $settings = [])
+    /**
+     * @param array<string, string> $settings of php.ini, over those the package's README names
+     * @param string $master settings of php-fpm's master
+     */
+    public function __construct(int $workers, int $requestsPerWorker, array $settings = [], string $master = '')
     {
-        $this->package = Program::copyOfPackage();
-        $this->folder = dirname($this->package);
+        $this->folder = Program::folder();
+        $this->deploy();
+        $this->package = "$this->folder/releases/1/package";
         $this->iniFile = "$this->folder/php.ini";
         $this->port = Program::freePort();
         $this->fpmPort = Program::freePort();
-        mkdir("$this->folder/site");
-        copy(__DIR__ . '/site/index.php', "$this->folder/site/index.php");
         mkdir("$this->folder/outbox", 0700);
         if ($this->isRoot()) {
             chown("$this->folder/outbox", 'www-data');
         }
         $this->write('php.ini', $this->ini($settings));
-        $this->write('fpm.conf', $this->fpm($workers, $requestsPerWorker));
+        $this->write('fpm.conf', $this->fpm($workers, $requestsPerWorker, $master));
         $this->write('nginx.conf', $this->nginx());
         $fpm = glob('/usr/sbin/php-fpm*')[0] ?? throw new \RuntimeException('php-fpm is not installed');
         $asRoot = $this->isRoot() ? ['-R'] : [];
         $this->start($fpm, ...$asRoot, ...['-F', '-c', $this->iniFile, '-y', "$this->folder/fpm.conf"]);
         $this->start('/usr/sbin/nginx', '-p', $this->folder, '-c', "$this->folder/nginx.conf");
-        Program::waitFor("php-fpm; its log says\n" . $this->log(), fn() => Program::listens($this->fpmPort));
+        Program::waitFor('php-fpm', function (): bool {
+            if (!proc_get_status($this->processes[0])['running']) {
+                throw new \RuntimeException("php-fpm did not start:\n{$this->log()}{$this->output()}");
+            }
+
+            return Program::listens($this->fpmPort);
+        });
         Program::waitFor('nginx', fn() => Program::listens($this->port));
+    }
+
+    /** A new release, which is served from the next request on. */
+    public function deploy(): void
+    {
+        $release = "$this->folder/releases/" . ++$this->releases;
+        mkdir("$release/site", recursive: true);
+        copy(__DIR__ . '/site/index.php', "$release/site/index.php");
+        Program::run('cp', '-R', KATALYS_PACKAGE, "$release/package");
+        symlink($release, "$this->folder/next");
+        rename("$this->folder/next", "$this->folder/current");
+    }
+
+    public function removeFirstRelease(): void
+    {
+        Program::run('rm', '-rf', "$this->folder/releases/1");
     }
 
     public function close(): void
@@ -193,6 +220,11 @@ final class Shop
         file_put_contents("$this->folder/$file", $text);
     }
 
+    private function output(): string
+    {
+        return (string) @file_get_contents("$this->folder/output.log");
+    }
+
     /** @param array<string, string> $settings */
     private function ini(array $settings): string
     {
@@ -212,13 +244,14 @@ final class Shop
         return $lines;
     }
 
-    private function fpm(int $workers, int $requestsPerWorker): string
+    private function fpm(int $workers, int $requestsPerWorker, string $master): string
     {
         $user = $this->isRoot() ? "user = www-data\ngroup = www-data" : '';
 
         return <<<CONF
             [global]
             error_log = $this->folder/fpm.log
+            $master
             [shop]
             listen = 127.0.0.1:$this->fpmPort
             listen.backlog = 511
@@ -249,9 +282,11 @@ final class Shop
                 scgi_temp_path $this->folder/scgi;
                 server {
                     listen 127.0.0.1:$this->port backlog=511;
+                    root $this->folder/current/site;
                     location / {
                         fastcgi_pass 127.0.0.1:$this->fpmPort;
-                        fastcgi_param SCRIPT_FILENAME $this->folder/site/index.php;
+                        fastcgi_param SCRIPT_FILENAME \$realpath_root/index.php;
+                        fastcgi_param OUTBOX $this->folder/outbox/katalys.db;
                         fastcgi_param REQUEST_METHOD \$request_method;
                         fastcgi_param QUERY_STRING \$query_string;
                     }

@@ -18,6 +18,11 @@ function says so.
 out as const char *, ends in a NUL, belongs to the handle it came from and lives as long as that.
 - NULL for a handle is a mistake that is answered with KATALYS_MISUSE, never a crash.
 - Nothing is thrown or unwound into the caller.
+- A signal handler must not call any of the functions: they allocate and take locks. Set a flag there, \
+and call from the main program. A signal does not end a call early.
+- After fork(), the child may use every client it has; it opens its own connections and its own outbox. \
+A child of a process with several threads may call the library like malloc(), and no handle that \
+another thread was changing at the moment of the fork. vfork() allows no call.
 - The library stays in the process once it is loaded: dlclose() does nothing.";
 
 pub fn text(notice: &str) -> String {

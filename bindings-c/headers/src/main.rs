@@ -60,7 +60,8 @@ fn for_c(root: &Path) -> io::Result<String> {
     let text = generate(
         root,
         &[
-            "codes", "fields", "client", "outbox", "letters", "events", "result", "version",
+            "codes", "fields", "client", "outbox", "letters", "events", "logging", "result",
+            "version",
         ],
         config,
     )?;

@@ -7,6 +7,7 @@ mod serialized;
 use crate::client::{Doing, Logging, katalys_client};
 use crate::guard::guarded;
 use crate::input;
+use crate::logging;
 use crate::result::Outcome;
 use crate::shared;
 use katalys_core::{Call, Error, Fields, Language, Value};
@@ -34,7 +35,7 @@ const ENQUEUE: u32 = 8;
 /// What the package and the library must agree on: the number grows with every change here.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_php_interface() -> u32 {
-    2
+    3
 }
 
 /// The client of this process for these options, given as PHP's serialize() writes an array.
@@ -55,6 +56,7 @@ pub unsafe extern "C" fn katalys_php_client(
             serialized::options(bytes.unwrap_or_default())
                 .map_err(|_| Error::misuse("the options are not a serialized array"))
         });
+        logging::keep();
         let client = options.and_then(|options| shared::client(Language::Php, &options));
         match client {
             Ok(client) => Arc::into_raw(client).cast_mut(),
@@ -127,7 +129,7 @@ pub extern "C" fn katalys_php_answer() -> *const c_char {
 /// A static answer, for when there is no room for any other.
 const PANICKED: &[u8] = b"!{\"code\":\"internal\",\"class\":\"InternalError\",\
 \"message\":\"a mistake in this library stopped the call\",\"retryable\":false,\"status\":null,\
-\"retry_after\":null,\"attempts\":0,\"elapsed\":0,\"payload\":null,\"problems\":[]}\0";
+\"retry_after\":null,\"attempts\":0,\"elapsed\":0,\"payload\":null,\"ticket\":null,\"problems\":[]}\0";
 
 fn answer(write: impl FnOnce(&mut Vec<u8>)) {
     ANSWER.with_borrow_mut(|text| {

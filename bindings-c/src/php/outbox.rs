@@ -5,6 +5,7 @@ use crate::client::katalys_client;
 use crate::events::Gathered;
 use crate::guard::guarded;
 use crate::input;
+use crate::logging;
 use crate::outbox::{close, seconds};
 use crate::result::Outcome;
 use katalys_core::{DeadLetter, Error, Event};
@@ -56,7 +57,7 @@ pub unsafe extern "C" fn katalys_php_flush(
         if closes {
             return close(client, timeout);
         }
-        client.client.flush(seconds(timeout))
+        client.client.flush(seconds(timeout)?)
     })
 }
 
@@ -138,12 +139,27 @@ pub unsafe extern "C" fn katalys_php_events(client: *const katalys_client) -> *c
         let Some(taken) = client.map(|client| client.gathered.take()) else {
             return ptr::null();
         };
-        if taken.events.is_empty() {
+        if taken.items.is_empty() {
             return ptr::null();
         }
-        let events = taken.events.iter().map(EventJson::from).collect();
+        let events = taken.items.iter().map(EventJson::from).collect();
         let lost = taken.lost;
         answer(|text| write_json(&NewsJson { lost, events }, text));
+        katalys_php_answer()
+    })
+}
+
+/// The library's own errors since the last time, such as those of delivery in the background: "[…", a
+/// JSON array of texts, or NULL if there were none. Without `with_events`, those that are events of an
+/// outbox as well (dead letters) are left for another caller.
+#[unsafe(no_mangle)]
+pub extern "C" fn katalys_php_log(with_events: bool) -> *const c_char {
+    guarded(ptr::null(), || {
+        let messages = logging::take(with_events);
+        if messages.is_empty() {
+            return ptr::null();
+        }
+        answer(|text| write_json(&messages, text));
         katalys_php_answer()
     })
 }

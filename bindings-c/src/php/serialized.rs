@@ -66,7 +66,7 @@ impl<'t> Reader<'t> {
         let count = self.array_start()?;
         let mut fields = Fields::with_capacity(self.possible(count));
         for _ in 0..count {
-            let key = self.key()?;
+            let key: Cow<'t, str> = self.key()?.into();
             fields.push(key, self.value(1)?);
         }
         self.expect(b"}")?;
@@ -86,14 +86,19 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A list if its keys count from 0, otherwise a record.
+    /// A list if all its keys are numbers, as of a list that was filtered; otherwise a record.
     fn array(&mut self, depth: usize) -> Result<Value<'t>, Unreadable> {
         let count = self.array_start()?;
         let mut items = Vec::new();
+        let mut numbers = Numbers::default();
         while items.len() < count {
-            let key = self.key()?;
-            if key != index_key(items.len()) {
-                return self.record(items, key, count, depth);
+            match self.key()? {
+                Key::Number(number) => numbers.push(items.len(), number),
+                Key::Text(key) => {
+                    let first = items.into_iter().enumerate();
+                    let first = first.map(|(index, item)| (numbers.key(index), item));
+                    return self.record(first.collect(), key, count, depth);
+                }
             }
             items.push(self.value(depth + 1)?);
         }
@@ -104,15 +109,11 @@ impl<'t> Reader<'t> {
     /// A record whose first values may have looked like a list's.
     fn record(
         &mut self,
-        items: Vec<Value<'t>>,
+        mut fields: Fields<'t>,
         mut key: Cow<'t, str>,
         count: usize,
         depth: usize,
     ) -> Result<Value<'t>, Unreadable> {
-        let mut fields = Fields::with_capacity(self.possible(count));
-        for (index, item) in items.into_iter().enumerate() {
-            fields.push(index_key(index), item);
-        }
         loop {
             let value = self.value(depth + 1)?;
             if count == 1
@@ -125,22 +126,24 @@ impl<'t> Reader<'t> {
             if fields.len() == count {
                 break;
             }
-            key = self.key()?;
+            key = self.key()?.into();
         }
         self.expect(b"}")?;
         Ok(Value::Map(fields))
     }
 
-    fn key(&mut self) -> Result<Cow<'t, str>, Unreadable> {
+    fn key(&mut self) -> Result<Key<'t>, Unreadable> {
         match self.kind()? {
             b"s:" => {
                 let part = self.part()?;
-                match self.text.and_then(|text| text.get(part.clone())) {
-                    Some(text) => Ok(Cow::Borrowed(text)),
-                    None => Ok(input::key(&self.bytes[part])),
-                }
+                Ok(Key::Text(
+                    match self.text.and_then(|text| text.get(part.clone())) {
+                        Some(text) => Cow::Borrowed(text),
+                        None => input::key(&self.bytes[part]),
+                    },
+                ))
             }
-            b"i:" => self.integer().map(|number| number.to_string().into()),
+            b"i:" => self.integer().map(Key::Number),
             _ => Err(Unreadable::Malformed),
         }
     }
@@ -238,12 +241,45 @@ impl<'t> Reader<'t> {
     }
 }
 
-fn index_key(index: usize) -> Cow<'static, str> {
-    const FIRST: [&str; 8] = ["0", "1", "2", "3", "4", "5", "6", "7"];
-    match FIRST.get(index) {
-        Some(key) => Cow::Borrowed(key),
-        None => Cow::Owned(index.to_string()),
+/// A key of a PHP array.
+enum Key<'t> {
+    Number(i64),
+    Text(Cow<'t, str>),
+}
+
+impl<'t> From<Key<'t>> for Cow<'t, str> {
+    fn from(key: Key<'t>) -> Self {
+        match key {
+            Key::Number(number) => number_key(number),
+            Key::Text(text) => text,
+        }
     }
+}
+
+/// The numeric keys of an array up to now; kept only where they are not the items' positions.
+#[derive(Default)]
+struct Numbers(Vec<i64>);
+
+impl Numbers {
+    fn push(&mut self, position: usize, number: i64) {
+        if !self.0.is_empty() {
+            self.0.push(number);
+        } else if usize::try_from(number) != Ok(position) {
+            self.0.extend((0..).take(position));
+            self.0.push(number);
+        }
+    }
+
+    fn key(&self, position: usize) -> Cow<'static, str> {
+        match self.0.get(position) {
+            Some(number) => number_key(*number),
+            None => position.to_string().into(),
+        }
+    }
+}
+
+fn number_key(number: i64) -> Cow<'static, str> {
+    number.to_string().into()
 }
 
 fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<N, Unreadable> {
@@ -293,6 +329,21 @@ mod tests {
     fn fields_are_a_record_even_if_they_look_like_a_list() {
         assert!(options(b"a:1:{i:0;s:1:\"x\";}").unwrap() == Fields::new().set("0", "x"));
         assert!(options(b"a:0:{}").unwrap() == Fields::new());
+    }
+
+    #[test]
+    fn an_array_whose_keys_are_numbers_is_a_list_and_any_text_among_them_makes_it_a_record() {
+        let text = b"a:3:{s:1:\"l\";a:2:{i:17;s:1:\"x\";i:-3;s:1:\"y\";}\
+            s:1:\"r\";a:3:{i:0;i:1;i:5;i:2;s:1:\"k\";i:3;}\
+            s:1:\"s\";a:3:{s:1:\"k\";i:1;i:7;i:2;i:0;i:3;}}";
+        let list = Value::List(vec![Value::from("x"), Value::from("y")]);
+        let numbers_first = Fields::new().set("0", 1).set("5", 2).set("k", 3);
+        let text_first = Fields::new().set("k", 1).set("7", 2).set("0", 3);
+        let expected = Fields::new()
+            .set("l", list)
+            .set("r", Value::Map(numbers_first))
+            .set("s", Value::Map(text_first));
+        assert!(options(text).unwrap() == expected);
     }
 
     #[test]

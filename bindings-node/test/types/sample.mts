@@ -1,15 +1,20 @@
 // A program as a user writes it, and what its compiler must refuse. Compiled, never run.
 
+import { Decimal } from 'decimal.js';
 import type {
   ClientOptions,
   DeadLetter,
+  DecimalLike,
   EventKind,
+  Fields,
+  LineItem,
   OrderFields,
   OutboxEvent,
   Problem,
   Receipt,
   Stats,
   Ticket,
+  TimeLike,
   Validation,
 } from 'katalys';
 import katalys, {
@@ -19,9 +24,11 @@ import katalys, {
   OutboxError,
   OutboxFullError,
   RejectedError,
+  TimeoutError,
   ValidationError,
 } from 'katalys';
 import { type Fault, SandboxError, type SandboxOrder, startSandbox } from 'katalys/testing';
+import { Temporal } from 'temporal-polyfill';
 
 const options: ClientOptions = { siteId: 'abcd.com', timeout: 2.5, invalid: 'drop' };
 const client = new Client(options);
@@ -95,8 +102,24 @@ export async function durable(): Promise<number> {
   return ticket.id + stats.inFlight + (await shop.flush(1.5)) + (await shop.close());
 }
 
+export function shapes(): Validation[] {
+  const items: LineItem[] = [{ title: 'A' }];
+  const later: TimeLike = Temporal.Instant.from('2018-01-01T09:23:40Z');
+  const exact: DecimalLike = new Decimal('25.67');
+  const pairs: Fields = new Map<string, unknown>([['order_status', 'paid']]);
+  new Client({ siteId: 'abcd.com', outbox: new URL('file:///var/lib/shop/katalys.db') });
+  return [
+    client.validateUpdate('1', { line_items: new Set(items), discounts: new Map().values() }),
+    client.validateUpdate('1', { line_items: [null, ...items], order_time: later }),
+    client.validateUpdate('1', { sale_amount: exact, subtotal_amount: exact }),
+    client.validateUpdate('1', pairs),
+  ];
+}
+
 export function explain(error: unknown): string {
   if (error instanceof ValidationError) return error.problems.map(({ path }) => path).join();
+  if (error instanceof TimeoutError) return error.retryable ? 'again' : `${error.ticket ?? 0}`;
+  if (error instanceof KatalysError && error.code === 'library_unavailable') return error.message;
   if (error instanceof RejectedError) return `${error.status} ${error.retryAfter ?? 0}`;
   if (error instanceof KatalysError && error.code === 'certificate') return error.message;
   if (error instanceof OutboxFullError) return error.code satisfies 'outbox_full';
@@ -129,6 +152,8 @@ client.updateOrder('1001', { sale_amount: true });
 client.updateOrder('1001', { line_items: { title: 'A' } });
 // @ts-expect-error a record's amount is an amount
 client.updateOrder('1001', { discounts: [{ code: 'A', amount: [] }] });
+// @ts-expect-error an await is forgotten
+client.updateOrder('1001', Promise.resolve({ order_status: 'paid' }));
 // @ts-expect-error fields are an object
 client.updateOrder('1001', 'paid');
 // @ts-expect-error there is no such call

@@ -25,6 +25,9 @@ final class Handle
 
     private const HAS_REFERENCES = '&';
 
+    /** Whether a client with an outbox was made before the tests were contained; see Testing\Sandbox. */
+    public static bool $hasUncontainedOutbox = false;
+
     private \FFI $library;
     private CData $client;
 
@@ -41,6 +44,9 @@ final class Handle
         }
         $this->library = $library;
         $this->client = $client;
+        if ((($options['outbox'] ?? \getenv('KATALYS_OUTBOX')) ?: '') !== '') {
+            self::$hasUncontainedOutbox = self::$hasUncontainedOutbox || !\getenv('KATALYS_TEST_DIR');
+        }
     }
 
     public function __destruct()
@@ -51,19 +57,28 @@ final class Handle
     }
 
     /**
-     * @param array<int|string, mixed> $fields
+     * Which client of the library this is: handles of equal settings have the same.
+     */
+    public function id(): int
+    {
+        return $this->library->cast('intptr_t', $this->client)->cdata;
+    }
+
+    /**
+     * @param iterable<mixed, mixed> $fields
      *
      * @return string "=attempts seconds", "#ticket", a payload, or "!" and all of the outcome as JSON
      */
     public function call(
         int $call,
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): string {
         $text = Update::serialize($orderId, $fields);
         $answer = $this->library->katalys_php_call($this->client, $call, $text, \strlen($text));
         if ($answer === self::HAS_REFERENCES) {
-            $text = \serialize(Update::plain([$orderId, $fields]));
+            // Only arrays have references, so nothing is iterated a second time.
+            $text = \serialize([Update::plain($orderId), Update::record($fields)]);
             $answer = $this->library->katalys_php_call($this->client, $call, $text, \strlen($text));
         }
 
@@ -97,13 +112,13 @@ final class Handle
     }
 
     /**
-     * @param array<int|string, mixed> $fields
+     * @param iterable<mixed, mixed> $fields
      *
      * @return bool whether there is such a dead letter
      */
-    public function deadLetter(int $what, int $id, #[\SensitiveParameter] array $fields = []): bool
+    public function deadLetter(int $what, int $id, #[\SensitiveParameter] iterable $fields = []): bool
     {
-        $text = \serialize(Update::plain($fields));
+        $text = \serialize(Update::record($fields));
         $length = \strlen($text);
 
         return $this->read($this->library->katalys_php_dead_letter($this->client, $what, $id, $text, $length));
@@ -125,6 +140,16 @@ final class Handle
         $answer = $this->library->katalys_php_events($this->client);
 
         return $answer === null ? null : $this->read($answer);
+    }
+
+    /**
+     * @return list<string> the library's own errors since the last time, for a log
+     */
+    public function errors(bool $withEvents): array
+    {
+        $answer = $this->library->katalys_php_log($withEvents);
+
+        return $answer === null ? [] : $this->read($answer);
     }
 
     private function read(#[\SensitiveParameter] string $answer): mixed

@@ -17,7 +17,7 @@ use Katalys\ConfigException;
 final class Library
 {
     /** What this package and the library must agree on. */
-    private const INTERFACE = 2;
+    private const INTERFACE = 3;
 
     private static ?\FFI $opened = null;
 
@@ -38,45 +38,78 @@ final class Library
         if (\in_array(\strtolower((string) \ini_get('ffi.enable')), ['', '0', 'off', 'no', 'false'], true)) {
             throw self::notAllowed('ffi.enable is off');
         }
-        $file = self::file();
-        $header = (string) \file_get_contents(\dirname(__DIR__, 2) . '/include/katalys-php.h');
+        $file = self::file('lib/' . self::platform() . '/libkatalys.so');
+        $header = self::file('include/katalys-php.h');
         try {
-            $library = \FFI::cdef($header, $file);
+            $library = \FFI::cdef((string) \file_get_contents($header), $file);
+            $interface = $library->katalys_php_interface();
         } catch (\FFI\Exception $exception) {
             throw \str_contains($exception->getMessage(), 'ffi.enable')
                 ? self::notAllowed('ffi.enable=preload allows FFI only to preloaded code, and this is not')
                 : self::unusable($file, $exception);
         }
-        if ($library->katalys_php_interface() !== self::INTERFACE) {
+        if ($interface !== self::INTERFACE) {
             throw self::unusable($file, null);
         }
 
         return $library;
     }
 
-    private static function file(): string
+    /**
+     * The path of a file of this package.
+     */
+    private static function file(string $name): string
     {
-        $platform = \strtolower(\PHP_OS_FAMILY) . '-' . \php_uname('m');
-        $file = \dirname(__DIR__, 2) . "/lib/$platform/libkatalys.so";
-        if (!\is_file($file)) {
-            throw new ConfigException(
-                "this package has no library for $platform; there should be one at $file",
-                'config_missing',
-            );
+        $package = \dirname(__DIR__, 2);
+        if (\is_file("$package/$name")) {
+            return "$package/$name";
+        }
+        throw new ConfigException(self::missing($package, $name), 'config_missing');
+    }
+
+    private static function missing(string $package, string $name): string
+    {
+        if (!\is_file(__FILE__)) {
+            return "PHP still runs this package from $package, which is no longer there: a release was "
+                . 'removed that opcache.preload names, or that OPcache keeps; let opcache.preload name the '
+                . 'current release in ' . self::iniFile() . ' and restart PHP (php-fpm, Apache)';
+        }
+        $platform = self::platform();
+        if (\str_starts_with($name, "lib/$platform/")) {
+            return "this package has no library for $platform; there should be one at $package/$name; it "
+                . 'runs on 64-bit Linux with glibc';
         }
 
-        return $file;
+        return "this package is incomplete: $package/$name is missing; install the package again";
+    }
+
+    private static function platform(): string
+    {
+        return \strtolower(\PHP_OS_FAMILY) . '-' . \php_uname('m');
     }
 
     private static function notAllowed(string $reason): ConfigException
     {
         $preload = \dirname(__DIR__, 2) . '/preload.php';
+        $user = self::user();
 
         return new ConfigException(
-            "$reason; set ffi.enable=preload, opcache.enable=1 and opcache.preload=$preload (or, where "
-            . 'all code is trusted, ffi.enable=1 alone) in ' . self::iniFile() . ' and restart PHP',
+            "$reason; set ffi.enable=preload, opcache.enable=1, opcache.preload=$preload and, if root starts "
+            . "PHP (as with php-fpm of Debian, which does not start otherwise), opcache.preload_user=$user in "
+            . self::iniFile() . ' and restart PHP; or, where all code is trusted, set ffi.enable=1 alone',
             'config_invalid',
         );
+    }
+
+    /**
+     * The user that PHP serves requests as.
+     */
+    private static function user(): string
+    {
+        $entry = \function_exists('posix_getpwuid') ? \posix_getpwuid(\posix_geteuid()) : false;
+        $name = $entry['name'] ?? 'root';
+
+        return $name === 'root' ? 'www-data' : $name;
     }
 
     private static function unusable(string $file, ?\FFI\Exception $reason): ConfigException

@@ -16,7 +16,6 @@ use Katalys\TimeoutException;
 use Katalys\TransportException;
 use Katalys\Validation;
 use Katalys\ValidationException;
-use Psr\Log\LoggerInterface;
 
 /**
  * A detailed answer of the library: "!" and one JSON object.
@@ -49,18 +48,15 @@ final class Outcome
     }
 
     /**
-     * Logs each kind of warning the first time it occurs.
+     * Those of the warnings whose kind occurs for the first time.
+     *
+     * @return list<Problem>
      */
-    public function log(LoggerInterface $logger): void
+    public function newWarnings(): array
     {
-        foreach ($this->problems as $index => $problem) {
-            if ($this->all['problems'][$index]['first']) {
-                $logger->warning($problem->message, [
-                    'code' => $problem->code,
-                    'path' => $problem->path,
-                ]);
-            }
-        }
+        $isNew = fn(int $index) => $this->all['problems'][$index]['first'];
+
+        return \array_values(\array_filter($this->problems, $isNew, \ARRAY_FILTER_USE_KEY));
     }
 
     public function receipt(): Receipt
@@ -90,6 +86,7 @@ final class Outcome
             $this->all['retryable'],
             $this->all['attempts'],
         ];
+        $ticket = $this->all['ticket'];
 
         return match ($this->all['class']) {
             'ConfigError' => new ConfigException(...$common),
@@ -98,12 +95,13 @@ final class Outcome
                 ...$common,
                 status: $this->all['status'],
                 retryAfter: $this->all['retry_after'],
+                ticket: $ticket,
             ),
-            'TransportError' => new TransportException(...$common),
-            'TimeoutError' => new TimeoutException(...$common),
-            'OutboxError' => new OutboxException(...$common),
+            'TransportError' => new TransportException(...$common, ticket: $ticket),
+            'TimeoutError' => new TimeoutException(...$common, ticket: $ticket),
+            'OutboxError' => new OutboxException(...$common, ticket: $ticket),
             'OutboxFullError' => new OutboxFullException(...$common),
-            default => new KatalysException(...$common),
+            default => new KatalysException(...$common, ticket: $ticket),
         };
     }
 }

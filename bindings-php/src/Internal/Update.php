@@ -20,17 +20,18 @@ final class Update
     private const FLOAT = "\0float";
     private const UNSUPPORTED = "\0unsupported";
 
+    private const UNKNOWN = [self::UNSUPPORTED => null];
+
     /**
-     * @param array<int|string, mixed> $fields
+     * @param iterable<mixed, mixed> $fields
      */
     public static function serialize(
         #[\SensitiveParameter] mixed $orderId,
-        #[\SensitiveParameter] array $fields,
+        #[\SensitiveParameter] iterable $fields,
     ): string {
-        $update = [$orderId, $fields];
-        $plain = (\is_string($orderId) || \is_int($orderId)) && self::isPlain($fields, 1);
+        $isPlain = (\is_string($orderId) || \is_int($orderId)) && \is_array($fields) && self::isPlain($fields, 1);
 
-        return \serialize($plain ? $update : self::plain($update));
+        return \serialize($isPlain ? [$orderId, $fields] : [self::plain($orderId), self::record($fields)]);
     }
 
     /**
@@ -44,16 +45,59 @@ final class Update
         if (\is_float($value)) {
             return self::plainFloat($value);
         }
-        if (\is_array($value) && $depth < self::DEEPEST) {
-            $plain = [];
-            foreach ($value as $key => $item) {
-                $plain[$key] = self::plain($item, $depth + 1);
-            }
-
-            return $plain;
+        if (\is_array($value)) {
+            return $depth < self::DEEPEST ? self::record($value, $depth) : self::UNKNOWN;
         }
 
-        return \is_object($value) ? self::plainObject($value) : [self::UNSUPPORTED => null];
+        return \is_object($value) ? self::plainObject($value, $depth) : self::UNKNOWN;
+    }
+
+    /**
+     * A record or list as an array. It is a list for the library if all its keys are numbers.
+     *
+     * @param iterable<mixed, mixed> $values
+     *
+     * @return array<int|string, mixed>
+     */
+    public static function record(#[\SensitiveParameter] iterable $values, int $depth = 0): array
+    {
+        $plain = [];
+        foreach ($values as $key => $value) {
+            $plain[self::key($key)] = self::plain($value, $depth + 1);
+        }
+
+        return $plain;
+    }
+
+    /**
+     * What an iterator gives: a list, whatever its keys are, unless there is text among them. A generator
+     * may give the same number twice.
+     *
+     * @param \Traversable<mixed, mixed> $values
+     *
+     * @return array<int|string, mixed>
+     */
+    private static function gathered(#[\SensitiveParameter] \Traversable $values, int $depth): array
+    {
+        $list = [];
+        $record = [];
+        $isList = true;
+        foreach ($values as $key => $value) {
+            $plain = self::plain($value, $depth + 1);
+            $list[] = $plain;
+            $isList = $isList && !\is_string($key);
+            $record[self::key($key)] = $plain;
+        }
+
+        return $isList ? $list : $record;
+    }
+
+    /**
+     * An iterator's key may be anything; the library refuses one that is empty.
+     */
+    private static function key(mixed $key): int|string
+    {
+        return \is_int($key) || \is_string($key) ? $key : '';
     }
 
     /**
@@ -98,13 +142,27 @@ final class Update
         return [self::FLOAT => \sprintf('%.16e', $value)];
     }
 
-    private static function plainObject(#[\SensitiveParameter] object $value): mixed
+    private static function plainObject(#[\SensitiveParameter] object $value, int $depth): mixed
     {
         return match (true) {
             $value instanceof \DateTimeInterface => [self::TIME => $value->format('Y-m-d\TH:i:sP')],
             $value instanceof \BackedEnum => $value->value,
+            $depth === self::DEEPEST => self::UNKNOWN,
+            self::isCollection($value) => self::gathered($value, $depth),
+            $value instanceof \stdClass => self::record((array) $value, $depth),
             $value instanceof \Stringable => (string) $value,
-            default => [self::UNSUPPORTED => null],
+            default => self::UNKNOWN,
         };
+    }
+
+    /**
+     * A framework's collections are often text as well (JSON), but iterating is what they are for; an
+     * element of XML is text.
+     *
+     * @phpstan-assert-if-true \Traversable<mixed, mixed> $value
+     */
+    private static function isCollection(object $value): bool
+    {
+        return $value instanceof \Traversable && !$value instanceof \SimpleXMLElement;
     }
 }

@@ -4,12 +4,15 @@ declare(strict_types=1);
 
 namespace Katalys\Testing;
 
+use Katalys\Internal\Handle;
+
 /**
  * A running `katalys sandbox`, and what it received. It ends with this process, however that ends.
  */
 final class Sandbox
 {
     private const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
+    private const CONTAINMENT = 'KATALYS_TEST_DIR';
     private const LONGEST_START = 30;
     private const LONGEST_ANSWER = 30;
 
@@ -53,10 +56,47 @@ final class Sandbox
         $this->close();
     }
 
-    /** The one of this process, which is started when it is first asked for. */
+    /** The one of this process, which is started when it is first asked for, and again after close(). */
     public static function shared(): self
     {
-        return self::$shared ??= new self();
+        if (self::$shared === null || self::$shared->process === null) {
+            self::$shared = new self();
+        }
+
+        return self::$shared;
+    }
+
+    /**
+     * Keeps production out of reach of this process and of those it starts, until it ends. Whatever
+     * settings a client has, it sends to this machine only: to `KATALYS_ENDPOINT` in place of another
+     * host, or nowhere; and a file in a folder of this test run stands in for its outbox.
+     *
+     * SandboxTrait calls this when it is loaded. Call it first in PHPUnit's bootstrap if that, or a
+     * file of tests, makes clients.
+     *
+     * @throws SandboxException if a client with an outbox was made before.
+     */
+    public static function contain(): void
+    {
+        if (\getenv(self::CONTAINMENT)) {
+            return;
+        }
+        if (Handle::$hasUncontainedOutbox) {
+            throw new SandboxException(
+                'a client with an outbox was made before the tests were kept from the shop\'s own outbox; call '
+                . 'Katalys\Testing\Sandbox::contain() first in the bootstrap of PHPUnit',
+            );
+        }
+        $folder = \sys_get_temp_dir() . '/katalys-tests-' . \bin2hex(\random_bytes(8));
+        \mkdir($folder, 0700);
+        \putenv(self::CONTAINMENT . "=$folder");
+        $owner = \getmypid();
+        \register_shutdown_function(static function () use ($folder, $owner): void {
+            if (\getmypid() === $owner) {
+                \array_map('unlink', \glob("$folder/*") ?: []);
+                \rmdir($folder);
+            }
+        });
     }
 
     /**
@@ -161,6 +201,9 @@ final class Sandbox
      */
     private function call(string $method, string $path, array $query = [], ?array $body = null): array
     {
+        if ($this->process === null) {
+            throw new SandboxException('this sandbox was closed; Sandbox::shared() starts another one');
+        }
         $url = "{$this->url}/_sandbox$path?" . \http_build_query($query);
         $request = [
             'method' => $method,

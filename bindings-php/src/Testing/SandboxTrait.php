@@ -7,9 +7,13 @@ namespace Katalys\Testing;
 use PHPUnit\Framework\Attributes\After;
 use PHPUnit\Framework\Attributes\Before;
 
+// When PHPUnit loads the first test case that has the trait, which is before it runs any test.
+Sandbox::contain();
+
 /**
  * For a PHPUnit test case: a stand-in for Katalys' endpoint, one per process, empty at the beginning
- * of each test, that clients made without an `endpoint` report to.
+ * of each test, that clients report to whose `endpoint` is not on this machine. For the rest of the
+ * test run, such clients reach nothing, and no outbox of the shop's own is opened.
  */
 trait SandboxTrait
 {

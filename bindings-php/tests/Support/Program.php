@@ -62,7 +62,7 @@ final class Program
         return $copy;
     }
 
-    private static function run(string ...$command): void
+    public static function run(string ...$command): void
     {
         $process = proc_open($command, [], $pipes);
         if (proc_close($process) !== 0) {

@@ -37,6 +37,45 @@ final class Text implements \Stringable
     }
 }
 
+/**
+ * As frameworks have them: iterable, and text, too.
+ *
+ * @implements \IteratorAggregate<int|string, mixed>
+ */
+final class Collection implements \IteratorAggregate, \Stringable
+{
+    /** @param array<int|string, mixed> $items */
+    public function __construct(private array $items)
+    {
+    }
+
+    public static function ofItself(): self
+    {
+        $collection = new self([]);
+        $collection->items[] = $collection;
+
+        return $collection;
+    }
+
+    public function getIterator(): \Iterator
+    {
+        return new \ArrayIterator($this->items);
+    }
+
+    public function __toString(): string
+    {
+        throw new \LogicException('it is to be iterated');
+    }
+}
+
+final class Json implements \JsonSerializable
+{
+    public function jsonSerialize(): mixed
+    {
+        throw new \LogicException('what an object shows as JSON may be more than is to be sent');
+    }
+}
+
 final class Log extends \Psr\Log\AbstractLogger
 {
     /** @var list<array{mixed, string, array<string, mixed>}> */

@@ -47,7 +47,9 @@ __version__: Final[str]
 # Keys that are not documented are sent as they are.
 _Fields: TypeAlias = Mapping[str, object] | DataclassInstance
 _Severity: TypeAlias = Literal["error", "warning"]
-_EventKind: TypeAlias = Literal["accepted", "delivered", "retried", "dead_lettered", "discarded"]
+_EventKind: TypeAlias = Literal[
+    "accepted", "delivered", "retried", "dead_lettered", "discarded", "failed"
+]
 _OnEvent: TypeAlias = Callable[[Event], object]
 
 def shutdown(timeout: float = 5.0) -> None:
@@ -314,9 +316,10 @@ class Event:
     kind: _EventKind
     """What happened. `accepted`: it is in the outbox. `delivered`: the endpoint has it.
     `retried`: an attempt failed, another one follows. `dead_lettered`: it will not be sent
-    unless it is replayed. `discarded`: a dead letter was removed for good."""
+    unless it is replayed. `discarded`: a dead letter was removed for good. `failed`: the outbox
+    cannot be read or written, so nothing is delivered."""
     id: int
-    """The update's number, as on its ticket."""
+    """The update's number, as on its ticket; 0 for `failed`."""
     order: str
     """Sixteen hexadecimal digits that are the same for all updates of one order; with
     `event_order_ids="plain"`, the order_id itself."""

@@ -63,6 +63,8 @@ ProblemCode: TypeAlias = Literal[
     "alias_same",
     "status_stale",
     "payload_too_large",
+    "key_numeric",
+    "number_inexact",
 ]
 ErrorCode: TypeAlias = Literal[
     "config_missing",
@@ -90,6 +92,7 @@ ErrorCode: TypeAlias = Literal[
     "outbox_full",
     "internal",
     "misuse",
+    "library_unavailable",
 ]
 
 class Discount(TypedDict, total=False):
@@ -218,4 +221,5 @@ class Options(TypedDict, total=False):
     """Whether this client sends what is in the outbox; if not, another process has to."""
     event_order_ids: Literal["hashed", "plain"] | None
     """How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-    updates of one order, `plain` as its order_id."""
+    updates of one order, `plain` as its order_id. The digest has no key: who can guess an
+    order_id can recognise it."""

@@ -23,6 +23,7 @@ _LEVELS = {
     "retried": logging.INFO,
     "dead_lettered": logging.ERROR,
     "discarded": logging.WARNING,
+    "failed": logging.ERROR,
 }
 
 

@@ -8,6 +8,7 @@ use crate::settings::Settings;
 use clap::Args;
 use katalys_core::{Call, Checked, Client, Fields, Problem, Receipt, Value};
 use serde_json::json;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -160,7 +161,9 @@ fn show(checked: &Checked, output: &Output) {
     let payload = String::from_utf8_lossy(&checked.payload);
     if output.json {
         let shown = json!({ "payload": payload, "warnings": checked.warnings });
-        output.line(&shown.to_string());
+        output.json(&shown);
+    } else if std::io::stdout().is_terminal() {
+        output.json_text(&payload);
     } else {
         output.line(&payload);
     }
@@ -174,7 +177,7 @@ fn tell(receipt: &Receipt, output: &Output) {
             "elapsed_seconds": elapsed.as_secs_f64(),
             "warnings": receipt.warnings,
         });
-        return output.line(&shown.to_string());
+        return output.json(&shown);
     }
     let noun = if attempts == 1 { "attempt" } else { "attempts" };
     let received = output.paint(Style::Good, "received");

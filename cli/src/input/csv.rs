@@ -253,7 +253,7 @@ fn skip_comments<R: Read>(window: &mut Window<R>) -> io::Result<()> {
 fn guess(bytes: &[u8]) -> u8 {
     let line = &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())];
     let count = |delimiter: &u8| memchr_iter(*delimiter, line).count();
-    // Of equals the last counts, so the comma stands there.
+    // Of equals the last counts, so the comma is the last.
     *[b'\t', b';', b',']
         .iter()
         .max_by_key(|delimiter| count(delimiter))

@@ -13,8 +13,10 @@ pub enum Fault {
     Columns { found: usize, header: usize },
     /// A quote that no quote closes, or text behind the one that does.
     Quote,
-    /// A row so long that no update fits it.
+    /// A row longer than any update.
     TooLong,
+    /// Lists and objects in each other, deeper than any update has them.
+    TooDeep,
 }
 
 impl Fault {
@@ -34,6 +36,10 @@ impl Fault {
             "has a quote that is not closed, or text behind the closing one",
         ),
         ("row_too_long", "is longer than 1 MiB, which no update is"),
+        (
+            "nested_too_deep",
+            "has lists and objects nested more than 16 deep, which no update has",
+        ),
     ];
 
     /// The code, in the manner of the core's.
@@ -48,6 +54,7 @@ impl Fault {
             Self::Columns { .. } => 2,
             Self::Quote => 3,
             Self::TooLong => 4,
+            Self::TooDeep => 5,
         }
     }
 

@@ -3,17 +3,25 @@
 use super::fault::Fault;
 use super::window::{LONGEST_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
+use brackets::{Brackets, Extent};
 use katalys_core::{Fields, Value};
+use memchr::memchr;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
+
+mod brackets;
 
 /// Reads JSON object by object.
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
     is_by_line: bool,
+    /// What is known of the brackets ahead, after a row that was broken.
+    brackets: Option<Brackets>,
+    /// The brackets up to where a row over several lines turned out not to be JSON.
+    syntax_error: Option<Brackets>,
     /// The column at which the array's first object begins: where the next one probably does
     /// behind one that is broken.
     indentation: Option<usize>,
@@ -24,10 +32,12 @@ impl<R: Read> JsonReader<R> {
         let mut reader = Self {
             window,
             is_by_line,
+            brackets: None,
+            syntax_error: None,
             indentation: None,
         };
         if !is_by_line {
-            // Known from the beginning, also to those who go on in the middle.
+            // Known from the beginning, also after a jump into the middle.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -80,7 +90,8 @@ impl<R: Read> JsonReader<R> {
         let (line, offset) = (self.window.line(), self.window.position());
         let (size, has_end) = self.measure()?;
         let start = self.window.start();
-        if !has_end || is_run_together(&self.window.bytes()[..size]) {
+        if !has_end || self.is_run_together(size) {
+            self.look_ahead();
             let content = Err(self.recover()?);
             return Ok(Some(Row {
                 line,
@@ -126,17 +137,89 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// The size of what stands here, and whether it has an end.
+    /// Continues at another offset.
+    pub(super) fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()>
+    where
+        R: Seek,
+    {
+        (self.brackets, self.syntax_error) = (None, None);
+        self.window.go_to(offset, line)
+    }
+
+    /// The size of what begins here, and whether it has an end.
     fn measure(&mut self) -> io::Result<(usize, bool)> {
-        let mut scan = Scan::default();
-        loop {
+        let position = self.window.position();
+        self.brackets = self.brackets.take().filter(|known| known.at() > position);
+        let mut scan = Scan {
+            stops_at_bracket: self.brackets.is_some(),
+            ..Scan::default()
+        };
+        let (size, has_end) = loop {
             if let Some(result) = scan.go_on(self.window.bytes()) {
-                return Ok(result);
+                break result;
             }
-            if scan.at > LONGEST_ROW || !self.window.fill()? {
-                return Ok((scan.at.min(self.window.bytes().len()), scan.is_bare()));
+            if scan.at < self.window.bytes().len() {
+                match self.bracket_end(position + scan.at as u64)? {
+                    Extent::Ends(end) => break (to_size(end - position), true),
+                    Extent::Broken | Extent::Open => break (0, false),
+                    Extent::Unknown => scan.stops_at_bracket = false,
+                }
+            } else if scan.at > LONGEST_ROW || !self.window.fill()? {
+                break (scan.at.min(self.window.bytes().len()), scan.is_bare());
             }
+        };
+        Ok((size, has_end && size <= LONGEST_ROW))
+    }
+
+    /// Where a bracket ends by what is known, or can be found out in passing.
+    fn bracket_end(&mut self, bracket: u64) -> io::Result<Extent> {
+        let position = self.window.position();
+        let Some(known) = &mut self.brackets else {
+            return Ok(Extent::Unknown);
+        };
+        known.forget_before(position);
+        loop {
+            let extent = known.extent(bracket);
+            if extent != Extent::Open {
+                return Ok(extent);
+            }
+            let seen = to_size(known.at() - position);
+            if seen >= self.window.bytes().len() && !self.window.fill()? {
+                return Ok(Extent::Broken);
+            }
+            known.go_on(&self.window.bytes()[seen..]);
         }
+    }
+
+    /// Finds out about the brackets behind a row that is broken, once for all rows there.
+    fn look_ahead(&mut self) {
+        if self.brackets.is_none() {
+            let (position, bytes) = (self.window.position(), self.window.bytes());
+            self.brackets = Some(Brackets::of(position, bytes));
+        }
+    }
+
+    /// Whether brackets that match over several lines are no JSON: then one is missing, and what
+    /// seems to be one object may be several.
+    fn is_run_together(&mut self, size: usize) -> bool {
+        let (position, bytes) = (self.window.position(), &self.window.bytes()[..size]);
+        if memchr(b'\n', bytes).is_none() {
+            return false;
+        }
+        let earlier = self.syntax_error.as_ref();
+        let earlier = earlier.filter(|open| open.at() > position);
+        if earlier.is_some_and(|open| open.is_open(position)) {
+            return true;
+        }
+        let Err(error) = serde_json::from_slice::<IgnoredAny>(bytes) else {
+            return false;
+        };
+        if earlier.is_none() {
+            // Brackets that are open where the error is have it in them, too.
+            let valid = &bytes[..offset_of(&error, bytes)];
+            self.syntax_error = Some(Brackets::of(position, valid));
+        }
+        true
     }
 
     /// Goes to where the next object probably begins behind one that is broken.
@@ -158,10 +241,18 @@ impl<R: Read> JsonReader<R> {
     }
 }
 
-/// Whether brackets that match over several lines are no JSON: then one is missing, and what
-/// seems to be one object may be several.
-fn is_run_together(bytes: &[u8]) -> bool {
-    bytes.contains(&b'\n') && serde_json::from_slice::<IgnoredAny>(bytes).is_err()
+/// Where in the text an error was seen.
+fn offset_of(error: &serde_json::Error, text: &[u8]) -> usize {
+    let mut line_start = 0;
+    for _ in 1..error.line() {
+        let rest = &text[line_start..];
+        line_start += memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+    }
+    (line_start + error.column().saturating_sub(1)).min(text.len())
+}
+
+fn to_size(length: u64) -> usize {
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// Looks for the end of an object, byte by byte.
@@ -171,10 +262,12 @@ struct Scan {
     depth: usize,
     is_in_text: bool,
     is_escaped: bool,
+    /// Whether it stops before the outermost bracket, whose end may be known already.
+    stops_at_bracket: bool,
 }
 
 impl Scan {
-    /// Where it ends and whether it does; `None` if more is needed.
+    /// Where it ends and whether it does; `None` if more is needed, or at a bracket.
     fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
@@ -185,6 +278,10 @@ impl Scan {
                 // No text goes over a line's end in JSON.
                 b'\n' if self.is_in_text => return Some((self.at - 1, false)),
                 _ if self.is_in_text => {}
+                b'{' | b'[' if self.depth == 0 && self.stops_at_bracket => {
+                    self.at -= 1;
+                    return None;
+                }
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' if self.depth > 1 => self.depth -= 1,
                 b'}' | b']' if self.depth == 1 => return Some((self.at, true)),
@@ -212,7 +309,7 @@ fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
         if key == PROBLEM_KEY {
             continue;
         }
-        let value = value(raw)?;
+        let value = value(raw, MOST_DEPTH)?;
         if key == "order_id" && update.order_id == Value::Null {
             update.order_id = value;
         } else {
@@ -232,8 +329,11 @@ fn fault(error: &serde_json::Error) -> Fault {
     }
 }
 
+/// How deep lists and objects may be nested in a value; an update has them two deep.
+const MOST_DEPTH: usize = 16;
+
 /// A value with its digits as they stand in the file.
-fn value(raw: &RawValue) -> Result<Value<'_>, Fault> {
+fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, Fault> {
     let text = raw.get();
     let parse_error = |error: serde_json::Error| fault(&error);
     Ok(match text.as_bytes().first() {
@@ -243,15 +343,22 @@ fn value(raw: &RawValue) -> Result<Value<'_>, Fault> {
         }
         Some(b'n') => Value::Null,
         Some(b't' | b'f') => Value::Bool(text == "true"),
+        Some(b'[' | b'{') if depth_left == 0 => return Err(Fault::TooDeep),
         Some(b'[') => {
             let items: Items<'_> = serde_json::from_str(text).map_err(parse_error)?;
-            Value::List(items.0.into_iter().map(value).collect::<Result<_, _>>()?)
+            Value::List(
+                items
+                    .0
+                    .into_iter()
+                    .map(|item| value(item, depth_left - 1))
+                    .collect::<Result<_, _>>()?,
+            )
         }
         Some(b'{') => {
             let Pairs(pairs) = serde_json::from_str(text).map_err(parse_error)?;
             let mut fields = Fields::with_capacity(pairs.len());
             for (key, raw) in pairs {
-                fields.push(key, value(raw)?);
+                fields.push(key, value(raw, depth_left - 1)?);
             }
             Value::Map(fields)
         }

@@ -2,7 +2,7 @@
 //!
 //! `window` holds the piece of the file that is looked at, `csv` and `json` find the rows in it,
 //! `columns` says what a CSV file's columns mean, `fault` what a broken row is called. A broken
-//! row is a row of its own, and reading goes on behind it.
+//! row is a row of its own, and reading continues after it.
 
 mod columns;
 mod csv;
@@ -122,6 +122,7 @@ impl Source {
         };
         let mut window = Window::new(input);
         window.skip_byte_order_mark().map_err(failed)?;
+        window.detect_line_ends().map_err(failed)?;
         let form = match reading.input.or_else(|| by_name(path)) {
             Some(form) => form,
             None => by_content(&mut window).map_err(failed)?,
@@ -150,7 +151,7 @@ impl Source {
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         match &mut self.reader {
             Reader::Csv(csv) => csv.window.go_to(offset, line),
-            Reader::Json(json) => json.window.go_to(offset, line),
+            Reader::Json(json) => json.go_to(offset, line),
         }
     }
 
@@ -178,7 +179,7 @@ impl Source {
         }
     }
 
-    /// The header of a CSV file, as it stands there, and what separates its columns.
+    /// The header of a CSV file, as written there, and what separates its columns.
     pub fn header(&self) -> Option<(&[u8], u8)> {
         match &self.reader {
             Reader::Csv(csv) => Some((&csv.header, csv.delimiter)),
@@ -236,7 +237,7 @@ mod tests {
         (row.line, row.offset, row.raw.to_vec(), row.content.is_ok())
     }
 
-    /// Every row of a text; each is also found when somebody goes to it.
+    /// Every row of a text; each is also found by a jump to it.
     fn rows<R>(
         open: impl Fn() -> R,
         next: impl Fn(&mut R) -> Option<Seen>,
@@ -248,7 +249,7 @@ mod tests {
         let mut count = 0;
         while let Some(row) = next(&mut reader) {
             count += 1;
-            assert!(count <= most && Some(row.1) > last, "it goes on");
+            assert!(count <= most && Some(row.1) > last, "it makes progress");
             last = Some(row.1);
             go_to(&mut again, row.1, row.0);
             assert_eq!(next(&mut again), Some(row));
@@ -296,7 +297,7 @@ mod tests {
                 rows(
                     || JsonReader::new(Window::new(Cursor::new(&text)), is_by_line).unwrap(),
                     |reader| reader.next_row().unwrap().as_ref().map(seen),
-                    |reader, offset, line| reader.window.go_to(offset, line).unwrap(),
+                    |reader, offset, line| reader.go_to(offset, line).unwrap(),
                     text.len(),
                 );
             }

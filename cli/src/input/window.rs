@@ -22,6 +22,9 @@ pub struct Window<R> {
     /// How much is read next: little where the next row may be elsewhere again.
     next_read: usize,
     is_at_end: bool,
+    /// Whether lines end with a carriage return alone, as old Macs and some exports write them;
+    /// each is read as a newline.
+    has_return_lines: bool,
 }
 
 impl<R: Read> Window<R> {
@@ -35,6 +38,7 @@ impl<R: Read> Window<R> {
             line: 1,
             next_read: STEP,
             is_at_end: false,
+            has_return_lines: false,
         }
     }
 
@@ -77,8 +81,9 @@ impl<R: Read> Window<R> {
             self.end -= self.start;
             self.start = 0;
         }
-        if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() + STEP, 0);
+        // Moving what is there costs more than reading, so little more is never read at a time.
+        if self.buffer.len() - self.end < STEP / 2 {
+            self.buffer.resize(self.end + STEP, 0);
         }
         let room = self.buffer.len().min(self.end + self.next_read);
         self.next_read = STEP.min(self.next_read * 4);
@@ -89,11 +94,32 @@ impl<R: Read> Window<R> {
                     return Ok(false);
                 }
                 Ok(size) => {
+                    self.translate(self.end, self.end + size);
                     self.end += size;
                     return Ok(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Looks at the file's beginning for how its lines end.
+    pub fn detect_line_ends(&mut self) -> io::Result<()> {
+        const ENOUGH: usize = 64 * 1024;
+        while self.bytes().len() < ENOUGH && self.fill()? {}
+        let has = |byte| memchr(byte, self.bytes()).is_some();
+        self.has_return_lines = has(b'\r') && !has(b'\n');
+        self.translate(self.start, self.end);
+        Ok(())
+    }
+
+    fn translate(&mut self, from: usize, to: usize) {
+        if self.has_return_lines {
+            for byte in &mut self.buffer[from..to] {
+                if *byte == b'\r' {
+                    *byte = b'\n';
+                }
             }
         }
     }
@@ -116,13 +142,13 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Takes so many bytes, which hold so many newlines.
+    /// Takes `size` bytes, which hold `lines` newlines.
     pub fn take(&mut self, size: usize, lines: u64) {
         self.start = (self.start + size).min(self.end);
         self.line += lines;
     }
 
-    /// Takes so many bytes, and counts the lines.
+    /// Takes `size` bytes, and counts their lines.
     pub fn take_counting(&mut self, size: usize) {
         let lines = memchr_iter(b'\n', &self.bytes()[..size]).count();
         self.take(size, lines as u64);
@@ -153,7 +179,7 @@ impl<R: Read> Window<R> {
 }
 
 impl<R: Seek> Window<R> {
-    /// Goes on at another place.
+    /// Continues at another offset.
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         let behind = self.base + self.end as u64;
         if offset >= self.base && offset <= behind {

@@ -314,7 +314,7 @@ async fn touch(app: &App) {
         books.touch();
         Ok(())
     };
-    // It fails only when the sandbox is ending, and then nobody watches.
+    // It fails only when the sandbox is ending, and then there are no watchers.
     let _ = app.store.ask(touched).await;
 }
 

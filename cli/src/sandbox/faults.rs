@@ -33,7 +33,7 @@ pub struct Rule {
     /// The share of requests this happens to, above 0 and up to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<f64>,
-    /// Only so many more times.
+    /// Only this many more times.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
     /// Only updates of this order.

@@ -42,13 +42,13 @@ fn event(tick: Tick) -> Event {
         .data(data)
 }
 
-/// What somebody waits for; all that is given must hold.
+/// What a caller waits for; all that is given must hold.
 #[derive(Clone)]
 pub struct Expectation {
     pub order_id: Option<String>,
     pub site_id: Option<String>,
     pub status: Option<String>,
-    /// At least so many updates, of the order or altogether.
+    /// At least this many updates, of the order or in total.
     pub updates: u64,
 }
 

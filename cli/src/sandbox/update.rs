@@ -1,4 +1,4 @@
-//! Reads one payload as the endpoint does: what of it is taken, what is ignored without a word,
+//! Reads one payload as the endpoint does: what of it is taken, what is ignored without an error,
 //! and what is suspicious by the core's own rules.
 
 use jiff::Timestamp;

@@ -631,6 +631,22 @@ fn other_sites_are_kept_away() {
         assert_eq!(ask("GET", path, &[("Host", "evil.example")]), 421, "{path}");
     }
     assert_eq!(ask("GET", "/", &[("Host", "shop.test:80")]), 200);
+    // What a page may send to another site without asking, and what a server sends.
+    let planted = br#"{"site_id":"abcd.com","order_id":"1","order_status":"paid"}"#;
+    let post = |headers: &[(&str, &str)]| {
+        let mut client = sandbox.connect();
+        let answer = client.request("POST", "/v2/_tr_offline", headers, planted);
+        answer.expect("an answer").status
+    };
+    let from_a_page = [
+        ("Content-Type", "text/plain"),
+        ("Origin", "https://evil.example"),
+    ];
+    assert_eq!(post(&from_a_page), 403);
+    assert_eq!(post(&[JSON, ("Sec-Fetch-Site", "cross-site")]), 403);
+    let orders = sandbox.get("/_sandbox/orders").json();
+    assert_eq!(orders["orders"], json!([]), "{orders}");
+    assert_eq!(post(&[JSON]), 204);
     let faults = "/_sandbox/faults";
     assert_eq!(
         ask("POST", faults, &[JSON, ("Origin", "http://evil.example")]),

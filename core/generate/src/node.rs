@@ -7,7 +7,7 @@ use katalys_core::{Code, ErrorCode, EventKind, Language};
 use std::fmt::Write;
 
 pub(crate) fn fields() -> String {
-    let mut out = format!("// {NOTICE}\n");
+    let mut out = format!("// {NOTICE}\n\nimport type {{ URL }} from 'node:url';\n");
     let statuses = quoted(STATUSES.iter().map(|status| status.name), " | ");
     out += "\n/** The documented statuses; the shop's own are sent as given. */\n";
     let _ = writeln!(
@@ -38,7 +38,7 @@ pub(crate) fn fields() -> String {
         out += &block_comment(group.doc, "  ");
         let _ = writeln!(
             out,
-            "  {}?: readonly {}[] | null;",
+            "  {}?: Iterable<{} | null> | null;",
             group.list, group.record
         );
     }
@@ -55,10 +55,21 @@ pub(crate) fn fields() -> String {
 }
 
 const VALUES: &str = r"
+/** A decimal of decimal.js, big.js or bignumber.js. */
+export interface DecimalLike {
+  toFixed(places?: number): string;
+  toString(): string;
+}
+/** A time of Temporal, luxon, Day.js or Moment. One that is not valid writes null, and is an error. */
+export interface TimeLike {
+  toJSON(): string | null;
+}
+/** A moment; text needs its offset, unless the client has a `timezone`. */
+export type Time = Date | TimeLike | string;
+/** An amount of money. Text, bigints and decimals are exact; numbers are rounded to 4 places. */
+export type Amount = string | number | bigint | DecimalLike;
 /** What a field may be given; `null` and `undefined` are not given at all. */
-export type FieldValue = string | number | bigint | Date | null | undefined;
-/** An amount of money. Strings and bigints are exact; numbers are rounded to 4 places. */
-export type Amount = string | number | bigint;
+export type FieldValue = Amount | Time | null | undefined;
 ";
 
 fn union<'n>(out: &mut String, name: &str, members: impl Iterator<Item = &'n str>) {
@@ -97,7 +108,7 @@ fn field_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Identifier | Kind::Text => "string | number | bigint",
         Kind::Status => "OrderStatus",
-        Kind::Time => "Date | string",
+        Kind::Time => "Time",
         Kind::Count => "number | bigint | string",
         Kind::Amount | Kind::Quantity => "Amount",
         Kind::Currency | Kind::Email | Kind::Ip | Kind::Country => "string",
@@ -106,9 +117,8 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => {
-            "string".into()
-        }
+        SettingKind::Text => "string".into(),
+        SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => "string | URL".into(),
         SettingKind::Seconds | SettingKind::Number => "number".into(),
         SettingKind::Flag => "boolean".into(),
         SettingKind::Choice(words) => quoted(words.iter().copied(), " | "),

@@ -27,7 +27,7 @@ pub(crate) fn order_fields() -> String {
     }
     let lists: Vec<String> = GROUPS
         .iter()
-        .map(|group| format!("{}?: list<{}>|null", group.list, group.record))
+        .map(|group| format!("{}?: iterable<{}>|null", group.list, group.record))
         .collect();
     shape(&mut out, "Fields", ORDER_FIELDS, &lists);
     out += " */\ninterface OrderFields\n{\n}\n";
@@ -56,7 +56,7 @@ pub(crate) fn client_options() -> String {
             let _ = writeln!(out, "     * {line}");
         }
     }
-    out += "     *\n     * @throws ConfigException if a setting cannot be used; its message says how to mend it.\n     */\n";
+    out += "     *\n     * @throws ConfigException if a setting cannot be used; its message says how to fix it.\n     */\n";
     out += "    final public function __construct(\n";
     for setting in SETTINGS {
         let name = Language::Php.spell(setting.name);
@@ -81,11 +81,13 @@ pub(crate) fn client_options() -> String {
 const LISTENERS: &[(&str, &str)] = &[
     (
         "\\Psr\\Log\\LoggerInterface|null $logger",
-        "Gets each kind of warning once, and the events of the outbox.",
+        "Gets each kind of warning once, the events of the outbox and the errors of its delivery. \
+         What it throws is caught and logged by error_log(). Without one, errors go to error_log().",
     ),
     (
         "(callable(Event): mixed)|null $onEvent",
-        "Gets the events of the outbox, at the next call of this client.",
+        "Gets the events of the outbox, after the next call of a client with these settings. What it \
+         throws is caught and logged by error_log().",
     ),
 ];
 

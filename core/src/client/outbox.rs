@@ -141,6 +141,33 @@ impl Client {
         }
     }
 
+    /// Ends delivery for now, where the process may end or not: updates in flight finish, and no
+    /// further one is sent before [`resume`](Self::resume). Does not wait.
+    pub fn pause(&self) {
+        self.in_this_process(Outbox::stop);
+    }
+
+    /// Waits until a paused client has nothing in flight, for `timeout` at most, or until it resumes.
+    pub fn wait_until_paused(&self, timeout: Duration) {
+        self.in_this_process(|outbox| outbox.wait_until_stopped(timeout));
+    }
+
+    /// Takes back [`pause`](Self::pause) and [`shut_down`](Self::shut_down): the next update starts
+    /// delivery again.
+    pub fn resume(&self) {
+        self.in_this_process(Outbox::resume);
+    }
+
+    /// A forked child leaves its parent's outbox alone.
+    fn in_this_process(&self, act: impl FnOnce(&Outbox)) {
+        let process = self.process.load();
+        if process.id == std::process::id()
+            && let Some(outbox) = &process.outbox
+        {
+            act(outbox);
+        }
+    }
+
     /// The books.
     ///
     /// # Errors

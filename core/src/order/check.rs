@@ -64,9 +64,17 @@ pub(crate) struct Context<'c> {
     pub drop_invalid: bool,
 }
 
+/// The most keys and list entries of one update, nested ones included: more cannot fit into the
+/// largest payload. A binding stops converting once it has more than this many; the check then
+/// refuses the update (`payload_too_large`) whatever came behind them.
+pub const MAX_KEYS: usize = 50_000;
+
 /// The endpoint's limit is not documented; an order beyond this is surely a mistake.
 const LARGEST_PAYLOAD: usize = 256 * 1024;
 const LONGEST_ORDER_ID: usize = 150;
+/// What `wrong_type` asks for where a list is needed, and of the entries of one.
+const LIST_WANTED: &str = "a list of records, whose entries have no keys of their own";
+const RECORD_WANTED: &str = "a record with named fields";
 /// Values of discounts and line items in a small order.
 const USUAL_ENTRIES: usize = 16;
 
@@ -89,6 +97,13 @@ pub(crate) fn check(
     order_id: &Value<'_>,
     fields: &Fields<'_>,
 ) -> Result<Checked, Vec<Problem>> {
+    let keys_left = fields.count_against(MAX_KEYS);
+    if keys_left
+        .and_then(|left| order_id.count_against(left))
+        .is_none()
+    {
+        return Err(vec![Problem::new("", Code::PayloadTooLarge)]);
+    }
     let site_id = Value::Text(Cow::Borrowed(context.site_id));
     let mut walk = Walk::new(context);
     walk.slots[SITE_ID] = Some(&site_id).filter(|_| !context.site_id.is_empty());
@@ -157,7 +172,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                 } => {
                     if renamed {
                         let sent = format!("{}_{number}_{part}", GROUPS[group].prefix);
-                        self.warn_with(shown_key(key), Code::KeyRenamed, &sent);
+                        self.warn_with(shown_key(key), Code::KeyRenamed, &[&sent]);
                     }
                     if self.entries.is_empty() {
                         self.entries.reserve(USUAL_ENTRIES);
@@ -185,7 +200,8 @@ impl<'w, 'v> Walk<'w, 'v> {
     fn take_list(&mut self, group: usize, value: &'w Value<'v>) {
         let name = GROUPS[group].list;
         let Value::List(items) = value else {
-            return self.refuse_with(name, Code::WrongType, value.kind_name());
+            let details = [value.kind_name(), LIST_WANTED];
+            return self.refuse_with(name, Code::WrongType, &details);
         };
         let mut number = 0;
         for (index, item) in items.iter().enumerate() {
@@ -198,7 +214,8 @@ impl<'w, 'v> Walk<'w, 'v> {
                 }
                 other => {
                     let path = format!("{name}[{index}]");
-                    self.refuse_with(path, Code::WrongType, other.kind_name());
+                    let details = [other.kind_name(), RECORD_WANTED];
+                    self.refuse_with(path, Code::WrongType, &details);
                 }
             }
         }
@@ -224,7 +241,9 @@ impl<'w, 'v> Walk<'w, 'v> {
         }
         match written.fate {
             Fate::Sent => return,
-            Fate::Blank if self.is_required(field) => self.refuse(field.name, Code::Empty),
+            Fate::Blank if self.is_required(field) => {
+                self.push_error(Problem::empty_required(field.name));
+            }
             Fate::Blank => self.warn(field.name, Code::Empty),
             Fate::Refused => {}
         }
@@ -275,12 +294,15 @@ impl<'w, 'v> Walk<'w, 'v> {
         let own = std::mem::take(&mut self.own);
         let mut names = HashSet::new();
         for (key, value) in &own {
+            if self.is_full() {
+                return;
+            }
             if own.len() > 1 && !names.insert(*key) {
                 self.refuse(shown_key(key), Code::DuplicateField);
                 continue;
             }
             if let Some(meant) = key::hint(key) {
-                self.warn_with(shown_key(key), Code::KeyMisspelled, &meant);
+                self.warn_with(shown_key(key), Code::KeyMisspelled, &[&meant]);
             }
             self.own_value(key, &Name::Own(key), value, &|| shown_key(key));
         }
@@ -321,6 +343,11 @@ impl<'w, 'v> Walk<'w, 'v> {
         })
     }
 
+    /// Whether the payload is too large already: then nothing more is looked at.
+    pub(super) fn is_full(&self) -> bool {
+        self.payload.mark() > LARGEST_PAYLOAD
+    }
+
     /// Notes that the update says something of money.
     pub(super) fn saw_amount(&mut self) {
         self.any_amount = true;
@@ -339,22 +366,25 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     pub(super) fn warn(&mut self, path: impl Into<String>, code: Code) {
-        self.warn_with(path, code, "");
+        self.warn_with(path, code, &[]);
     }
 
-    pub(super) fn warn_with(&mut self, path: impl Into<String>, code: Code, detail: &str) {
-        let mut problem = Problem::with_detail(path, code, detail);
+    pub(super) fn warn_with(&mut self, path: impl Into<String>, code: Code, details: &[&str]) {
+        let mut problem = Problem::with_details(path, code, details);
         problem.severity = Severity::Warning;
         self.problems.push(problem);
     }
 
     pub(super) fn refuse(&mut self, path: impl Into<String>, code: Code) {
-        self.refuse_with(path, code, "");
+        self.refuse_with(path, code, &[]);
+    }
+
+    pub(super) fn refuse_with(&mut self, path: impl Into<String>, code: Code, details: &[&str]) {
+        self.push_error(Problem::with_details(path, code, details));
     }
 
     /// An error, unless the client was told to leave out what is invalid.
-    pub(super) fn refuse_with(&mut self, path: impl Into<String>, code: Code, detail: &str) {
-        let mut problem = Problem::with_detail(path, code, detail);
+    fn push_error(&mut self, mut problem: Problem) {
         problem.severity = Severity::Error;
         if self.context.drop_invalid && !is_indispensable(&problem.path) {
             problem.leave_out();

@@ -95,6 +95,12 @@ pub(super) fn is_usable(key: &str) -> bool {
     !key.trim().is_empty() && key.len() <= LONGEST && !key.chars().any(is_wrong)
 }
 
+/// Whether a key is a number, as where a list was given for the fields.
+pub(super) fn is_numeric(key: &str) -> bool {
+    let digits = key.strip_prefix('-').unwrap_or(key);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// The documented key that `key` was probably meant to be.
 pub(super) fn hint(key: &str) -> Option<Cow<'static, str>> {
     let folded = fold(key);

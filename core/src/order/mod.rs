@@ -10,8 +10,9 @@ mod rules;
 mod value;
 mod write;
 
-pub use check::{Call, Checked};
+pub use check::{Call, Checked, MAX_KEYS};
 pub use problem::{Code, Problem, Severity};
+pub use rules::text::visible;
 pub use value::{Fields, Value};
 
 pub(crate) use check::{Context, check};

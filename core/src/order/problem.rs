@@ -43,12 +43,12 @@ macro_rules! problem_codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The severity a problem of this code has unless its field makes it graver.
+            /// The severity a problem of this code has unless its field makes it an error.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// The sentence that says what is wrong and how to mend it.
+            /// The sentence that says what is wrong and how to fix it.
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -61,9 +61,9 @@ macro_rules! problem_codes {
 problem_codes! {
     Required, "required", Error, "is required; give it a value";
     Empty, "empty", Warning, "is empty; the endpoint ignores empty values, so it is left out";
-    ControlCharacter, "control_character", Error, "contains a control character; remove everything below U+0020 (other than tab and newline) and U+007F";
+    ControlCharacter, "control_character", Error, "contains a control character; remove everything below U+0020 (other than tab and newline) and U+007F to U+009F";
     InvalidUnicode, "invalid_unicode", Error, "is not valid Unicode text; decode it with its real encoding and pass UTF-8";
-    WrongType, "wrong_type", Error, "is {}, which cannot be sent here; give text or a number";
+    WrongType, "wrong_type", Error, "is {}, which cannot be sent here; give {}";
     AmountFormat, "amount_format", Error, "is not a plain amount; write ASCII digits with at most one point and no currency sign or thousands separator, such as 1234.50";
     AmountNotFinite, "amount_not_finite", Error, "is not a finite number; give an amount such as 1234.50";
     AmountTooLong, "amount_too_long", Error, "has more than 30 digits; give an amount such as 1234.50";
@@ -91,7 +91,7 @@ problem_codes! {
     DiscountIncomplete, "discount_incomplete", Error, "is missing; a discount needs both its code and its amount";
     ItemEmpty, "item_empty", Error, "has no title, sku or price; give at least one of them, or leave the item out";
     ItemIncomplete, "item_incomplete", Warning, "lacks {}; SKU-based payouts need title, sku and price";
-    DuplicateField, "duplicate_field", Error, "is given twice, in two forms; give it once";
+    DuplicateField, "duplicate_field", Error, "is given twice; give it once";
     KeyMisspelled, "key_misspelled", Warning, "is not a documented field; did you mean {}? It is sent as given";
     KeyRenamed, "key_renamed", Warning, "is sent as {}, the spelling the endpoint reads";
     KeyInvalid, "key_invalid", Error, "is not a usable key; give a name of visible characters, numbered from 1 without leading zeros where it has a number";
@@ -99,10 +99,15 @@ problem_codes! {
     OrderIdLong, "order_id_long", Warning, "is longer than 150 characters; check that it is the value given on the Thank-You page";
     AliasSame, "alias_same", Warning, "equals order_id; an alias merges two orders and cannot be undone, so give the other system's id or leave it out";
     StatusStale, "status_stale", Warning, "goes back behind a state that still waits to be sent for this order; it is sent after it, so check the order in which you report";
-    PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB; send fewer line items or shorter values";
+    PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB or has more than 50,000 values; send fewer line items or shorter values";
+    KeyNumeric, "key_numeric", Error, "is a key of digits only, as the entries of a list have; give each field by its name, such as order_status";
+    NumberInexact, "number_inexact", Error, "is a floating-point number beyond 2^53, which may have lost digits; give it as text, or as an integer type that keeps all digits (BigInt in JavaScript)";
 }
 
-/// One thing that is wrong, where it is, and how to mend it.
+/// What an empty value is told where the field is required.
+const EMPTY_REQUIRED: &str = "is empty; it is required, so give it a value";
+
+/// One thing that is wrong, where it is, and how to fix it.
 ///
 /// The message never repeats what the customer entered.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -128,17 +133,28 @@ fn code_name<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, 
 
 impl Problem {
     pub(crate) fn new(path: impl Into<String>, code: Code) -> Self {
-        Self::with_detail(path, code, "")
+        Self::with_details(path, code, &[])
     }
 
-    pub(crate) fn with_detail(path: impl Into<String>, code: Code, detail: &str) -> Self {
-        let path = path.into();
-        let subject = if path.is_empty() { "" } else { path.as_str() };
-        let message = format!("{subject} {}", code.explanation().replacen("{}", detail, 1));
+    pub(crate) fn with_details(path: impl Into<String>, code: Code, details: &[&str]) -> Self {
+        let mut sentence = code.explanation().to_owned();
+        for detail in details {
+            sentence = sentence.replacen("{}", detail, 1);
+        }
+        Self::saying(path.into(), code, &sentence)
+    }
+
+    /// An empty value of a field that cannot be left out.
+    pub(crate) fn empty_required(path: impl Into<String>) -> Self {
+        Self::saying(path.into(), Code::Empty, EMPTY_REQUIRED)
+    }
+
+    fn saying(path: String, code: Code, sentence: &str) -> Self {
+        let message = format!("{path} {sentence}").trim_start().to_owned();
         Self {
-            message: message.trim_start().to_owned(),
             path,
             code,
+            message,
             severity: code.severity(),
         }
     }

@@ -9,6 +9,7 @@ use super::problem::Code;
 use super::rules::amount::Units;
 use super::value::{Fields, Value};
 use super::write::Fate;
+use std::collections::HashSet;
 
 /// Where the caller wrote a value.
 #[derive(Clone, Copy)]
@@ -85,6 +86,9 @@ fn write_group<'w, 'v>(entries: &[Entry<'w, 'v>], walk: &mut Walk<'w, 'v>) {
     let mut expected = 1;
     let mut sent = 0;
     for entries in entries.chunk_by(|left, right| left.number == right.number) {
+        if walk.is_full() {
+            return;
+        }
         let record = Record::of(entries);
         if record.number == 0 {
             walk.refuse(record.first_path(), Code::NumberingStart);
@@ -164,7 +168,12 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
         for (part, field) in self.group.fields.iter().enumerate() {
             self.write_part(part, field, number, walk, &mut outcome);
         }
+        let mut own_parts = HashSet::new();
         for entry in self.values().filter(|entry| entry.row.is_none()) {
+            if !own_parts.insert(entry.part) {
+                walk.refuse(entry.path(), Code::DuplicateField);
+                continue;
+            }
             outcome.written |= entry.write_own(number, walk) == Fate::Sent;
             outcome.blank_only = false;
         }
@@ -253,7 +262,7 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
                 .iter()
                 .map(|part| self.group.fields[*part].name)
                 .collect();
-            walk.warn_with(self.path(), Code::ItemIncomplete, &names.join(" and "));
+            walk.warn_with(self.path(), Code::ItemIncomplete, &[&names.join(" and ")]);
         }
         true
     }
@@ -289,14 +298,18 @@ impl<'w, 'v> Entry<'w, 'v> {
                 Place::Flat { .. } => format!("{}_{number}_{meant}", group.prefix),
                 _ => meant.to_owned(),
             };
-            walk.warn_with(self.path(), Code::KeyMisspelled, &meant);
+            walk.warn_with(self.path(), Code::KeyMisspelled, &[&meant]);
         }
         let name = Name::OwnNumbered {
             prefix: group.prefix,
             number,
             part: self.part,
         };
-        walk.own_value(self.part, &name, self.value, &|| self.path())
+        let key = match self.place {
+            Place::Flat { key } => key,
+            _ => self.part,
+        };
+        walk.own_value(key, &name, self.value, &|| self.path())
     }
 
     fn path(&self) -> String {

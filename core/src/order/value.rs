@@ -32,6 +32,8 @@ pub enum Value<'a> {
     Map(Fields<'a>),
     /// Anything that has no place in an order update, such as a file or a function.
     Unsupported,
+    /// The same, with what the caller's language calls it and its article, such as `a Promise`.
+    UnsupportedType(Cow<'a, str>),
 }
 
 /// Keys and values in the order the caller gave them.
@@ -46,7 +48,7 @@ impl<'a> Fields<'a> {
         Self::default()
     }
 
-    /// An empty list with room for `capacity` pairs.
+    /// An empty list with space for `capacity` pairs.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             pairs: Vec::with_capacity(capacity),
@@ -88,6 +90,15 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn pairs(&self) -> &[(Cow<'a, str>, Value<'a>)] {
         &self.pairs
+    }
+
+    /// What is left of a limit after all keys and list entries, nested ones included; none if there
+    /// are more than that.
+    pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
+        let left = limit.checked_sub(self.pairs.len())?;
+        self.pairs
+            .iter()
+            .try_fold(left, |left, (_, value)| value.count_against(left))
     }
 }
 
@@ -148,23 +159,39 @@ impl Value<'_> {
             Self::List(values) => Value::List(values.into_iter().map(Value::into_owned).collect()),
             Self::Map(fields) => Value::Map(fields.into_owned()),
             Self::Unsupported => Value::Unsupported,
+            Self::UnsupportedType(name) => Value::UnsupportedType(own(name)),
+        }
+    }
+
+    /// The same for what is within one value.
+    pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
+        match self {
+            Self::List(items) => {
+                let left = limit.checked_sub(items.len())?;
+                items
+                    .iter()
+                    .try_fold(left, |left, item| item.count_against(left))
+            }
+            Self::Map(fields) => fields.count_against(limit),
+            _ => Some(limit),
         }
     }
 
     /// What a person would call this kind of value, for messages.
-    pub(crate) fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
             Self::Text(_) => "text",
             Self::InvalidText => "text that is not valid Unicode",
             Self::Int(_) => "a whole number",
-            Self::Float(_) => "a number",
+            Self::Float(_) => "a floating-point number",
             Self::Decimal(_) => "a decimal",
             Self::Time(_) => "a time",
             Self::List(_) => "a list",
             Self::Map(_) => "a record",
             Self::Unsupported => "a value of an unknown type",
+            Self::UnsupportedType(name) => name,
         }
     }
 }

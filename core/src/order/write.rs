@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
             Ok(fate) => fate,
             Err(_) if is_blank(value) => Fate::Blank,
             Err(code) => {
-                self.refuse_with(path(), code, value.kind_name());
+                self.refuse_with(path(), code, &type_details(field.kind, value));
                 Fate::Refused
             }
         };
@@ -77,6 +77,7 @@ impl Walk<'_, '_> {
         path: Path<'_>,
     ) -> Fate {
         let result = match value {
+            _ if key::is_numeric(key) => Err(Code::KeyNumeric),
             _ if !key::is_usable(key) => Err(Code::KeyInvalid),
             Value::Int(number) => Ok(self.number(name, &number.to_string())),
             Value::Float(number) => amount::own_number(*number).map(|d| self.number(name, &d)),
@@ -90,7 +91,7 @@ impl Walk<'_, '_> {
             }
             Ok(fate) => fate,
             Err(code) => {
-                self.refuse_with(path(), code, value.kind_name());
+                self.refuse_with(path(), code, &type_details(Kind::Text, value));
                 Fate::Refused
             }
         }
@@ -209,9 +210,28 @@ impl Walk<'_, '_> {
             }),
         };
         if let Some(code) = suspicion {
-            self.warn_with(path(), code, detail);
+            self.warn_with(path(), code, &[detail]);
         }
         Ok(fate)
+    }
+}
+
+/// What `wrong_type` says of a value: what it is, and what to give in its place.
+fn type_details<'v>(kind: Kind, value: &'v Value<'_>) -> [&'v str; 2] {
+    match (kind, value) {
+        (Kind::Identifier, Value::Float(_)) => [
+            "a floating-point number that may have lost digits",
+            "the id as text",
+        ],
+        (Kind::Identifier, _) => [value.kind_name(), "the id as text or a whole number"],
+        (Kind::Time, _) => [
+            value.kind_name(),
+            "a time such as 2018-01-01 01:23:40-08:00",
+        ],
+        (Kind::Count | Kind::Quantity | Kind::Amount, _) => {
+            [value.kind_name(), "a number, or its digits as text"]
+        }
+        _ => [value.kind_name(), "text or a number"],
     }
 }
 
@@ -235,6 +255,5 @@ pub(super) fn is_blank(value: &Value<'_>) -> bool {
 
 /// Whether a double holds this number without loss.
 fn is_exact_integer(number: f64) -> bool {
-    const LARGEST: f64 = 9_007_199_254_740_992.0;
-    number.fract() == 0.0 && number.abs() <= LARGEST
+    number.fract() == 0.0 && !amount::is_inexact(number)
 }

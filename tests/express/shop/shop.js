@@ -55,8 +55,12 @@ function open() {
     if (process.send) process.send({ url, pid: process.pid });
     else console.log(JSON.stringify({ url }));
   });
-  process.once('SIGTERM', () => server.close());
-  process.once('disconnect', () => server.close());
+  const end = () => {
+    server.close(() => client.close(5));
+    setTimeout(() => server.closeAllConnections(), 10_000).unref();
+  };
+  process.once('SIGTERM', end);
+  process.once('disconnect', end);
   return server;
 }
 

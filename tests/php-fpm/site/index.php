@@ -11,9 +11,13 @@ require __DIR__ . '/../package/autoload.php';
 $answer = ['worker' => getmypid()];
 if (!isset($_GET['who'])) {
     try {
-        $outbox = isset($_GET['outbox']) ? __DIR__ . '/../outbox/katalys.db' : null;
+        $outbox = isset($_GET['outbox']) ? $_SERVER['OUTBOX'] : null;
         $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint'], outbox: $outbox, timeout: 5);
-        if (isset($_GET['flush'])) {
+        if (isset($_GET['status'])) {
+            // As a status page would, with another SQLite in the same process.
+            $file = new PDO("sqlite:$outbox", options: [PDO::ATTR_TIMEOUT => 10]);
+            $answer['pending'] = $file->query('SELECT count(*) FROM updates')->fetchColumn();
+        } elseif (isset($_GET['flush'])) {
             $answer['left'] = $client->flush((float) $_GET['flush']);
             $answer['stats'] = $client->stats();
         } elseif ($outbox !== null) {

@@ -1,4 +1,4 @@
-//! Sends the rows: so many in flight, never two of one order, and what is settled is remembered.
+//! Sends the rows: several in flight, never two of one order; what is settled is recorded.
 
 use super::mailbox::{Completion, Mailbox};
 use super::progress::Progress;
@@ -72,7 +72,7 @@ pub struct Feed<'f> {
     pace: Pace,
 }
 
-/// A row on its way.
+/// A row in flight.
 struct Flight {
     place: Place,
     raw: Vec<u8>,

@@ -30,7 +30,7 @@ impl Mailbox {
         }
     }
 
-    /// Everything there is, once there are so many or the time is up.
+    /// Everything there is, once there are `wanted` or the time is up.
     pub fn collect(&self, wanted: usize, wait: Duration) -> Vec<Completion> {
         let deadline = Instant::now() + wait;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::signals::Interrupt;
 use clap::Args;
 use feed::{Feed, Outcome};
+use katalys_core::order::visible;
 use katalys_core::{Call, Checked, Client, Code, Problem, Severity, Value};
 use progress::Progress;
 use refused::Refused;
@@ -31,11 +32,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use survey::Survey;
 
-/// Sends past orders from a file, oldest first; goes on where it stopped when it is run again.
+/// Sends past orders from a file, oldest first; resumes where it stopped when it is run again.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  katalys backfill orders.csv --dry-run\n  \
     katalys backfill orders.csv --sort --rate 200\n  \
-    katalys backfill orders.refused.csv        # after mending it")]
+    katalys backfill orders.refused.csv        # once corrected")]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is an option of its own"
@@ -58,10 +59,10 @@ pub struct Arguments {
     /// How long to keep trying while the endpoint takes nothing, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     patience: u64,
-    /// Where rows that are refused are kept, to be mended and fed back.
+    /// Where refused rows are written, to be corrected and backfilled.
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
-    /// Forget how far an earlier run came, and begin anew.
+    /// Forget the progress of an earlier run, and start over.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
@@ -80,7 +81,7 @@ fn rate(text: &str) -> Result<f64, String> {
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     if arguments.file == Path::new("-") {
         return Err(Failure::usage(
-            "a backfill needs a file, so that it can go on after a stop",
+            "a backfill needs a file, so that it can resume after a stop",
         ));
     }
     let interrupt = Interrupt::listen()?;
@@ -193,7 +194,7 @@ fn tell_survey(survey: &Survey, output: &Output) {
             "dry_run": true, "rows": rows, "good": good, "refused": refused,
             "warnings": warnings, "out_of_order": survey.disorder,
         });
-        return output.line(&text.to_string());
+        return output.json(&text);
     }
     output.line(&format!(
         "{rows} rows: {good} would be sent, {refused} refused, {warnings} warnings"
@@ -241,7 +242,7 @@ fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
             "refused_file": (*refusals > 0).then(|| refused.display().to_string()),
             "in_outbox": ended.in_outbox,
         });
-        return output.line(&text.to_string());
+        return output.json(&text);
     }
     let label = if *finished {
         output.paint(Style::Good, "done")
@@ -252,9 +253,10 @@ fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
         "{label}: {sent} of {rows} rows sent, {refusals} refused"
     ));
     if *refusals > 0 {
-        let path = refused.display();
+        let path = refused.display().to_string();
+        let path = visible(&path);
         output.line(&format!(
-            "the refused rows are in {path}: mend them, and backfill that file"
+            "the refused rows are in {path}: correct them, then backfill that file"
         ));
     }
     if let Some(left) = ended.in_outbox.filter(|left| *left > 0) {
@@ -263,7 +265,7 @@ fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
         ));
     }
     if !finished {
-        output.line("the same command goes on from here");
+        output.line("run the same command again to resume");
     }
 }
 
@@ -309,7 +311,7 @@ fn fitting(state: State, mark: &str, states: &StateFile) -> Result<State, Failur
     let text = if state.mark.split('-').next() == mark.split('-').next() {
         format!("an earlier run, says {path}, had other options; use those, or --restart")
     } else {
-        format!("the file has changed since an earlier run, says {path}; --restart begins anew")
+        format!("the file has changed since an earlier run, says {path}; --restart starts over")
     };
     Err(Failure::usage(text))
 }

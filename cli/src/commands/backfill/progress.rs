@@ -1,6 +1,6 @@
 //! The bar: on a terminal, and nowhere else.
 
-use crate::output::Output;
+use crate::output::{Output, plain};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -49,7 +49,7 @@ impl Progress {
 
     /// A line on stderr that leaves the bar whole.
     pub fn say(&self, text: &str) {
-        self.0.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| eprintln!("{}", plain(text)));
     }
 
     pub fn end(&self) {

@@ -1,5 +1,5 @@
 //! The file of refused rows: in the form of the input, each with what is wrong with it, so that it
-//! can be mended and fed back.
+//! can be corrected and backfilled.
 
 use super::Refusal;
 use crate::failure::Failure;
@@ -18,8 +18,8 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Goes on behind so many bytes; what an earlier run wrote behind them was not settled. If
-    /// somebody has taken the file away meanwhile, another one is begun.
+    /// Continues after this many bytes; what an earlier run wrote after them was not settled. If
+    /// the file has been removed meanwhile, a new one is begun.
     pub fn open(path: &Path, bytes: u64) -> Self {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         Self {

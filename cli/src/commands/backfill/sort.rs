@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
-/// So many entries are sorted in memory at a time: 12 MB.
+/// The entries that are sorted in memory at a time: 12 MB.
 const RUN: usize = if cfg!(test) { 1_000 } else { 1 << 19 };
 const ENTRY: usize = 24;
 
@@ -65,7 +65,7 @@ impl Sorter {
     }
 }
 
-/// A file that nobody else sees, and that is gone when the process is.
+/// A file that no other process sees, and that is gone with this one.
 fn temporary_file(number: usize) -> io::Result<File> {
     let name = format!("katalys-sort-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);

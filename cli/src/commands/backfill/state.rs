@@ -19,7 +19,7 @@ pub struct Place {
     pub line: u64,
 }
 
-/// Everything that has to be known to go on.
+/// Everything that is needed to resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// What it belongs to: the file's content and the options.
@@ -65,7 +65,7 @@ impl StateFile {
         };
         let state = serde_json::from_slice(&text);
         state.map(Some).map_err(|_| {
-            let text = "is not the state of a backfill; --restart begins anew";
+            let text = "is not the state of a backfill; --restart starts over";
             Failure::usage(format!("{} {text}", self.0.display()))
         })
     }

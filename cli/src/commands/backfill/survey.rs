@@ -24,7 +24,7 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// None if somebody interrupted it.
+    /// None if it was interrupted.
     pub fn of(
         arguments: &Arguments,
         client: &Client,

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::settings::Settings;
 use clap::Args;
+use katalys_core::order::visible;
 use serde_json::json;
 
 /// Looks for what keeps updates from arriving, and says what to do. Sends no order.
@@ -94,7 +95,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     match arguments.settings.client_without_outbox() {
         Ok(client) => findings.extend(network::look(&client)),
         Err(Failure::Core(error)) => {
-            let advice = "mend this setting; nothing can be sent before";
+            let advice = "correct this setting; nothing can be sent before";
             findings.push(Finding::bad("configuration", error.message(), advice));
         }
         Err(other) => return Err(other),
@@ -110,16 +111,17 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 fn tell(findings: &[Finding], is_ill: bool, output: &Output) {
     if output.json {
         let shown: Vec<_> = findings.iter().map(as_json).collect();
-        return output.line(&json!({ "healthy": !is_ill, "findings": shown }).to_string());
+        return output.json(&json!({ "healthy": !is_ill, "findings": shown }));
     }
     for finding in findings {
         let verdict = finding.verdict.painted(output);
         output.line(&format!(
             "{verdict} {:<14} {}",
-            finding.check, finding.found
+            finding.check,
+            visible(&finding.found)
         ));
         if let Some(advice) = &finding.advice {
-            output.line(&format!("{:<24}-> {advice}", ""));
+            output.line(&format!("{:<24}-> {}", "", visible(advice)));
         }
     }
 }

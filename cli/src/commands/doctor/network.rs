@@ -13,7 +13,13 @@ pub fn look(client: &Client) -> Vec<Finding> {
     let mut findings = Vec::new();
     let route = match client.route() {
         Ok(route) => route,
-        Err(error) => return vec![Finding::bad("route", error.message(), "mend this setting")],
+        Err(error) => {
+            return vec![Finding::bad(
+                "route",
+                error.message(),
+                "correct this setting",
+            )];
+        }
     };
     let (host, port) = first_hop(&route);
     findings.push(via(&route));
@@ -138,7 +144,7 @@ fn advice(code: ErrorCode) -> &'static str {
             "something else than the endpoint listens there; check --endpoint, its port and scheme"
         }
         ErrorCode::Timeout => {
-            "check firewalls on the way, or give --timeout and --connect-timeout more room"
+            "check firewalls on the way, or increase --timeout and --connect-timeout"
         }
         _ => "check --endpoint, and try again later: updates are retried meanwhile",
     }

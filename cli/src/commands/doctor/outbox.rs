@@ -1,4 +1,4 @@
-//! The outbox's file: rights, version, soundness and books. Changes nothing.
+//! The outbox's file: rights, version, soundness and counters. Changes nothing.
 
 use super::{Finding, Verdict};
 use katalys_core::{ErrorCode, inspect_outbox};
@@ -24,12 +24,12 @@ pub fn look(path: Option<&str>) -> Vec<Finding> {
 }
 
 fn missing(path: &Path, folder: &Path) -> Finding {
-    let found = format!("{} is not there yet", path.display());
+    let found = format!("{} does not exist yet", path.display());
     if folder.exists() && !is_writable(folder) {
         let advice = "the folder is not writable for this user: the first update could not be kept";
         return Finding::bad("outbox", found, advice);
     }
-    Finding::good("outbox", format!("{found}; the first update makes it"))
+    Finding::good("outbox", format!("{found}; the first update creates it"))
 }
 
 #[cfg(unix)]
@@ -80,11 +80,12 @@ fn content(path: &Path) -> Finding {
         Err(error) => return Finding::bad("outbox", error.message(), advice(error.code())),
     };
     let found = format!(
-        "version {}, {} updates wait, {} dead letters",
+        "version {}, {} pending updates, {} dead letters",
         report.version, report.pending, report.dead
     );
     if !report.is_balanced {
-        let advice = "the books do not say what is in the file; keep a copy of it and report this";
+        let advice =
+            "the counters do not match the file's content; keep a copy of it and report this";
         return Finding::bad("outbox", found, advice);
     }
     if report.dead > 0 {
@@ -97,9 +98,10 @@ fn content(path: &Path) -> Finding {
 const fn advice(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::OutboxCorrupt => {
-            "the next process that opens it sets it aside and begins a new one; keep the damaged \
-             file, and report the orders of that time anew"
+            "no update is accepted until it is repaired: stop the processes that use it, then run \
+             `katalys outbox FILE repair`"
         }
+        ErrorCode::OutboxForeign => "correct the path; the file was left as it is",
         ErrorCode::OutboxNewer => "use the newer version of this program that wrote it",
         _ => "check the path and the rights of the file",
     }

@@ -4,11 +4,12 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
 use clap::ValueEnum;
-use katalys_core::{Client, DeadLetter, PendingUpdate};
+use katalys_core::order::visible;
+use katalys_core::{DeadLetter, OutboxReader, PendingUpdate};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-/// So many are read at a time.
+/// Rows read at a time.
 pub const PAGE: usize = 500;
 
 /// What to list.
@@ -17,9 +18,9 @@ pub enum Which {
     /// Both.
     #[default]
     All,
-    /// What waits to be delivered.
+    /// Pending updates.
     Pending,
-    /// What was refused for good.
+    /// Dead letters: updates that were refused for good.
     Dead,
 }
 
@@ -69,7 +70,7 @@ impl Item {
         match self {
             Self::Dead(letter) => {
                 let state = output.paint(Style::Bad, "dead   ");
-                format!("{:>10}  {state}  {}", letter.id, letter.reason)
+                format!("{:>10}  {state}  {}", letter.id, visible(&letter.reason))
             }
             Self::Pending(update) => {
                 let (age, failures) = (update.age_seconds, update.failures);
@@ -80,11 +81,15 @@ impl Item {
     }
 }
 
-/// Goes through them: dead letters first, then what waits, until told to stop.
-fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Result<(), Failure> {
+/// Visits dead letters, then pending updates, until `see` returns false.
+fn each(
+    reader: &mut OutboxReader,
+    which: Which,
+    mut see: impl FnMut(Item) -> bool,
+) -> Result<(), Failure> {
     let mut from = if which == Which::Pending { i64::MAX } else { 0 };
     loop {
-        let letters = client.dead_letters(from, PAGE)?;
+        let letters = reader.dead_letters(from, PAGE)?;
         let Some(last) = letters.last() else { break };
         from = last.id + 1;
         if !letters.into_iter().map(Item::Dead).all(&mut see) {
@@ -93,7 +98,7 @@ fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Res
     }
     let mut from = if which == Which::Dead { i64::MAX } else { 0 };
     loop {
-        let updates = client.pending_updates(from, PAGE)?;
+        let updates = reader.pending_updates(from, PAGE)?;
         let Some(last) = updates.last() else { break };
         from = last.id + 1;
         if !updates.into_iter().map(Item::Pending).all(&mut see) {
@@ -103,9 +108,9 @@ fn each(client: &Client, which: Which, mut see: impl FnMut(Item) -> bool) -> Res
     Ok(())
 }
 
-pub fn list(client: &Client, wish: &Wish, output: &Output) -> Result<(), Failure> {
+pub fn list(reader: &mut OutboxReader, wish: &Wish, output: &Output) -> Result<(), Failure> {
     let mut left = wish.limit;
-    each(client, wish.which, |item| {
+    each(reader, wish.which, |item| {
         if left == 0 {
             return false;
         }
@@ -115,9 +120,13 @@ pub fn list(client: &Client, wish: &Wish, output: &Output) -> Result<(), Failure
             if wish.show_orders {
                 facts["order_id"] = item.order_id().into();
             }
-            output.line(&facts.to_string());
+            output.json(&facts);
         } else if wish.show_orders {
-            output.line(&format!("{}  {}", item.line(output), item.order_id()));
+            output.line(&format!(
+                "{}  {}",
+                item.line(output),
+                visible(&item.order_id())
+            ));
         } else {
             output.line(&item.line(output));
         }
@@ -125,9 +134,9 @@ pub fn list(client: &Client, wish: &Wish, output: &Output) -> Result<(), Failure
     })
 }
 
-pub fn show(client: &Client, id: i64, output: &Output) -> Result<Exit, Failure> {
-    let dead = client.dead_letters(id, 1)?.into_iter().map(Item::Dead);
-    let pending = client
+pub fn show(reader: &mut OutboxReader, id: i64, output: &Output) -> Result<Exit, Failure> {
+    let dead = reader.dead_letters(id, 1)?.into_iter().map(Item::Dead);
+    let pending = reader
         .pending_updates(id, 1)?
         .into_iter()
         .map(Item::Pending);
@@ -139,18 +148,18 @@ pub fn show(client: &Client, id: i64, output: &Output) -> Result<Exit, Failure> 
         ));
     };
     if output.json {
-        output.line(&whole(&item));
+        output.json_text(&whole(&item));
     } else {
         output.line(item.line(output).trim_start());
         let payload: Value = serde_json::from_slice(item.payload()).unwrap_or_default();
-        output.line(&serde_json::to_string_pretty(&payload).unwrap_or_default());
+        output.json_text(&serde_json::to_string_pretty(&payload).unwrap_or_default());
     }
     Ok(Exit::Done)
 }
 
-pub fn export(client: &Client, which: Which, output: &Output) -> Result<(), Failure> {
-    each(client, which, |item| {
-        output.line(&whole(&item));
+pub fn export(reader: &mut OutboxReader, which: Which, output: &Output) -> Result<(), Failure> {
+    each(reader, which, |item| {
+        output.json_text(&whole(&item));
         true
     })
 }

@@ -1,6 +1,8 @@
-//! Looks after an outbox's file, also while other processes use it.
+//! Manages an outbox's file, also while other processes use it.
 
 mod listing;
+mod reading;
+mod repair;
 
 use super::send::pair;
 use crate::exit::Exit;
@@ -10,11 +12,12 @@ use crate::settings::Settings;
 use clap::{Args, Subcommand};
 use katalys_core::{Client, Error, Fields, Stats, Value};
 use listing::{Which, Wish};
+use reading::{demand_file, open_read_only, unicode};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Looks after an outbox: what waits in it, what was refused, and what becomes of that.
+/// Manages an outbox: shows pending updates and dead letters, edits, replays and discards these.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  katalys outbox katalys.db status\n  \
     katalys outbox katalys.db edit 17 sale_amount=25.67 --replay\n  \
@@ -28,56 +31,63 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// How many updates were accepted, delivered, wait, or were refused.
+    /// Shows the counters: accepted, delivered, pending, dead and discarded updates.
     Status,
-    /// Lists what waits and what was refused, without customer data.
+    /// Lists pending updates and dead letters, without customer data.
     List {
         /// What to list.
         #[arg(value_enum, default_value_t)]
         which: Which,
-        /// Show the order's id too, which is customer data.
+        /// Also show the order's id, which is customer data.
         #[arg(long)]
         show_orders: bool,
-        /// The most rows.
+        /// List at most this many.
         #[arg(long, value_name = "NUMBER")]
         limit: Option<usize>,
     },
-    /// Shows one update with everything in it: customer data.
+    /// Shows one update in full, with its customer data.
     Show {
         /// The number of the update.
         id: i64,
     },
     /// Puts dead letters back into the queue, each at its old place.
     Replay(Choice),
-    /// Removes dead letters for good; they are counted.
+    /// Removes dead letters for good and erases their data from the file; they stay counted.
     Discard(Choice),
-    /// Changes fields of a dead letter; KEY= takes one out.
+    /// Changes fields of a dead letter, and erases their old values; KEY= removes a field.
     Edit {
         /// The number of the dead letter.
         id: i64,
         /// The changes.
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = pair)]
         changes: Vec<(String, String)>,
-        /// Put it back into the queue, too.
+        /// Also put it back into the queue.
         #[arg(long)]
         replay: bool,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Delivers until nothing waits.
+    /// Delivers until nothing is pending.
     Flush {
-        /// For so many seconds at most.
+        /// For at most this many seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
         wait: f64,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Writes every update as NDJSON: customer data.
+    /// Writes every update as NDJSON, with its customer data.
     Export {
         /// What to write.
         #[arg(value_enum, default_value_t)]
         which: Which,
     },
+    /// Repairs a damaged outbox; no process may have it open.
+    ///
+    /// Reads every page of the file and its log, and writes what can be read into a sound file at the
+    /// same path. Numbers continue after the highest one given. The damaged files are copied to
+    /// FILE.damaged-<ms> first; the copies hold customer data. A sound file is not changed. A repair that
+    /// is interrupted loses nothing: run it again.
+    Repair,
 }
 
 /// Which dead letters.
@@ -93,12 +103,10 @@ struct Choice {
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let file = &arguments.file;
-    // Opening makes a file that is not there, which nobody wants of a look.
-    std::fs::metadata(file)
-        .map_err(|error| Failure::new(Exit::Outbox, format!("{}: {error}", file.display())))?;
-    let looking = || client(file, &Settings::default(), false);
+    let reader = || open_read_only(file);
+    let writer = || client(file, &Settings::default(), false);
     match &arguments.action {
-        Action::Status => status(&looking()?.stats()?, output),
+        Action::Status => status(&reader()?.stats()?, output),
         Action::List {
             which,
             show_orders,
@@ -109,15 +117,15 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
                 show_orders: *show_orders,
                 limit: limit.unwrap_or(usize::MAX),
             };
-            listing::list(&looking()?, &wish, output)?;
+            listing::list(&mut reader()?, &wish, output)?;
         }
-        Action::Show { id } => return listing::show(&looking()?, *id, output),
-        Action::Export { which } => listing::export(&looking()?, *which, output)?,
+        Action::Show { id } => return listing::show(&mut reader()?, *id, output),
+        Action::Export { which } => listing::export(&mut reader()?, *which, output)?,
         Action::Replay(choice) => {
-            return each(&looking()?, choice, "put back", output, Client::replay);
+            return each(&writer()?, choice, "put back", output, Client::replay);
         }
         Action::Discard(choice) => {
-            return each(&looking()?, choice, "discarded", output, Client::discard);
+            return each(&writer()?, choice, "discarded", output, Client::discard);
         }
         Action::Edit {
             id,
@@ -133,6 +141,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
                 output,
             );
         }
+        Action::Repair => return repair::run(file, output),
         Action::Flush { wait, settings } => {
             return flush(&client(file, settings, true)?, *wait, output);
         }
@@ -141,10 +150,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn client(file: &Path, settings: &Settings, deliver: bool) -> Result<Client, Failure> {
-    let path = file
-        .to_str()
-        .ok_or_else(|| Failure::usage("the file's name is not Unicode"))?;
-    let path = Value::from(path.to_owned());
+    demand_file(file)?;
+    let path = Value::from(unicode(file)?.to_owned());
     settings.client(&[("outbox", path), ("deliver", deliver.into())])
 }
 
@@ -162,7 +169,7 @@ fn status(stats: &Stats, output: &Output) {
         for (name, count) in counts {
             shown[name] = count.into();
         }
-        return output.line(&shown.to_string());
+        return output.json(&shown);
     }
     for (name, count) in counts {
         let text = format!("{:<22} {count:>12}", name.replace('_', " "));
@@ -207,7 +214,7 @@ fn each(
         choice.ids.iter().try_for_each(|id| one(*id))?;
     }
     if output.json {
-        output.line(&json!({ "done": count, "missing": missing }).to_string());
+        output.json(&json!({ "done": count, "missing": missing }));
     } else {
         output.line(&format!("{done}: {count}"));
         for id in &missing {
@@ -247,7 +254,7 @@ fn edit(
         ));
     }
     if output.json {
-        output.line(&json!({ "id": id, "replayed": replay }).to_string());
+        output.json(&json!({ "id": id, "replayed": replay }));
     } else {
         let what = if replay {
             "changed and put back"
@@ -266,7 +273,7 @@ fn flush(client: &Client, wait: f64, output: &Output) -> Result<Exit, Failure> {
     client.flush(wait)?;
     let left = client.close(LAST_WAIT)?;
     if output.json {
-        output.line(&json!({ "left": left }).to_string());
+        output.json(&json!({ "left": left }));
     } else {
         output.line(&format!("{left} updates are left"));
     }

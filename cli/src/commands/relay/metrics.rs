@@ -2,15 +2,16 @@
 
 use crate::failure::Failure;
 use katalys_core::{Client, EventKind, Stats};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What happened in this process.
+/// What happened to updates in this process.
 #[derive(Default)]
 pub struct Counters {
     retried: AtomicU64,
@@ -33,16 +34,19 @@ impl Counters {
 pub struct Metrics {
     pub client: Arc<Client>,
     pub counters: Arc<Counters>,
-    /// In seconds; what waits for longer is a sign of trouble.
+    /// In seconds; `/health` fails when the oldest pending update is older.
     pub max_wait: f64,
 }
 
-/// Nobody who asks takes longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long one connection may take in all, however its bytes arrive.
+const CONNECTION_TIME: Duration = Duration::from_secs(3);
+/// Connections that are served at the same time; further ones wait for the first to end.
+const MOST_CONNECTIONS: usize = 16;
 const LARGEST_REQUEST: usize = 8 * 1024;
+const STACK_SIZE: usize = 256 * 1024;
 
 impl Metrics {
-    /// Listens, and answers on a thread of its own; returns the address.
+    /// Listens, and answers on threads of its own; returns the address.
     pub fn serve(self, address: SocketAddr, is_public: bool) -> Result<SocketAddr, Failure> {
         if !address.ip().is_loopback() && !is_public {
             let text = "--metrics listens on loopback, such as 127.0.0.1:9185; --metrics-public \
@@ -52,19 +56,33 @@ impl Metrics {
         let failed = |error: io::Error| Failure::usage(format!("--metrics {address}: {error}"));
         let listener = TcpListener::bind(address).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let builder = thread::Builder::new().name("katalys-metrics".into());
-        let answering = move || {
-            for stream in listener.incoming().flatten() {
-                let _ = self.answer(stream); // Whoever went away needs no answer.
-            }
-        };
-        builder.spawn(answering).map_err(failed)?;
+        let listener = Arc::new(listener);
+        let metrics = Arc::new(self);
+        for _ in 0..MOST_CONNECTIONS {
+            let (listener, metrics) = (Arc::clone(&listener), Arc::clone(&metrics));
+            let builder = thread::Builder::new().name("katalys-metrics".into());
+            let serving = move || {
+                for stream in listener.incoming() {
+                    match stream {
+                        Ok(stream) => drop(metrics.answer(stream)), // A client that left needs none.
+                        // Out of file descriptors, as a rule: it passes.
+                        Err(_) => thread::sleep(Duration::from_millis(20)),
+                    }
+                }
+            };
+            builder
+                .stack_size(STACK_SIZE)
+                .spawn(serving)
+                .map_err(failed)?;
+        }
         Ok(bound)
     }
 
-    fn answer(&self, mut stream: TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    fn answer(&self, stream: TcpStream) -> io::Result<()> {
+        let mut stream = Timed {
+            stream,
+            deadline: Instant::now() + CONNECTION_TIME,
+        };
         let (status, kind, body) = match path(&read_head(&mut stream)?) {
             Some("/health") => self.health(),
             Some("/metrics") => self.metrics(),
@@ -75,25 +93,22 @@ impl Metrics {
             ),
             None => ("405 Method Not Allowed", "text/plain", "GET only\n".into()),
         };
-        write!(
-            stream,
+        let answer = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\
              \r\nCache-Control: no-store\r\n\r\n{body}",
             body.len()
-        )
+        );
+        stream.write_all(answer.as_bytes())
     }
 
     fn health(&self) -> (&'static str, &'static str, String) {
         const ILL: &str = "503 Service Unavailable";
-        let json = "application/json";
+        let json_type = "application/json";
         match self.client.stats() {
             Err(error) => {
-                let code = error.code().as_str();
-                (
-                    ILL,
-                    json,
-                    format!("{{\"healthy\":false,\"reason\":\"{code}\"}}\n"),
-                )
+                let (reason, message) = (error.code().as_str(), error.message());
+                let body = json!({ "healthy": false, "reason": reason, "message": message });
+                (ILL, json_type, format!("{body}\n"))
             }
             Ok(stats) => {
                 let age = stats.oldest_pending_seconds;
@@ -109,7 +124,7 @@ impl Metrics {
                      \"pending\":{},\"dead\":{}}}\n",
                     stats.pending, stats.dead
                 );
-                (answer, json, body)
+                (answer, json_type, body)
             }
         }
     }
@@ -182,13 +197,13 @@ fn of_outbox(text: &mut String, stats: &Stats) {
         (
             "outbox_pending",
             "gauge",
-            "Updates that wait or are on their way.",
+            "Pending updates, those in flight included.",
             stats.pending,
         ),
         (
             "outbox_in_flight",
             "gauge",
-            "Updates on their way.",
+            "Updates in flight.",
             stats.in_flight,
         ),
         (
@@ -225,7 +240,41 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+/// A connection that ends at a fixed time, whatever its client does.
+struct Timed {
+    stream: TcpStream,
+    deadline: Instant,
+}
+
+impl Timed {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(Some(left))
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut piece = [0; 1024];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < LARGEST_REQUEST {

@@ -1,15 +1,15 @@
-//! Delivers an outbox as a service: until it is told to stop, and then not in the middle of an
-//! update.
+//! Delivers an outbox as a service until it is told to stop; updates in flight are finished first.
 
 mod metrics;
 mod notify;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, escaped_json};
 use crate::settings::Settings;
 use crate::signals::Interrupt;
 use clap::Args;
+use katalys_core::order::visible;
 use katalys_core::{Client, Event, EventKind};
 use metrics::{Counters, Metrics};
 use notify::Manager;
@@ -28,29 +28,30 @@ use std::time::{Duration, Instant};
 pub struct Arguments {
     /// The outbox's file, if not given as --outbox.
     file: Option<PathBuf>,
-    /// Answer /health and Prometheus' /metrics at this address; on loopback, for nobody else.
+    /// Answer /health and Prometheus' /metrics at this address, which has to be on loopback.
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
-    /// Let others than this machine ask for metrics.
+    /// Allow --metrics to listen on an address that other machines can reach.
     #[arg(long)]
     metrics_public: bool,
-    /// /health fails when the oldest update has waited for longer, in seconds.
+    /// /health fails when the oldest pending update is older than this, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
     max_wait: f64,
-    /// How long updates on their way may take when it stops, in seconds.
+    /// How long to wait for updates in flight when it stops, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
     grace: f64,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// How often it is looked whether to stop, and whether the outbox can be used.
+/// How often to look for a signal to stop, and whether the outbox can be used.
 const TICK: Duration = Duration::from_millis(100);
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let client = Arc::new(client(arguments)?);
-    client.stats()?; // There has to be an outbox.
+    // Fails without an outbox. What is pending is due at once, and delivery starts.
+    client.flush(Duration::ZERO)?;
     let interrupt = Interrupt::listen()?;
     let counters = Arc::new(Counters::default());
     observe(&client, &counters, output.json);
@@ -69,23 +70,36 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let manager = Manager::from_environment();
     say_started(metrics, output);
     manager.tell("READY=1");
-    let mut checked = None;
-    while !interrupt.came() {
-        if checked.is_none_or(|at: Instant| at.elapsed() >= CHECK_EVERY) {
-            checked = Some(Instant::now());
-            // This also wakes the delivery.
-            if client.flush(Duration::ZERO).is_ok() {
-                manager.tell("WATCHDOG=1");
-            }
-        }
-        std::thread::sleep(TICK);
-    }
+    watch(&client, &interrupt, &manager, output.json);
     manager.tell("STOPPING=1");
     let grace = Duration::try_from_secs_f64(arguments.grace)
         .map_err(|_| Failure::usage("--grace must be a number of seconds"))?;
     let left = client.close(grace)?;
     log(output.json, &json!({ "event": "stopped", "left": left }));
     Ok(Exit::Done)
+}
+
+/// Checks the outbox until there is a signal to stop. Tells the service manager while it can be
+/// used, and the log when that changes.
+fn watch(client: &Client, interrupt: &Interrupt, manager: &Manager, json: bool) {
+    let mut checked: Option<Instant> = None;
+    let mut failing = None;
+    while !interrupt.came() {
+        if checked.is_none_or(|at| at.elapsed() >= CHECK_EVERY) {
+            checked = Some(Instant::now());
+            let code = client.stats().err().map(|error| error.code().as_str());
+            if code.is_none() {
+                manager.tell("WATCHDOG=1");
+            }
+            match code {
+                _ if code == failing => {}
+                Some(code) => log(json, &json!({ "event": "outbox_failing", "code": code })),
+                None => log(json, &json!({ "event": "outbox_recovered" })),
+            }
+            failing = code;
+        }
+        std::thread::sleep(TICK);
+    }
 }
 
 fn client(arguments: &Arguments) -> Result<Client, Failure> {
@@ -99,14 +113,17 @@ fn client(arguments: &Arguments) -> Result<Client, Failure> {
     arguments.settings.client(&decided)
 }
 
-/// Counts what happens, and says what an operator wants to know. No event holds customer data as
-/// long as `event_order_ids` is `hashed`.
+/// Counts events and logs those that an operator needs. No event holds customer data unless
+/// `event_order_ids` is `plain`.
 fn observe(client: &Client, counters: &Arc<Counters>, json: bool) {
     let counters = Arc::clone(counters);
     client.observe(move |events| {
         for event in events {
             counters.count(event.kind);
-            if matches!(event.kind, EventKind::Retried | EventKind::DeadLettered) {
+            if matches!(
+                event.kind,
+                EventKind::Retried | EventKind::DeadLettered | EventKind::Failed
+            ) {
                 log(json, &described(event));
             }
         }
@@ -131,14 +148,14 @@ fn say_started(metrics: Option<SocketAddr>, output: &Output) {
 /// One line on stderr, where services write their logs; as JSON, or as `key=value`.
 fn log(json: bool, entry: &serde_json::Value) {
     if json {
-        eprintln!("{entry}");
+        eprintln!("{}", escaped_json(&entry.to_string()));
         return;
     }
     let pairs = entry.as_object().into_iter().flatten();
     let words = pairs
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| match value {
-            serde_json::Value::String(text) => format!("{key}={text}"),
+            serde_json::Value::String(text) => format!("{key}={}", visible(text)),
             other => format!("{key}={other}"),
         });
     eprintln!("{}", words.collect::<Vec<_>>().join(" "));

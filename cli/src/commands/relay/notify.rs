@@ -10,7 +10,7 @@ impl Manager {
         Self(std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()))
     }
 
-    /// Whoever does not listen misses it.
+    /// Sends a notification; a manager that does not listen misses it.
     #[cfg(target_os = "linux")]
     pub fn tell(&self, what: &str) {
         use std::os::linux::net::SocketAddrExt;

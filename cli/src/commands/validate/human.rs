@@ -3,6 +3,7 @@
 use super::{Finding, Out, Report, Summary};
 use crate::output::{Output, Style};
 use katalys_core::Severity;
+use katalys_core::order::visible;
 use std::io::{self, Write};
 
 pub struct Human<'o> {
@@ -33,11 +34,13 @@ impl Report for Human<'_> {
             Severity::Error => &self.error,
             Severity::Warning => &self.warning,
         };
-        let (file, line) = (finding.file.display(), finding.line);
+        let (file, line) = (finding.file.display().to_string(), finding.line);
         writeln!(
             self.out,
-            "{file}:{line}: {label} {} [{}]",
-            finding.message, finding.code
+            "{}:{line}: {label} {} [{}]",
+            visible(&file),
+            visible(finding.message),
+            finding.code
         )
     }
 

@@ -57,7 +57,7 @@ pub struct Store {
 
 /// More waiting requests than this wait for their turn to wait.
 const MOST_WAITING: usize = 4096;
-/// So many are recorded in one transaction, so that a question never waits long.
+/// The most updates in one transaction, so that a query never waits long.
 const LARGEST_GROUP: usize = 512;
 
 impl Store {
@@ -158,7 +158,7 @@ impl Books {
                 .map(|error| error.to_string());
         }
         if failure.is_some() && !self.connection.is_autocommit() {
-            // A group stands or falls as one: whoever sent it is told, and may send it again.
+            // A group succeeds or fails as one: its senders are told, and may send again.
             let _ = self.connection.execute_batch("ROLLBACK");
             let _ = self.count();
         }
@@ -179,7 +179,7 @@ impl Books {
         self.tick.revision += 1;
     }
 
-    /// Forgets everything. Cursors go on, so that an old one finds nothing rather than too much.
+    /// Forgets everything. Cursors continue, so that an old one finds nothing rather than too much.
     pub fn clear(&mut self) -> rusqlite::Result<()> {
         let open = !self.connection.is_autocommit();
         let (begin, commit) = if open {

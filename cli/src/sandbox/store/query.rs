@@ -136,7 +136,7 @@ pub struct Entry {
 #[derive(Serialize)]
 pub struct Stream {
     updates: Vec<Entry>,
-    /// Give it as `since` to go on from here.
+    /// Give it as `since` to continue from here.
     cursor: i64,
     more: bool,
 }
@@ -147,7 +147,7 @@ const ENTRY: &str = "SELECT seq, received_ms, site_id, order_id, outcome, status
     payload, ignored, warnings FROM updates";
 /// An id that more orders have in theirs is looked for in the list instead.
 const MOST_NAMED: usize = 1000;
-/// So many requests of one order are shown on the page.
+/// The most requests of one order that the page shows.
 const LONGEST_TIMELINE: u64 = 500;
 
 impl Books {

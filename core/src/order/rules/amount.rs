@@ -32,7 +32,7 @@ const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
 
 impl Units {
     const PLACES: usize = 8;
-    /// So many digits fit into 64 bits.
+    /// This many digits fit into 64 bits.
     const FIT_64: usize = 19;
     /// The smallest difference that is worth a warning: one cent.
     const CENT: i128 = 1_000_000;
@@ -89,6 +89,10 @@ impl Units {
         }
     }
 
+    fn is_zero(self) -> bool {
+        self.units == 0 && !self.more
+    }
+
     pub(in crate::order) fn is_negative(self) -> bool {
         self.units < 0
     }
@@ -104,8 +108,8 @@ impl Units {
     }
 }
 
-/// The plain notation of an amount, exactly the caller's digits if they were digits, and what
-/// it comes to.
+/// The plain notation of an amount, exactly the caller's digits if they were digits, without a sign
+/// that says nothing (`+5`, `-0`), and what it comes to.
 pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>, Units), Code> {
     let text = match value {
         Value::Text(text) => Cow::Borrowed(text.as_ref()),
@@ -115,7 +119,30 @@ pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>,
         Value::InvalidText => return Err(Code::InvalidUnicode),
         _ => return Err(Code::WrongType),
     };
-    Units::read(&text).map(|units| (text, units))
+    let units = Units::read(&text)?;
+    let says_nothing = match text.as_bytes()[0] {
+        b'+' => true,
+        b'-' => units.is_zero(),
+        _ => false,
+    };
+    Ok((
+        if says_nothing {
+            without_sign(text)
+        } else {
+            text
+        },
+        units,
+    ))
+}
+
+fn without_sign(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[1..]),
+        Cow::Owned(mut text) => {
+            text.remove(0);
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// A decimal object's text in plain notation: `1E+2` becomes `100`.
@@ -173,7 +200,17 @@ fn float(number: f64) -> Result<String, Code> {
     if !number.is_finite() {
         return Err(Code::AmountNotFinite);
     }
-    Ok(short_float(number).unwrap_or_else(|| round(&number.to_string())))
+    let text = short_float(number).unwrap_or_else(|| round(&number.to_string()));
+    if is_inexact(number) && text.len() <= MOST_DIGITS {
+        return Err(Code::NumberInexact);
+    }
+    Ok(text)
+}
+
+/// Whether a double of this size may stand for another whole number than the one that was meant.
+pub(in crate::order) fn is_inexact(number: f64) -> bool {
+    const LARGEST_SAFE: f64 = 9_007_199_254_740_991.0;
+    number.abs() > LARGEST_SAFE
 }
 
 /// Most amounts have at most four places and fewer than 15 digits; then the scaled integer's
@@ -276,7 +313,7 @@ fn is_positive(plain: &str) -> bool {
 /// JSON forbids `+` and leading zeros, which amounts (sent as text) may have.
 fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Code> {
     let (plain, _) = plain(value).map_err(|problem| match problem {
-        Code::WrongType | Code::InvalidUnicode => problem,
+        Code::WrongType | Code::InvalidUnicode | Code::NumberInexact => problem,
         _ => code,
     })?;
     if matches!(plain.as_bytes(), [b'1'..=b'9', ..]) {
@@ -297,12 +334,14 @@ fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Cod
 
 /// A number for a key of the caller's own: shortest form, not rounded.
 pub(in crate::order) fn own_number(number: f64) -> Result<String, Code> {
-    if number.is_finite() {
-        let text = number.to_string();
-        Ok(if text == "-0" { "0".to_owned() } else { text })
-    } else {
-        Err(Code::AmountNotFinite)
+    if !number.is_finite() {
+        return Err(Code::AmountNotFinite);
     }
+    if is_inexact(number) {
+        return Err(Code::NumberInexact);
+    }
+    let text = number.to_string();
+    Ok(if text == "-0" { "0".to_owned() } else { text })
 }
 
 #[cfg(test)]
@@ -320,8 +359,17 @@ mod tests {
     #[test]
     fn text_keeps_its_digits() {
         let thirty = "123456789012345678901234567.890";
-        for text in ["25.67", "1.50", "0", "-0", "+1.50", "007.50", thirty] {
+        for text in ["25.67", "1.50", "0", "-0.000000001", "007.50", thirty] {
             assert_eq!(sent(text), Ok(text.to_owned()));
+        }
+        for (given, plain) in [
+            ("+5", "5"),
+            ("+1.50", "1.50"),
+            ("-0", "0"),
+            ("-0.00", "0.00"),
+        ] {
+            assert_eq!(sent(given), Ok(plain.to_owned()));
+            assert_eq!(sent_decimal(given), Ok(plain.to_owned()));
         }
         assert_eq!(
             sent("1234567890123456789012345678901"),
@@ -361,7 +409,7 @@ mod tests {
             (0.000_05, "0.0001"),
             (2.000_05, "2.0001"),
             (-1.5, "-1.5"),
-            (1e21, "1000000000000000000000"),
+            (9_007_199_254_740_991.0, "9007199254740991"),
             (1e15, "1000000000000000"),
             (99.999_96, "100"),
             (123_456_789_012.345_6, "123456789012.3456"),
@@ -371,6 +419,8 @@ mod tests {
         }
         assert_eq!(sent(f64::NAN), Err(Code::AmountNotFinite));
         assert_eq!(sent(1e300), Err(Code::AmountTooLong));
+        assert_eq!(sent(9_007_199_254_740_992.0), Err(Code::NumberInexact));
+        assert_eq!(sent(-1e21), Err(Code::NumberInexact));
     }
 
     #[test]

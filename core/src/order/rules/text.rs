@@ -1,12 +1,14 @@
 //! The rule for any text: one pass that tells blanks, control characters and whether JSON has
 //! to escape something.
 
+use std::borrow::Cow;
+
 /// What one pass over a text found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::order) struct Traits {
     /// Nothing but white space, or nothing at all.
     pub blank: bool,
-    /// A character below U+0020 other than tab and newline, or U+007F.
+    /// A character below U+0020 other than tab and newline, or one of U+007F to U+009F.
     pub control: bool,
     /// A character that JSON writes with a backslash.
     pub escape: bool,
@@ -42,19 +44,57 @@ pub(in crate::order) fn traits(text: &str) -> Traits {
     let found = text
         .bytes()
         .fold(0, |found, byte| found | CLASS[usize::from(byte)]);
-    let blank = found & VISIBLE == 0
-        && found & CONTROL == 0
-        && (found & NON_ASCII == 0 || text.trim().is_empty());
+    let control = found & CONTROL != 0 || (found & NON_ASCII != 0 && has_c1_control(text));
+    let blank =
+        found & VISIBLE == 0 && !control && (found & NON_ASCII == 0 || text.trim().is_empty());
     Traits {
         blank,
-        control: found & CONTROL != 0,
+        control,
         escape: found & ESCAPE != 0,
     }
+}
+
+/// U+0080 to U+009F, which terminals and some databases take for commands; in UTF-8 two bytes.
+fn has_c1_control(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes
+        .windows(2)
+        .any(|pair| pair[0] == 0xC2 && pair[1] < 0xA0)
 }
 
 /// Whether a text begins or ends with white space.
 pub(in crate::order) fn has_outer_blanks(text: &str) -> bool {
     text.trim().len() != text.len()
+}
+
+/// A text for a terminal or a line of a log: control characters, line ends and marks that change the
+/// direction of writing are shown as `\u{…}` and not carried out.
+///
+/// ```
+/// use katalys_core::order::visible;
+/// assert_eq!(visible("Zürich"), "Zürich");
+/// assert_eq!(visible("a\nb\u{9b}31m\u{202e}"), "a\\nb\\u{9b}31m\\u{202e}");
+/// ```
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_invisible) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        if is_invisible(letter) {
+            shown.extend(letter.escape_default());
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter,
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        // Marks of direction, and line and paragraph separators.
+        | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -105,7 +145,16 @@ mod tests {
                 ..plain
             }
         );
-        assert_eq!(traits("\u{85}x"), plain);
+        for c1 in ["\u{80}", "\u{85}x", "x\u{9b}31m", "\u{9f}"] {
+            let control = Traits {
+                control: true,
+                ..plain
+            };
+            assert_eq!(traits(c1), control, "{c1:?}");
+        }
+        // The same second byte behind another first one, and bidi marks, are text.
+        assert_eq!(traits("\u{c5}\u{a0}x"), plain);
+        assert_eq!(traits("\u{202e}x"), plain);
         assert_eq!(
             traits("say \"hi\""),
             Traits {

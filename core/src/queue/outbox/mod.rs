@@ -17,7 +17,7 @@ pub(crate) use events::ObserverPlace;
 pub use events::{Event, EventKind};
 use intake::Coming;
 pub(crate) use intake::{Arrival, Then};
-pub use sqlite::{OutboxReader, OutboxReport, inspect};
+pub use sqlite::{OutboxReader, OutboxReport, RepairReport, inspect, repair};
 pub use store::{DeadLetter, PendingUpdate, Stats};
 
 use crate::client::{Receipt, Ticket};
@@ -197,6 +197,24 @@ impl Outbox {
     pub(crate) fn close_if_open(&self, timeout: Duration) {
         if self.sender.get().is_some() {
             let _ = self.close(timeout); // Nobody is there to hear of it any more.
+        }
+    }
+
+    /// Waits until nothing is in flight after `stop`.
+    pub(crate) fn wait_until_stopped(&self, timeout: Duration) {
+        let deadline = deadline_in(timeout);
+        self.wait_for_intake(deadline);
+        if let Some(sender) = self.sender.get() {
+            sender.wait_until_stopped(deadline);
+            self.events.settle(deadline);
+        }
+    }
+
+    /// Delivers again after `close`, `close_if_open` or `stop`.
+    pub(crate) fn resume(&self) {
+        self.is_stopped.store(false, Ordering::SeqCst);
+        if let Some(sender) = self.sender.get() {
+            sender.resume();
         }
     }
 

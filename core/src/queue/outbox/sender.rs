@@ -341,10 +341,16 @@ impl Sender {
         self.lock().is_closing
     }
 
-    /// Waits until nothing is under way in this process.
+    /// Takes back `stop`. Threads start with the next update, as after the client was made.
+    pub(super) fn resume(&self) {
+        self.lock().is_closing = false;
+        self.settled.notify_all();
+    }
+
+    /// Waits until nothing is under way in this process, or until delivery is resumed.
     pub(super) fn wait_until_stopped(&self, deadline: Instant) {
         let mut state = self.lock();
-        while state.has_dispatcher || !state.arrivals.is_empty() {
+        while state.is_closing && (state.has_dispatcher || !state.arrivals.is_empty()) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return;
             };
@@ -790,8 +796,12 @@ impl Sender {
             order,
         } = finished;
         let Settlement { id, verdict, .. } = settlement;
-        if let Some(error) = &error {
-            log::info!(target: events::LOG, "update {id}: {error}");
+        match (&verdict, &error) {
+            (Verdict::Rejected { .. }, Some(error)) if is_mine => {
+                log::error!(target: events::LOG, "update {id} is now a dead letter: {error}");
+            }
+            (_, Some(error)) => log::info!(target: events::LOG, "update {id}: {error}"),
+            (_, None) => {}
         }
         if !is_mine {
             return;

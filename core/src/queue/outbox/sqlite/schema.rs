@@ -104,6 +104,11 @@ pub(super) fn version(connection: &Connection) -> Result<(i64, i64), Fault> {
     Ok((version, known))
 }
 
+/// The newest version known here.
+pub(super) fn known_version() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
+
 fn foreign() -> Error {
     let text = "the file is a database of something else; give the outbox a file of its own";
     Error::new(ErrorCode::OutboxFailed, text)

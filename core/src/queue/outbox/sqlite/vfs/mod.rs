@@ -30,6 +30,17 @@ pub(super) use abi::{connect, last_error, standing_of};
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use elsewhere::{connect, last_error, standing_of};
 
+/// Takes an exclusive lock on some bytes of a file for as long as it is open; false if a connection
+/// is in the way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn lock_exclusively(
+    file: &std::fs::File,
+    start: i64,
+    length: i64,
+) -> std::io::Result<bool> {
+    locks::set(file, locks::Range(start, length), locks::Lock::Exclusive)
+}
+
 /// Where the file of a connection is by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {

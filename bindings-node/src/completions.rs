@@ -1,5 +1,5 @@
-//! Where the results of calls wait for JavaScript: sending threads put them in, and ring only
-//! if it was empty; JavaScript's thread takes all of them out at once. Events wait there too.
+//! The queue of results for JavaScript: sending threads add to it, and wake JavaScript's thread only
+//! if it was empty; that thread drains it at once. Events and log lines take the same way.
 
 use crate::report::{News, Report, json, number};
 use katalys_core::{Error, Event, Problem, Receipt, Ticket};
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What one visit brings: three numbers for each plain result (the call's number, and attempts
+/// What one drain delivers: three numbers for each plain result (the call's number, and attempts
 /// and seconds of a receipt, or 0 and the id of a ticket), and as JSON all other results, and the
 /// news.
 pub type Delivery = FnArgs<(Vec<f64>, Option<String>, Option<String>)>;
@@ -25,7 +25,7 @@ pub struct Outcome {
     pub unlogged: Vec<Problem>,
 }
 
-/// What a call that went well brings.
+/// The result of a call that succeeded.
 pub enum Success {
     Receipt(Receipt),
     Ticket(Ticket),
@@ -33,15 +33,15 @@ pub enum Success {
     Answer(Box<RawValue>),
 }
 
-/// The mailbox of one JavaScript environment.
-pub struct Mailbox {
+/// The completions of one JavaScript environment.
+pub struct CompletionQueue {
     waiting: Arc<Waiting>,
-    bell: Bell,
+    waker: Waker,
 }
 
 /// Takes no error in place of its arguments, does not by itself keep the process alive, and has
-/// no limit: it is rung once per visit, not once per result.
-type Bell = ThreadsafeFunction<(), (), Delivery, Status, false, true, 0>;
+/// no limit: it is called once per drain, not once per result.
+type Waker = ThreadsafeFunction<(), (), Delivery, Status, false, true, 0>;
 
 #[derive(Default)]
 struct Waiting {
@@ -58,24 +58,24 @@ struct Contents {
     logged: Vec<String>,
 }
 
-/// How often somebody who waits looks whether the environment is still there.
+/// How often a waiting thread checks whether the environment is still there.
 const LOOK: Duration = Duration::from_millis(200);
 
-impl Mailbox {
+impl CompletionQueue {
     /// `deliver` is called on JavaScript's thread with everything that has arrived.
     pub fn new(deliver: &Function<'_, Delivery, ()>) -> napi::Result<Self> {
         let waiting = Arc::<Waiting>::default();
         let arrived = Arc::clone(&waiting);
-        let bell = deliver
+        let waker = deliver
             .build_threadsafe_function::<()>()
             .callee_handled::<false>()
             .weak::<true>()
             .build_callback(move |_: ThreadsafeCallContext<()>| Ok(arrived.take_all()))?;
-        Ok(Self { waiting, bell })
+        Ok(Self { waiting, waker })
     }
 
-    /// Called by a sending thread. Once the environment is gone the bell is deaf, and the result
-    /// goes with the mailbox.
+    /// Called by a sending thread. Once the environment is gone the waker does nothing, and the
+    /// result is dropped with the queue.
     pub fn put(&self, outcome: Outcome) {
         self.add(|contents| contents.outcomes.push(outcome));
     }
@@ -84,7 +84,7 @@ impl Mailbox {
     /// JavaScript is too slow, the core drops what is too much and says so.
     pub fn put_events(&self, client: f64, events: &[Event]) {
         let mut contents = self.waiting.lock();
-        while !contents.events.is_empty() && !self.bell.aborted() {
+        while !contents.events.is_empty() && !self.waker.aborted() {
             let waited = self.waiting.taken.wait_timeout(contents, LOOK);
             contents = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -96,7 +96,7 @@ impl Mailbox {
     /// A line of the core's log; false once the environment is gone.
     pub fn put_log(&self, line: String) -> bool {
         self.add(|contents| contents.logged.push(line));
-        !self.bell.aborted()
+        !self.waker.aborted()
     }
 
     fn add(&self, add: impl FnOnce(&mut Contents)) {
@@ -105,7 +105,7 @@ impl Mailbox {
         add(&mut contents);
         drop(contents);
         if was_empty {
-            self.bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            self.waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
 
@@ -121,11 +121,11 @@ impl Mailbox {
         } else {
             sys::napi_unref_threadsafe_function
         };
-        self.bell.handle.with_read_aborted(|gone| {
+        self.waker.handle.with_read_aborted(|gone| {
             if !gone {
                 // SAFETY: the environment is the current one, and the handle is not released
                 // while this lock is held. The only possible status is success.
-                unsafe { change(env.raw(), self.bell.handle.get_raw()) };
+                unsafe { change(env.raw(), self.waker.handle.get_raw()) };
             }
         });
     }

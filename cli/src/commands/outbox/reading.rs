@@ -1,0 +1,35 @@
+//! Read-only access to an outbox, for every command that only reads: nothing is created, renamed,
+//! migrated or delivered.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use katalys_core::OutboxReader;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Opens an outbox for reading. This is the one place that does so.
+pub fn open_read_only(file: &Path) -> Result<OutboxReader, Failure> {
+    demand_file(file)?;
+    Ok(OutboxReader::open(file)?)
+}
+
+/// No command of this group creates an outbox.
+pub fn demand_file(file: &Path) -> Result<(), Failure> {
+    let reason = match std::fs::metadata(file) {
+        Ok(metadata) if metadata.is_dir() => "is a directory, not an outbox".to_owned(),
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            "does not exist; the first update of a client with this outbox creates it".to_owned()
+        }
+        Err(error) => format!("cannot be read: {error}"),
+    };
+    Err(Failure::new(
+        Exit::Outbox,
+        format!("{} {reason}", file.display()),
+    ))
+}
+
+pub fn unicode(file: &Path) -> Result<&str, Failure> {
+    file.to_str()
+        .ok_or_else(|| Failure::usage("the file's name is not Unicode"))
+}
