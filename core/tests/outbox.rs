@@ -542,8 +542,9 @@ fn a_process_that_stood_still_sends_nothing_that_another_took_over() {
         .stdout(Stdio::null())
         .spawn()
         .expect("a child");
-    let client = client(&options(&folder.file(), &url).set("timeout", 2));
-    while client.stats().unwrap().accepted < 12 {
+    let options = options(&folder.file(), &url).set("timeout", 2);
+    let watcher = client(&options.clone().set("deliver", false));
+    while watcher.stats().unwrap().accepted < 12 {
         assert!(child.try_wait().unwrap().is_none(), "the child still runs");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -554,8 +555,12 @@ fn a_process_that_stood_still_sends_nothing_that_another_took_over() {
         assert!(sent.expect("kill").success());
     };
     signal("-STOP");
-    assert!(client.stats().unwrap().in_flight > 1, "more than it sends");
-    assert_eq!(client.flush(LONG).unwrap(), 0, "taken over after the lease");
+    assert!(watcher.stats().unwrap().in_flight > 1, "more than it sends");
+    assert_eq!(
+        client(&options).flush(LONG).unwrap(),
+        0,
+        "taken over after the lease"
+    );
     let before = requests(&receiver, "s").len();
     signal("-CONT");
     assert!(

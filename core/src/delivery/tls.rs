@@ -73,7 +73,7 @@ pub(crate) struct TlsConnection {
 /// How long to wait for the rest of a record that began while no answer was awaited.
 pub(crate) const REST_OF_RECORD: Duration = Duration::from_millis(20);
 
-/// A server that sends more records than this on its own account is not waited for.
+/// With more records than this between two requests, the connection is given up.
 const MOST_UNASKED_RECORDS: usize = 16;
 
 impl TlsConnection {
@@ -98,8 +98,8 @@ impl TlsConnection {
         self.buffers.input().is_empty() && self.tls.wants_read() && self.records.is_between()
     }
 
-    /// Takes in what TLS itself has to say, such as session tickets; false if there is anything
-    /// else, or the end.
+    /// Processes one message of TLS itself, such as a session ticket; false if application data or
+    /// the end of the connection came instead.
     fn absorb(&mut self) -> bool {
         self.records.allow(NextTimeout {
             after: REST_OF_RECORD.into(),

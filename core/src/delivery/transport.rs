@@ -140,7 +140,7 @@ impl Transport {
             None if self.stand_in.is_some() && testing::look() => {
                 return self.try_post(body, deadline);
             }
-            None => open_quiet(opener, deadline)?,
+            None => open_without_input(opener, deadline)?,
         };
         let mut digits = LengthDigits::default();
         let request = self.head.request(body, &mut digits);
@@ -173,7 +173,7 @@ impl Transport {
             return route.ask(deadline);
         }
         let opener = self.opener();
-        let mut connection = open_quiet(opener, deadline)?;
+        let mut connection = open_without_input(opener, deadline)?;
         let question = message::question(&self.endpoint, &self.user_agent);
         send(&mut connection, &[&question], deadline)
             .map_err(Trouble::Connection)
@@ -256,17 +256,17 @@ impl Trouble {
     }
 }
 
-/// A new connection on which the server has sent nothing yet.
-fn open_quiet(opener: &Opener, deadline: Instant) -> Result<Connection, Failure> {
+/// A new connection on which no input has arrived.
+fn open_without_input(opener: &Opener, deadline: Instant) -> Result<Connection, Failure> {
     let mut connection = opener.open(deadline)?;
-    if has_spoken(&mut connection) {
+    if has_early_input(&mut connection) {
         return Err(Failure::early(opener.hosts()));
     }
     Ok(connection)
 }
 
 /// Whether input has arrived on a new connection: what comes before the request is not its answer.
-fn has_spoken(connection: &mut Connection) -> bool {
+fn has_early_input(connection: &mut Connection) -> bool {
     if connection.is_open() {
         return false;
     }
@@ -278,7 +278,7 @@ fn has_spoken(connection: &mut Connection) -> bool {
         reason: Timeout::RecvResponse,
         ..NextTimeout::default()
     };
-    // A connection that was closed has not: the exchange finds out in what way.
+    // A connection that was closed has none: the exchange reports how it ended.
     matches!(
         connection.await_input(limit),
         Ok(true) | Err(Error::Timeout(_))

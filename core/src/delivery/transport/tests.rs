@@ -874,7 +874,7 @@ fn a_plain_server_that_speaks_first_is_seen() {
     while connection.is_open() {
         assert!(Instant::now() < deadline, "the bytes never arrive");
     }
-    assert!(has_spoken(&mut connection));
+    assert!(has_early_input(&mut connection));
 }
 
 #[test]
@@ -909,4 +909,26 @@ fn a_receipt_for_half_a_request_is_none() {
     let refusing = hasty_server(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
     let limit = Instant::now() + LONG;
     assert_eq!(to(&refusing).post(&large, limit), answered(413));
+}
+
+#[test]
+fn a_tunnel_through_a_proxy_over_tls_is_kept() {
+    let authority = Authority::new("proxies");
+    let beyond = authority.server("db.example.com", |_| {});
+    let proxy = tls_server_that(authority.server("localhost", |_| {}), move |stream| {
+        let asked = read_request(stream).unwrap();
+        assert!(asked.starts_with(b"CONNECT db.example.com:443 "));
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        let tls = ServerConnection::new(Arc::clone(&beyond)).unwrap();
+        let mut endpoint = StreamOwned::new(tls, stream);
+        while read_request(&mut endpoint).is_some() && endpoint.write_all(RECEIVED).is_ok() {}
+    });
+    let transport = open(&Route {
+        proxy: Some(format!("https://localhost:{}", proxy.port)),
+        ..proxied_route(&proxy, Some(&authority))
+    });
+    for _ in 0..3 {
+        assert_eq!(post(&transport), Outcome::Received);
+    }
+    assert_eq!(proxy.connections(), 1);
 }
