@@ -29,7 +29,7 @@ const DEEPEST: Depth = 6;
 
 /// Records and fields that are looked at; with more, the update exceeds its largest size, and looking
 /// at all of them would hold the interpreter for seconds.
-const MOST: usize = 50_001;
+const MOST: usize = katalys_core::order::MAX_KEYS + 1;
 
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 

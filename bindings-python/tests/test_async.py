@@ -276,7 +276,7 @@ def test_no_more_threads_than_asked_for(receiver):
         async def main():
             await asyncio.gather(*(client.update_order(n) for n in range(200)))
             print(len(os.listdir("/proc/self/task")))
-        asyncio.run(main())
+        asyncio.run(main(), debug=False)  # Which complains of a machine under load.
     """
     _, endpoint = receiver.endpoint()
     assert int(run_python(script, endpoint)) <= 4

@@ -9,9 +9,10 @@ SECOND = """
     import katalys
     try:
         import _interpreters as interpreters
+        second = interpreters.create("legacy")
     except ImportError:
         import _xxsubinterpreters as interpreters
-    second = interpreters.create()
+        second = interpreters.create(isolated=False)
     said = interpreters.run_string(second, '''if True:
         try:
             import katalys

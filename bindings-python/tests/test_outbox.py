@@ -113,17 +113,17 @@ def test_a_full_outbox_refuses_and_keeps_what_it_has(client):
 
 def test_an_outbox_that_cannot_be_opened_is_an_outbox_error(tmp_path):
     with pytest.raises(katalys.OutboxError) as caught:
-        katalys.Client("abcd.com", outbox=tmp_path)
+        katalys.Client("abcd.com", outbox=tmp_path / "missing" / "katalys.db")
     assert caught.value.code == "outbox_failed"
 
 
-def test_a_damaged_outbox_is_set_aside_aloud(outbox, caplog):
+def test_a_file_that_is_no_outbox_is_refused_and_left_as_it_is(outbox):
     outbox.write_bytes(b"this is no database " * 500)
-    sender = katalys.Client("abcd.com", outbox=outbox, deliver=False)
-    assert sender.enqueue_update("1").id == 1
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "set aside" in caplog.text
-    assert len(list(outbox.parent.glob("*.corrupt-*"))) == 1
+    with pytest.raises(katalys.OutboxError) as caught:
+        katalys.Client("abcd.com", outbox=outbox)
+    assert (caught.value.code, caught.value.retryable) == ("outbox_foreign", False)
+    assert outbox.read_bytes() == b"this is no database " * 500
+    assert [file.name for file in outbox.parent.iterdir()] == [outbox.name]
 
 
 def test_dead_letters_are_listed_edited_replayed_and_discarded(receiver, client, caplog):

@@ -33,7 +33,7 @@ def deliver_the_rest(endpoint, outbox):
 
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preload"])
 def test_a_server_that_is_stopped_while_it_delivers_loses_nothing(receiver, tmp_path, preload):
-    run, endpoint = receiver.endpoint("slow=60")
+    run, endpoint = receiver.endpoint("slow=150")
     outbox = str(tmp_path / "katalys.db")
     environment = {"SHOP_OUTBOX": outbox, "SHOP_ENQUEUES_AT_START": "yes"}
     notes = [str(number) for number in range(40)]

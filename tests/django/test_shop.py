@@ -138,7 +138,7 @@ def test_every_order_of_a_loop_is_reported(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_report_that_fails_breaks_no_checkout(client, two_orders, settings, tmp_path, caplog):
-    settings.KATALYS = {**settings.KATALYS, "outbox": tmp_path}  # A folder, where no file can be.
+    settings.KATALYS = {**settings.KATALYS, "outbox": tmp_path / "missing" / "katalys.db"}
     answer = client.get("/refund-all")
     assert (answer.status_code, answer.json()) == (200, {"later": ["ran"]})
     assert Order.objects.filter(status="refunded").count() == 2

@@ -96,7 +96,8 @@ class Client:
         when it is safe on disk. Without an `order_time`, the time of the call is sent."""
 
     def stats(self) -> Stats:
-        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
+        """Counters of the outbox; `accepted` is always the sum of delivered, pending, dead and
+        discarded."""
 
     def flush(self, timeout: float = 30.0) -> int:
         """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
@@ -179,7 +180,8 @@ class AsyncClient:
         Cancelled, the update may be accepted all the same."""
 
     async def stats(self) -> Stats:
-        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
+        """Counters of the outbox; `accepted` is always the sum of delivered, pending, dead and
+        discarded."""
 
     async def flush(self, timeout: float = 30.0) -> int:
         """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending

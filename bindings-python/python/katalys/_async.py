@@ -55,7 +55,8 @@ class AsyncClient:
         return await self._call(Mailbox.enqueue_report, order_id, fields, more)
 
     async def stats(self):
-        """Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded."""
+        """Counters of the outbox; `accepted` is always the sum of delivered, pending, dead and
+        discarded."""
         return await self._call(Mailbox.stats)
 
     async def flush(self, timeout=30.0):

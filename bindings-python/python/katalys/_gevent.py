@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Waiting calls under gevent: the greenlet waits on the hub, and other greenlets run meanwhile.
 
 Imported when a call is made in a process that gevent has patched."""
