@@ -54,7 +54,8 @@ fn main() -> ExitCode {
     let matches = command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let output = Output::new(arguments.global.json, arguments.global.color);
-    output::log_to_stderr();
+    let logs_json = matches!(arguments.command, Command::Relay(_)) && arguments.global.json;
+    output::log_to_stderr(logs_json);
     let result = match arguments.command {
         Command::Send(arguments) => send::run(&arguments, send::UPDATE, &output),
         Command::Report(arguments) => send::run(&arguments, send::REPORT, &output),

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use katalys_core::order::visible;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -145,9 +145,10 @@ fn painted(with_colors: bool, style: Style, text: &str) -> String {
     }
 }
 
-/// Shows the core's warnings and errors, which hold no customer data.
-pub fn log_to_stderr() {
-    struct Stderr;
+/// Shows the core's warnings and errors, which hold no customer data; as lines of JSON for a command
+/// whose whole log is JSON.
+pub fn log_to_stderr(as_json: bool) {
+    struct Stderr(bool);
     impl log::Log for Stderr {
         fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
             metadata.target() == "katalys"
@@ -155,12 +156,18 @@ pub fn log_to_stderr() {
         fn log(&self, record: &log::Record<'_>) {
             if self.enabled(record.metadata()) {
                 let level = record.level().as_str().to_ascii_lowercase();
-                eprintln!("{level}: {}", visible(&record.args().to_string()));
+                let message = record.args().to_string();
+                if self.0 {
+                    let entry = json!({ "event": "log", "level": level, "message": message });
+                    eprintln!("{}", escaped_json(&entry.to_string()));
+                } else {
+                    eprintln!("{level}: {}", visible(&message));
+                }
             }
         }
         fn flush(&self) {}
     }
-    if log::set_logger(&Stderr).is_ok() {
+    if log::set_logger(Box::leak(Box::new(Stderr(as_json)))).is_ok() {
         log::set_max_level(log::LevelFilter::Warn);
     }
 }

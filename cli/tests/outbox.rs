@@ -275,10 +275,14 @@ fn relay(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStderr>, St
         .spawn()
         .expect("it runs");
     let mut log = BufReader::new(child.stderr.take().expect("stderr"));
-    let mut line = String::new();
-    log.read_line(&mut line).expect("a line");
-    let started: Value = serde_json::from_str(&line).expect("JSON");
-    let address = started["metrics"].as_str().expect("an address").to_owned();
+    // Delivery begins at once, and what it logs may come first; every line is JSON.
+    let mut entry = Value::Null;
+    while entry["event"] != "started" {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("a line");
+        entry = serde_json::from_str(&line).expect("JSON");
+    }
+    let address = entry["metrics"].as_str().expect("an address").to_owned();
     (child, log, address)
 }
 
