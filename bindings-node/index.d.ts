@@ -108,10 +108,13 @@ export interface DeadLetter {
   readonly diedAt: Date;
 }
 
-/** Something that happened to an update of the outbox in this process. Holds no customer data. */
+/**
+ * Something that happened to an update of the outbox in this process, or with `failed` to the outbox
+ * itself. Holds no customer data.
+ */
 export interface OutboxEvent<Kind extends EventKind = EventKind> {
   kind: Kind;
-  /** The update's number, as on its ticket. */
+  /** The update's number, as on its ticket; 0 for `failed`. */
   id: number;
   /** The order: see the option `eventOrderIds`. */
   order: string;
@@ -119,7 +122,7 @@ export interface OutboxEvent<Kind extends EventKind = EventKind> {
   attempts: number;
   /** The HTTP status that led to it, if one did. */
   status: number | null;
-  /** Why: the code of the error that is retried, or as in {@link DeadLetter}. */
+  /** Why: the code of the error, or as in {@link DeadLetter}. */
   code: string | null;
 }
 
