@@ -43,7 +43,7 @@ pub(crate) fn fields() -> String {
     out
 }
 
-const HEAD: &str = r#"
+const HEAD: &str = r"
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -63,7 +63,7 @@ Text: TypeAlias = str | Enum | UUID | int
 Amount: TypeAlias = str | Decimal | int | float
 # A line item or discount; the last is a named tuple.
 Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
-"#;
+";
 
 fn class(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
     let doc = wrap(doc, 88).join("\n    ");
