@@ -578,9 +578,7 @@ def the_static_library_exports_the_same():
 
 
 def every_build_has_an_id():
-    notes = subprocess.check_output(
-        ["readelf", "-n", DIST / "c/lib/libkatalys.so.0"], text=True
-    )
+    notes = subprocess.check_output(["readelf", "-n", DIST / "c/lib/libkatalys.so.0"], text=True)
     assert re.search(r"Build ID: [0-9a-f]{40}$", notes, re.M), notes
 
 
