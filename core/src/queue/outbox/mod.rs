@@ -37,7 +37,7 @@ use store::{CLOSED, Effect, PAID, PENDING, Remains, Stage, Store, UpdateId, Wher
 /// How soon the command, which delivers for others, notices their updates.
 const RELAY_POLL: Duration = Duration::from_millis(200);
 /// How long a call waits for another process that writes, if its `timeout` is not shorter.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(15);
+const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The outbox of one client in one process. The file is opened on first use, so that a process
 /// which only forks others has no connection for them to inherit.
@@ -321,7 +321,7 @@ impl Outbox {
         SqliteStore::open(&Setup {
             path: self.settings.path.clone(),
             is_full: self.settings.is_full,
-            patience: self.manner.timeout.min(LONGEST_PATIENCE),
+            busy_timeout: self.manner.timeout.min(LONGEST_BUSY_TIMEOUT),
             limits,
         })
     }

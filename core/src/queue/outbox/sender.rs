@@ -420,7 +420,7 @@ impl Sender {
                 }
                 Self::store_works(&mut sender.lock());
                 sender.tidy(&mut upkeep, outlook.pending == 0);
-                sender.pause(sender.patience(outlook, &upkeep));
+                sender.pause(sender.idle_wait(outlook, &upkeep));
                 continue;
             }
             upkeep.add(work.len() + finished.len());
@@ -617,7 +617,7 @@ impl Sender {
         ends
     }
 
-    fn patience(&self, outlook: Outlook, changes: &Changes) -> Duration {
+    fn idle_wait(&self, outlook: Outlook, changes: &Changes) -> Duration {
         let state = self.lock();
         if let Some(pause) = state.health.pause() {
             return pause.min(LEASE / 3);

@@ -57,7 +57,7 @@ pub(crate) struct Setup {
     /// Whether a commit survives a power failure, and not only a crash of the process.
     pub is_full: bool,
     /// How long to wait for another process that is writing.
-    pub patience: Duration,
+    pub busy_timeout: Duration,
     pub limits: Limits,
 }
 
@@ -66,7 +66,7 @@ pub(crate) struct SqliteStore {
     connection: Connection,
     clock: Clock,
     limits: Limits,
-    patience: Duration,
+    busy_timeout: Duration,
     location: Location,
     /// Set once the file was not at its path.
     is_astray: bool,
@@ -76,14 +76,14 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, or makes it.
     pub(crate) fn open(setup: &Setup) -> Result<Self, Error> {
-        let opened = open::open(&setup.path, setup.is_full, setup.patience)?;
+        let opened = open::open(&setup.path, setup.is_full, setup.busy_timeout)?;
         Ok(Self {
             location: Location::new(&setup.path, opened.standing),
             reserve: Reserve::beside(&opened.path),
             connection: opened.connection,
             clock: opened.clock,
             limits: setup.limits,
-            patience: setup.patience,
+            busy_timeout: setup.busy_timeout,
             is_astray: false,
         })
     }
@@ -106,7 +106,7 @@ impl SqliteStore {
         if !interrupt::is_watched() {
             return Ok(begin()?);
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.busy_timeout;
         self.connection.busy_timeout(interrupt::SLICE)?;
         let result = loop {
             match begin() {
@@ -117,7 +117,7 @@ impl SqliteStore {
                 done => break done,
             }
         };
-        self.connection.busy_timeout(self.patience)?;
+        self.connection.busy_timeout(self.busy_timeout)?;
         Ok(result?)
     }
 

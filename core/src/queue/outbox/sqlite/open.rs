@@ -35,15 +35,25 @@ pub(super) struct Opened {
     pub standing: Option<Standing>,
 }
 
-/// Opens or makes the outbox. `patience` is how long to wait for another process that writes.
-pub(super) fn open(path: &Path, is_full: bool, patience: Duration) -> Result<Opened, Error> {
+/// Opens or makes the outbox. `busy_timeout` is how long to wait for another process that writes.
+pub(super) fn open(path: &Path, is_full: bool, busy_timeout: Duration) -> Result<Opened, Error> {
     let path = resolve(path)?;
     let is_new = check_kind(&path)?;
-    try_open(&path, is_new, is_full, patience).map_err(|fault| fault.at(&path))
+    try_open(&path, is_new, is_full, busy_timeout).map_err(|fault| fault.at(&path))
 }
 
-fn try_open(path: &Path, is_new: bool, is_full: bool, patience: Duration) -> Result<Opened, Fault> {
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, is_new, patience)?;
+fn try_open(
+    path: &Path,
+    is_new: bool,
+    is_full: bool,
+    busy_timeout: Duration,
+) -> Result<Opened, Fault> {
+    let mut connection = connect(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE,
+        is_new,
+        busy_timeout,
+    )?;
     let standing = vfs::standing_of(&connection);
     if standing.is_some_and(|standing| standing.has_foreign_log) {
         return Err(fault::moved(path).into());
@@ -51,7 +61,7 @@ fn try_open(path: &Path, is_new: bool, is_full: bool, patience: Duration) -> Res
     connection.pragma_update(None, "page_size", PAGE)?;
     connection.pragma_update(None, "secure_delete", true)?;
     let clock = schema::prepare(&mut connection)?;
-    use_log(&connection, patience)?;
+    use_log(&connection, busy_timeout)?;
     let synchronous = if is_full { "FULL" } else { "NORMAL" };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "wal_autocheckpoint", ENORMOUS_LOG)?;
@@ -74,17 +84,17 @@ pub(super) fn connect(
     path: &Path,
     mode: OpenFlags,
     creates: bool,
-    patience: Duration,
+    busy_timeout: Duration,
 ) -> Result<Connection, Fault> {
     let mut flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
     let connection = vfs::connect(path, flags).map_err(|error| fault::unopened(path, &error))?;
-    set_up(&connection, patience)?;
+    set_up(&connection, busy_timeout)?;
     Ok(connection)
 }
 
 /// A connection that only reads, takes no lock and makes no file: for one that no process changes.
-pub(super) fn connect_unchanging(path: &Path, patience: Duration) -> Result<Connection, Fault> {
+pub(super) fn connect_unchanging(path: &Path, busy_timeout: Duration) -> Result<Connection, Fault> {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -98,12 +108,12 @@ pub(super) fn connect_unchanging(path: &Path, patience: Duration) -> Result<Conn
         | OpenFlags::SQLITE_OPEN_URI;
     let connection = vfs::connect(Path::new(&uri), flags);
     let connection = connection.map_err(|error| fault::unopened(path, &error))?;
-    set_up(&connection, patience)?;
+    set_up(&connection, busy_timeout)?;
     Ok(connection)
 }
 
-fn set_up(connection: &Connection, patience: Duration) -> Result<(), Fault> {
-    connection.busy_timeout(patience)?;
+fn set_up(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
+    connection.busy_timeout(busy_timeout)?;
     set_checkpoint_on_close(connection, false);
     for (switch, is_on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -125,8 +135,8 @@ pub(super) fn set_checkpoint_on_close(connection: &Connection, is_on: bool) {
 }
 
 /// Switching to a write-ahead log needs the file alone for a moment, and does not wait by itself.
-fn use_log(connection: &Connection, patience: Duration) -> Result<(), Fault> {
-    let deadline = Instant::now() + patience;
+fn use_log(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
+    let deadline = Instant::now() + busy_timeout;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error)

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long to wait for a process that has the file to itself.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An outbox opened for reading only, while other processes use it or while none does.
 ///
@@ -37,7 +37,7 @@ impl OutboxReader {
         };
         let (connection, clock) = read().map_err(|fault: fault::Fault| fault.at(&file))?;
         Ok(Self(SqliteStore {
-            patience: PATIENCE,
+            busy_timeout: BUSY_TIMEOUT,
             location: Location::new(path, vfs::standing_of(&connection)),
             connection,
             clock,
@@ -81,9 +81,9 @@ pub(super) fn connect(file: &Path) -> Result<Connection, fault::Fault> {
     let mode = OpenFlags::SQLITE_OPEN_READ_ONLY;
     // Without a log no process has the file open, and none is to be made.
     let connection = if open::with_suffix(file, "-wal").exists() {
-        open::connect(file, mode, false, PATIENCE)?
+        open::connect(file, mode, false, BUSY_TIMEOUT)?
     } else {
-        open::connect_unchanging(file, PATIENCE)?
+        open::connect_unchanging(file, BUSY_TIMEOUT)?
     };
     let (version, known) = schema::version(&connection)?;
     if version > known {

@@ -40,7 +40,7 @@ pub(super) fn setup(path: &Path) -> Setup {
     Setup {
         path: path.to_owned(),
         is_full: false,
-        patience: Duration::from_secs(5),
+        busy_timeout: Duration::from_secs(5),
         limits: Limits::default(),
     }
 }

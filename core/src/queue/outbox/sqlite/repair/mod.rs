@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 use swap::Names;
 
 /// How long to wait for processes that only look at the file for a moment.
-const PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The largest part of the `-shm` file that is read.
 const SHARED_HEADER: u64 = 136;
 
@@ -280,7 +280,7 @@ fn lock_main(path: &Path, main: &File) -> Result<(), Error> {
 }
 
 fn lock_range(path: &Path, file: &File, range: lock::Range) -> Result<(), Error> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + BUSY_TIMEOUT;
     while !lock::try_exclusive(file, range).map_err(|error| unreadable(path, &error))? {
         if Instant::now() >= deadline {
             return Err(fault::unusable(

@@ -58,7 +58,7 @@ fn two_connections_and_a_status_page_of_one_process_keep_the_counters_exact() {
 fn a_long_lived_reader_of_another_copy_keeps_its_locks() {
     let folder = Folder::new("reader");
     let hurried = Setup {
-        patience: Duration::ZERO,
+        busy_timeout: Duration::ZERO,
         ..setup(&folder.file())
     };
     let mut store = SqliteStore::open(&hurried).unwrap();
