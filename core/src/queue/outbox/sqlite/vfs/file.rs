@@ -225,7 +225,7 @@ impl OutboxFile {
         }
     }
 
-    /// Whoever uses the index of the log has a lock on the database as well, unless that is
+    /// A connection that uses the index of the log has a lock on the database as well, unless that is
     /// another file of the same name. Others come and go, so one look is not enough.
     fn has_foreign_log(&self) -> bool {
         let index = with_suffix(&self.path, "-shm");
