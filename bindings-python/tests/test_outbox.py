@@ -439,3 +439,17 @@ def test_threads_that_enqueue_together_keep_each_orders_order(receiver, client):
 def test_the_file_is_its_owners_alone(client, outbox):
     client(deliver=False)[1].enqueue_update("1")
     assert {path.stat().st_mode & 0o077 for path in outbox.parent.glob("katalys.db*")} == {0}
+
+
+def test_a_file_that_disappears_is_told_at_once_and_gives_no_ticket(client, outbox, caplog):
+    heard = []
+    _, sender = client("204", on_event=heard.append)
+    sender.enqueue_update("1001", order_status="paid")
+    assert sender.flush() == 0
+    outbox.unlink()
+    eventually(lambda: any(event.kind == "failed" for event in heard))
+    for call in (lambda: sender.enqueue_update("1002", order_status="paid"), sender.stats):
+        with pytest.raises(katalys.OutboxError) as caught:
+            call()
+        assert (caught.value.code, caught.value.retryable) == ("outbox_moved", False)
+    eventually(lambda: "the outbox cannot be used: outbox_moved" in caplog.messages)

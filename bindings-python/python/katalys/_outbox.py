@@ -132,6 +132,9 @@ def _log(event):
     level = _LEVELS[event.kind]
     if not logger.isEnabledFor(level):
         return
+    if event.kind == "failed":  # Of no update.
+        logger.log(level, "the outbox cannot be used: %s", event.code, extra=_extra(event))
+        return
     # The template is the same for all events of a kind with the same cause: tools group by it.
     status = event.status and f"status {event.status}"
     details = list(filter(None, (event.code, status)))
