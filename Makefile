@@ -1,5 +1,6 @@
 # make demo   see it work: order updates from four languages arrive in a sandbox (KEEP=1 leaves it running)
-# make test   everything; make lint; make build; make bench; make soak (MINUTES=10)
+# make test   what a change needs; make test-all adds servers, frameworks, kills and failing disks
+# make lint; make build; make bench; make soak (MINUTES=10)
 
 VENV   := $(CURDIR)/.venv
 DIST   := $(CURDIR)/dist
@@ -13,7 +14,7 @@ unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT KATALYS_OUTBOX
 
 PACKAGES := bindings-c bindings-php bindings-python bindings-node cli
 
-.PHONY: demo test soak build lint bench generate receiver tools-build tools-demo tools-test clean $(PACKAGES)
+.PHONY: demo test test-all soak build lint bench generate receiver tools-build tools-demo tools-test clean $(PACKAGES)
 
 demo: tools-demo build
 	examples/demo.sh
@@ -33,17 +34,24 @@ bindings-node: bindings-python
 cli: bindings-node
 	$(MAKE) -C cli build
 
+# Everything that a contributor needs to trust a change.
 test: tools-test build receiver
 	cargo test --workspace --exclude katalys-python --exclude katalys-node
-	$(MAKE) -C bindings-c test
-	$(MAKE) -C bindings-php test
-	$(MAKE) -C bindings-python test
-	$(MAKE) -C bindings-node test
+	$(MAKE) -C bindings-c test-package
+	$(MAKE) -C bindings-php test-package
+	$(MAKE) -C bindings-python test-package
+	$(MAKE) -C bindings-node test-package
 	$(MAKE) -C cli test-packages
-	$(MAKE) -C tests/outbox test
-	$(MAKE) -C tests/faults test
 	examples/test.sh
 	tools/test.sh
+
+# With real servers and frameworks, killed processes and failing disks.
+test-all: tools-test build receiver
+	$(MAKE) -C bindings-php test-servers
+	$(MAKE) -C bindings-python test-django
+	$(MAKE) -C bindings-node test-servers
+	$(MAKE) -C tests/outbox test
+	$(MAKE) -C tests/faults test
 
 # Processes in three languages share an outbox and are killed, for MINUTES; then on failing disks.
 soak: tools-test build receiver
