@@ -4,6 +4,8 @@ use super::descriptor::{Access, Descriptor, Identity};
 use super::locks::{self, Lock, Range};
 use super::shared::{self, Obstacle, SharedIndex};
 use super::{Place, Standing};
+use crate::queue::outbox::sqlite::open::with_suffix;
+use crate::queue::outbox::sqlite::schema;
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::ffi::OsStrExt;
@@ -91,17 +93,7 @@ impl OutboxFile {
 
     /// Reads until the buffer is full or the file ends; returns how much was read.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let file = self.data.get()?;
-        let mut done = 0;
-        while done < buffer.len() {
-            match file.read_at(&mut buffer[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(size) => done += size,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(done)
+        read_all(self.data.get()?, buffer, offset)
     }
 
     pub(super) fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
@@ -246,20 +238,25 @@ impl OutboxFile {
     }
 }
 
-/// Refuses what is neither an outbox nor empty, before a byte of it is used.
-fn check_header(file: &File) -> Result<()> {
-    let mut header = [0; HEADER];
-    let mut size = 0;
-    while size < HEADER {
-        match file.read_at(&mut header[size..], size as u64) {
+fn read_all(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
             Ok(0) => break,
-            Ok(more) => size += more,
+            Ok(size) => done += size,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(done)
+}
+
+/// Refuses what is neither an outbox nor empty, before a byte of it is used.
+fn check_header(file: &File) -> Result<()> {
+    let mut header = [0; HEADER];
+    let size = read_all(file, &mut header, 0)?;
     let mark = &header[MARK_AT..MARK_AT + 4];
-    if size == 0 || (header.starts_with(MAGIC) && mark == super::super::schema::MARK) {
+    if size == 0 || (header.starts_with(MAGIC) && mark == schema::MARK) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::InvalidData, "no outbox"))
@@ -285,12 +282,6 @@ fn database_of(companion: &Path) -> PathBuf {
         .rposition(|byte| *byte == b'-')
         .unwrap_or(name.len());
     PathBuf::from(std::ffi::OsStr::from_bytes(&name[..end]))
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Makes the names in a file's directory durable.
