@@ -33,6 +33,7 @@ class Files:
 
     def ours(self, durability):
         path = next(self.paths)
+        path.mkdir()
         client = katalys.Client(
             "abcd.com", outbox=str(path / "outbox.db"), durability=durability, deliver=False
         )
