@@ -41,7 +41,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 const STORE_RETRY: Duration = Duration::from_millis(500);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = LONGEST_RETRY_AFTER;
-/// Tidying up is due after so many changes.
+/// A checkpoint is due after this many transactions of the dispatcher.
 const MANY_CHANGES: usize = 4_000;
 /// The same where nobody delivers, and every caller has a transaction of its own: a log that begins
 /// anew is written faster than one that grows.
@@ -126,15 +126,16 @@ struct State {
 /// What was changed since the last checkpoint.
 #[derive(Default)]
 struct Changes {
-    count: usize,
+    transactions: usize,
     first: Option<Instant>,
     last: Option<Instant>,
 }
 
 impl Changes {
-    fn add(&mut self, count: usize) {
+    /// Notes one more transaction.
+    fn add(&mut self) {
         let now = Instant::now();
-        self.count += count;
+        self.transactions += 1;
         self.first.get_or_insert(now);
         self.last = Some(now);
     }
@@ -147,7 +148,7 @@ impl Changes {
     /// Whether a checkpoint is worth it: many, or old, or nothing else to do.
     fn are_due(&self, is_empty: bool) -> bool {
         let is_quiet = is_empty && self.last.is_some_and(|last| last.elapsed() > QUIET);
-        self.count > MANY_CHANGES || is_quiet || self.are_old()
+        self.transactions > MANY_CHANGES || is_quiet || self.are_old()
     }
 }
 
@@ -423,7 +424,7 @@ impl Sender {
                 sender.pause(sender.idle_wait(outlook, &upkeep));
                 continue;
             }
-            upkeep.add(work.len() + finished.len());
+            upkeep.add();
             let settlements = finished.iter().map(|finished| finished.settlement.clone());
             let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
             all.append(&mut work);
@@ -623,7 +624,7 @@ impl Sender {
             return pause.min(LEASE / 3);
         }
         match outlook.next_due {
-            _ if outlook.pending == 0 && changes.count == 0 => self.manner.idle_poll,
+            _ if outlook.pending == 0 && changes.transactions == 0 => self.manner.idle_poll,
             _ if outlook.pending == 0 => QUIET.min(self.manner.idle_poll),
             Some(due) if !due.is_zero() => due.min(POLL),
             _ => POLL,
