@@ -105,7 +105,7 @@ def wait_until_it_answers(process: subprocess.Popen) -> None:
 def sizes(_ca_file: Path, _seconds: str):
     library = (DIST / "c/lib/libkatalys.so").stat().st_size / 1e6
     wheel = next(DIST.glob("katalys-*.whl")).stat().st_size / 1e6
-    yield row("library with the outbox, stripped", library, 3.6, "the limit", "MB", "<= 3.6 MB")
+    yield row("library with the outbox, stripped", library, 3.7, "the limit", "MB", "<= 3.7 MB")
     yield row("wheel with the outbox", wheel, 1.5, "the limit without it", "MB", "")
 
 
