@@ -646,7 +646,7 @@ impl Sender {
         }
         let own = Arc::clone(sender);
         let checkpoint = move || own.checkpoint(false);
-        let _ = start_thread("katalys-tidy", checkpoint); // Without a thread it is for the next time.
+        let _ = start_thread("katalys-log", checkpoint); // Without a thread, the next call tries again.
     }
 
     fn tidy(&self, changes: &mut Changes, is_empty: bool) {

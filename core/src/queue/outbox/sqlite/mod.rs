@@ -89,7 +89,7 @@ impl SqliteStore {
     }
 
     /// Where the file is by now. A deleted one still takes settlements: what is pending in it is
-    /// delivered, and nobody else can.
+    /// delivered, and no other process can.
     fn place(&self) -> Place {
         self.location.place(&self.connection)
     }
