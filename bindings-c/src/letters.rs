@@ -38,8 +38,8 @@ impl From<DeadLetter> for Letter {
     fn from(letter: DeadLetter) -> Self {
         Self {
             id: letter.id,
-            order_id: c_string(&letter.order_id()),
-            site_id: c_string(&letter.site_id()),
+            order_id: c_string(&letter.order_id),
+            site_id: c_string(&letter.site_id),
             status: letter.status.unwrap_or(0),
             code: c_string(&letter.code),
             reason: c_string(&letter.reason),

@@ -185,8 +185,8 @@ impl From<DeadLetter> for Letter {
     fn from(letter: DeadLetter) -> Self {
         Self {
             id: number(letter.id),
-            order_id: letter.order_id(),
-            site_id: letter.site_id(),
+            order_id: letter.order_id,
+            site_id: letter.site_id,
             payload: String::from_utf8_lossy(&letter.payload).into_owned(),
             status: letter.status,
             code: letter.code,

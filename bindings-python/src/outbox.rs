@@ -166,8 +166,8 @@ fn stats_of(py: Python<'_>, stats: Stats) -> PyResult<Bound<'_, PyAny>> {
 fn letter_of<'py>(py: Python<'py>, letter: &DeadLetter) -> PyResult<Bound<'py, PyAny>> {
     let parts = (
         letter.id,
-        letter.order_id(),
-        letter.site_id(),
+        letter.order_id.as_str(),
+        letter.site_id.as_str(),
         String::from_utf8_lossy(&letter.payload),
         letter.status,
         &letter.code,

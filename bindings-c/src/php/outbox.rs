@@ -213,8 +213,8 @@ impl From<DeadLetter> for LetterJson {
     fn from(letter: DeadLetter) -> Self {
         Self {
             id: letter.id,
-            order_id: letter.order_id(),
-            site_id: letter.site_id(),
+            order_id: letter.order_id,
+            site_id: letter.site_id,
             payload: String::from_utf8_lossy(&letter.payload).into_owned(),
             status: letter.status,
             code: letter.code,
@@ -246,7 +246,7 @@ impl<'e> From<&'e Event> for EventJson<'e> {
     fn from(event: &'e Event) -> Self {
         Self {
             kind: event.kind.as_str(),
-            level: event.kind.level(),
+            level: event.kind.level().as_str(),
             message: event.to_string(),
             id: event.id,
             order: &event.order,

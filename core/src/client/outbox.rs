@@ -2,21 +2,11 @@
 
 use super::Client;
 use crate::error::{Error, ErrorCode};
-use crate::order::{Call, Checked, Fields, Problem, Value};
-use crate::queue::outbox::{
-    Arrival, DeadLetter, Event, EventKind, Outbox, PendingUpdate, Stats, Then,
-};
+use crate::order::{Call, Checked, Fields, Value};
+use crate::pipeline::outbox::{Arrival, Outbox, Then};
+use crate::results::{DeadLetter, Event, EventKind, PendingUpdate, Stats, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The outbox has the update: it will reach the endpoint, whatever becomes of this process.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// The update's number; numbers rise in the order of acceptance.
-    pub id: i64,
-    /// What was suspicious, or was left out.
-    pub warnings: Vec<Problem>,
-}
 
 impl Client {
     /// Accepts what became of an order, and returns when it is safe on disk. It is sent in the

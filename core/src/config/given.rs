@@ -4,7 +4,7 @@ use super::{
     DAY, DEFAULT_ENDPOINT, Language, OUTBOX_ONLY, OutboxSettings, Problems, SETTINGS, Setting,
     SettingKind, WorkingFolder,
 };
-use crate::delivery::{has_usable_port, is_loopback};
+use crate::address::{has_usable_port, is_loopback};
 use crate::error::{Error, ErrorCode};
 use crate::order::{Fields, Value};
 use crate::testing;

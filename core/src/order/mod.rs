@@ -11,6 +11,7 @@ mod value;
 mod write;
 
 pub use check::{Call, Checked, MAX_KEYS};
+pub use fields::Stage;
 pub use problem::{Code, Problem, Severity};
 pub use rules::text::visible;
 pub use value::{Fields, Value};
