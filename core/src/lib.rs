@@ -19,6 +19,8 @@ mod pipeline;
 mod queue;
 mod thread;
 
+#[doc(hidden)]
+pub use client::bridge;
 pub use client::{Client, Submission};
 pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};
