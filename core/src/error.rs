@@ -2,7 +2,7 @@
 //! every language.
 
 use crate::order::{Problem, Severity};
-use crate::results::{Holds, ResultValue, Words};
+use crate::table::{Holds, ResultValue, Words};
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;

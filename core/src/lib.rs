@@ -17,6 +17,7 @@ mod error;
 mod interrupt;
 mod pipeline;
 mod queue;
+mod table;
 mod thread;
 
 #[doc(hidden)]
