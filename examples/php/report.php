@@ -1,6 +1,6 @@
 <?php
 
-// Reports from PHP that an order was paid, and then refunded.
+// Reports a paid order from PHP, then its refund.
 
 declare(strict_types=1);
 

@@ -1,4 +1,4 @@
-"""Reports from Python that an order was paid, and then refunded."""
+"""Reports a paid order from Python, then its refund."""
 
 from datetime import datetime, timezone
 from decimal import Decimal
