@@ -3,7 +3,7 @@
 
 const ROUNDS = 7;
 
-/** Keeps so many calls in flight for a while; each is of another order. */
+/** Keeps `inFlight` calls in flight for a while, each for another order. */
 async function sendFor({ send }, inFlight, milliseconds) {
   let sent = 0;
   const usage = process.cpuUsage();

@@ -143,7 +143,7 @@ function processorTime(): float
     return $seconds + ($usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec']) / 1e6;
 }
 
-/** The vendor's example, with its mistakes mended. */
+/** The vendor's example, with its mistakes corrected. */
 function newHandle(string $url, ?string $caFile = null): void
 {
     $handle = handle($url, $caFile);

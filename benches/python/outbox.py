@@ -3,7 +3,7 @@ per line.
 
 Usage: outbox.py [seconds-per-measurement]
 
-All of them write to files in one folder on the disk that this file is on, and nobody delivers.
+All of them write to files in one folder on the disk that this file is on, and no process delivers.
 """
 
 import itertools
@@ -53,7 +53,7 @@ class Files:
 
 
 def rate(put, producers, seconds):
-    """Enqueues per second of so many threads."""
+    """Enqueues per second with `producers` threads."""
     done = [0] * producers
     end = time.perf_counter() + seconds
 

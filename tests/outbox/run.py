@@ -197,13 +197,13 @@ def main():
         deliver_the_rest(client)
         receiver.read()
         given_tickets, distinct = check(tickets, receiver.received)
-        books = client.stats()
+        counters = client.stats()
         client.close()
-    assert books.accepted == books.delivered, books
-    assert books.pending == books.dead == 0, books
-    assert given_tickets <= distinct == books.accepted, (given_tickets, distinct, books)
+    assert counters.accepted == counters.delivered, counters
+    assert counters.pending == counters.dead == 0, counters
+    assert given_tickets <= distinct == counters.accepted, (given_tickets, distinct, counters)
     print(
-        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; {books}"
+        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; {counters}"
     )
     print("1 passed, 0 failed")
 

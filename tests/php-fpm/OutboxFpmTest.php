@@ -25,13 +25,13 @@ final class OutboxFpmTest extends TestCase
         $this->shop?->close();
     }
 
-    public function testDeliveryGoesOnBetweenRequests(): void
+    public function testDeliveryContinuesBetweenRequests(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
         $endpoint = Receiver::get()->endpoint('503', '204');
         $answer = $this->shop->request($this->query($endpoint, 1));
         self::assertSame(1, $answer['ticket'] ?? null, json_encode($answer));
-        self::assertCount(2, $endpoint->records(2), 'it was retried while nobody asked the shop for anything');
+        self::assertCount(2, $endpoint->records(2), 'it was retried while the shop had no request');
         $user = posix_getuid() === 0 ? 'www-data' : posix_getpwuid(posix_getuid())['name'];
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
@@ -159,8 +159,8 @@ final class OutboxFpmTest extends TestCase
             return ($answer['left'] ?? null) === 0;
         });
         $stats = $answer['stats'];
-        $books = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
-        self::assertSame([$stats['accepted'], 0, 0, 0], $books);
+        $counters = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
+        self::assertSame([$stats['accepted'], 0, 0, 0], $counters);
         self::assertGreaterThanOrEqual(count($tickets), $stats['accepted']);
         asort($tickets);
         $expected = [];

@@ -54,7 +54,7 @@ fn enqueue(client: &Client, prefix: &str, numbers: std::ops::Range<u32>) -> Vec<
     numbers.map(one).collect()
 }
 
-/// A backlog that nobody delivers yet; how it came there is not measured.
+/// Creates a backlog that no process delivers yet; creating it is not measured.
 fn fill(folder: &Folder, count: u32) {
     let client = folder.client(NOWHERE, "normal", false);
     thread::scope(|scope| {
@@ -127,7 +127,7 @@ pub fn idle() {
     const TIMES: u32 = 1_000;
     let (told, arrivals) = channel();
     let url = server::start(move |_| {
-        told.send(Instant::now()).expect("somebody listens");
+        told.send(Instant::now()).expect("the receiver exists");
         204
     });
     let folder = Folder::new();
@@ -209,7 +209,7 @@ fn cost_behind(folder: &Folder, url: &str) -> f64 {
     let client = folder.client(url, "normal", true);
     let started = Instant::now();
     client.flush(Duration::ZERO).expect("begun");
-    while client.stats().expect("books").delivered < u64::from(UPDATES) {
+    while client.stats().expect("counters").delivered < u64::from(UPDATES) {
         thread::sleep(Duration::from_millis(1));
     }
     let delivering = started.elapsed();

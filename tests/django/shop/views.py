@@ -58,7 +58,7 @@ def send(request, number):
 
 
 def enqueue(request, number, note):
-    """Reports once the transaction is through, and waits for nobody else's server."""
+    """Reports after the commit of the transaction, without waiting for the endpoint."""
     tickets = []
     with transaction.atomic():
         update = {"order_status": "paid", "note": note}

@@ -112,7 +112,7 @@ impl Connection<'_> {
         };
         add_one(&self.listener.stats.malformed);
         let body = b"katalys-receiver could not read this request\n";
-        // The client may be gone, or speak TLS to a plain port; nobody is told if it can't be.
+        // The client may be gone, or speak TLS to a plain port; a failure of this answer is ignored.
         let _ = stream.write_all(&answer::with_body(status, "text/plain", body));
         stream.finish();
     }
@@ -233,7 +233,7 @@ impl Connection<'_> {
         })
     }
 
-    /// Keeps a record before its request is answered: whoever has the answer can rely on it.
+    /// Keeps a record before its request is answered, so that a client with the answer can query it.
     pub fn keep(&self, record: Option<Record>) {
         if let (Some(records), Some(record)) = (&self.shared.records, record) {
             records.add(record);

@@ -72,7 +72,7 @@ fn run(options: &Options, ignore_stdin: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Whoever started this holds the other end: when it goes, so does the server.
+/// The parent process holds the other end of stdin; the server ends when the parent does.
 fn wait_for_end_of_stdin() {
     let mut discarded = [0; 256];
     let mut stdin = io::stdin().lock();

@@ -19,7 +19,7 @@ impl Printer {
         let agent = agent.map_or("no User-Agent", |(_, value)| value);
         let block = block(number, agent, body, step);
         let mut stdout = io::stdout().lock();
-        // Nobody reading any more is no reason to stop receiving.
+        // A closed stdout does not stop the server.
         let _ = stdout
             .write_all(block.as_bytes())
             .and_then(|()| stdout.flush());

@@ -92,7 +92,7 @@ pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mu
         return;
     };
     connection.shared.tunnels.open(port, listener.name);
-    // An end on either side ends the tunnel; there is nobody to tell how it came.
+    // When either side ends, the tunnel ends; the reason does not matter.
     let _ = carry(incoming.pending(), stream, origin);
     connection.shared.tunnels.close(port);
 }

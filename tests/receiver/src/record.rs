@@ -78,7 +78,7 @@ struct Ring {
     records: VecDeque<Record>,
     bytes: usize,
     total: u64,
-    /// Signalling costs a system call, so it is only done when someone waits.
+    /// Signalling costs a system call, so it is done only while a request waits.
     waiting: usize,
 }
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_leave_first_and_numbers_go_on() {
+    fn the_oldest_leave_first_and_numbers_continue() {
         let records = Records::default();
         for _ in 0..MAX_RECORDS + 5 {
             records.add(record("a", b"x"));

@@ -218,8 +218,8 @@ fn refusing_socket() -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Its queue is full and nobody accepts, so that connecting gets no answer at all. Where the
-/// system does not behave so, there is none.
+/// A listener with a full queue that accepts nothing, so that a connection attempt gets no answer. None on
+/// systems that behave differently.
 fn unanswering_socket() -> io::Result<(Option<Socket>, Vec<TcpStream>)> {
     let socket = refusing_socket()?;
     socket.listen(0)?;

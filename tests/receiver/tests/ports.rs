@@ -1,4 +1,4 @@
-//! The other ports: TLS with good and bad certificates, proxies, and those where nobody answers.
+//! The other ports: TLS with good and bad certificates, proxies, and ports that do not answer.
 
 mod client;
 
