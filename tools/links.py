@@ -1,4 +1,5 @@
-"""links.py: checks that every link in the Markdown pages leads to a file, and every anchor to a heading.
+"""links.py: checks that every link in the Markdown pages leads to a file, and every anchor to a
+heading.
 
 Links to this repository's pages on GitHub are checked as local ones. Other hosts are not contacted.
 """

@@ -1,8 +1,8 @@
-"""third_party.py CRATE FILE: writes the licences of all libraries in a crate's binary, for the package that
-contains the binary.
+"""third_party.py CRATE FILE: writes the licences of all libraries in a crate's binary, for the
+package that contains the binary.
 
-The list of crates comes from `cargo metadata`, the texts from the sources that cargo has unpacked. A text that
-several crates share is written once.
+The list of crates comes from `cargo metadata`, the texts from the sources that cargo has unpacked.
+A text that several crates share is written once.
 """
 
 import json
@@ -14,9 +14,9 @@ TARGET = "x86_64-unknown-linux-gnu"
 NAMES = ("license", "licence", "copying", "copyright", "notice", "unlicense")
 HEAD = """# Third-party licences
 
-`{crate}` contains the libraries below, under the licences that follow, and parts of the Rust standard
-library (https://github.com/rust-lang/rust, MIT or Apache-2.0). SQLite (https://sqlite.org), which it
-contains too, is in the public domain.
+`{crate}` contains the libraries below, under the licences that follow, and parts of the Rust
+standard library (https://github.com/rust-lang/rust, MIT or Apache-2.0). It also contains SQLite
+(https://sqlite.org), which is in the public domain.
 
 """
 # For crates that name their licence but do not include its text.
@@ -24,7 +24,7 @@ MIT = Path(__file__).parent.parent / "LICENSE-MIT"
 
 
 def metadata():
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET]
+    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={TARGET}"]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 

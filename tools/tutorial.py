@@ -1,5 +1,5 @@
-"""tutorial.py KATALYS: runs the terminal sessions of docs/tutorial.md against a sandbox, and compares what they
-print. In the page, `…` stands for any text.
+"""tutorial.py KATALYS: runs the terminal sessions of docs/tutorial.md against a sandbox, and compares
+their output with the page. In the page, `…` matches any text.
 """
 
 import json
@@ -35,9 +35,11 @@ def run_all(katalys, endpoint):
     with tempfile.TemporaryDirectory() as folder:
         for command, shown in commands(PAGE.read_text("utf-8")):
             command = f"exec 2>&1; {command.replace(PORT, port)}"
-            printed = subprocess.run(
-                ["sh", "-c", command], cwd=folder, env=env, stdout=subprocess.PIPE, text=True, check=False
-            ).stdout
+            shell = ["sh", "-c", command]
+            done = subprocess.run(
+                shell, cwd=folder, env=env, capture_output=True, text=True, check=False
+            )
+            printed = done.stdout
             if not is_like(printed, shown):
                 sys.exit(f"FAILED: {command}\nprints\n{printed}\ninstead of\n{shown}")
             count += 1

@@ -203,7 +203,8 @@ def main():
     assert counters.pending == counters.dead == 0, counters
     assert given_tickets <= distinct == counters.accepted, (given_tickets, distinct, counters)
     print(
-        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; {counters}"
+        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; "
+        f"{counters}"
     )
     print("1 passed, 0 failed")
 
