@@ -1,5 +1,5 @@
-"""tutorial.py KATALYS: runs the terminal sessions of docs/tutorial.md against a sandbox, and compares
-their output with the page. In the page, `…` matches any text.
+"""tutorial.py KATALYS: runs the terminal sessions of docs/tutorial.md against a sandbox, and
+compares their output with the page. In the page, `…` matches any text.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""words.py [FILE…]: finds the words of tools/words.txt in all tracked text files, or in the given
-ones.
+"""words.py [FILE…]: finds the words of tools/words.txt in all tracked text files, or in given ones.
 
-Prints file, line, word and suggestion of each, then a count per folder. Exits with 1 if it finds any.
+Prints file, line, word and suggestion of each, then a count per folder.
+Exits with 1 if it finds one.
 """
 
 import collections
