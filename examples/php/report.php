@@ -21,7 +21,7 @@ try {
     echo "php: received after {$receipt->attempts} attempt(s)\n";
 } catch (Katalys\ValidationException $error) {
     foreach ($error->problems as $problem) {
-        fwrite(STDERR, "{$problem->path} {$problem->code} {$problem->message}\n");
+        fwrite(STDERR, "{$problem->code} {$problem->message}\n");
     }
     throw $error;
 }

@@ -21,5 +21,5 @@ try:
     print(f"python: received after {receipt.attempts} attempt(s)")
 except katalys.ValidationError as error:
     for problem in error.problems:
-        print(problem.path, problem.code, problem.message)
+        print(problem.code, problem.message)
     raise
