@@ -1,5 +1,5 @@
 'use strict';
-// How two alternatives are measured: in turns, by their medians.
+// Measures two candidates in turns, and compares their medians.
 
 const ROUNDS = 7;
 
@@ -21,7 +21,7 @@ async function sendFor({ send }, inFlight, milliseconds) {
   return { rate: sent / seconds, cpu: (user + system) / sent };
 }
 
-/** The results of both, after one round each to warm up. */
+/** The results of both candidates, after one warm-up round each. */
 async function inTurns(ours, theirs, rounds = ROUNDS) {
   await ours();
   await theirs();

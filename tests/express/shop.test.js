@@ -1,5 +1,5 @@
 'use strict';
-// The built tarballs as a user gets them: installed into a fresh folder, used by an Express shop.
+// The built tarballs as users get them: installed into a new folder and used by an Express shop.
 
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
@@ -38,7 +38,7 @@ describe('the tarballs', () => {
     empty = path.join(folder, 'empty');
     await cp(path.join(__dirname, 'shop/report.mjs'), path.join(empty, 'report.mjs'));
     await writeFile(path.join(empty, 'package.json'), '{}');
-    // No registry: what is installed is what is in the tarballs.
+    // No registry: only the contents of the tarballs are installed.
     const quiet = ['--offline', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:1/'];
     await run('npm', ['install', ...quiet, ...(await tarballs())], { cwd: empty });
   });
@@ -280,7 +280,7 @@ async function orders(id, count) {
   return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
 }
 
-/** A server that prints where it is; stopping it means that it ends by itself, and well. */
+/** Starts a server that prints its URL. `stop` expects it to end by itself, with exit code 0. */
 async function startServer(cwd, script, environment) {
   const child = spawn(process.execPath, [script], {
     cwd,
@@ -300,7 +300,7 @@ async function startServer(cwd, script, environment) {
   };
 }
 
-/** Without keep-alive, so that the cluster's processes take turns. */
+/** Without keep-alive, so that requests reach all processes of the cluster. */
 async function post(url, body = {}, seconds = 60) {
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(seconds * 1000);

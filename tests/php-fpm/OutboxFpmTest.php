@@ -36,7 +36,7 @@ final class OutboxFpmTest extends TestCase
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
 
-    /** The working folder is the site's, which nginx would serve. */
+    /** The working folder is that of the site, which nginx serves. */
     public function testARelativePathIsRefused(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
@@ -58,7 +58,7 @@ final class OutboxFpmTest extends TestCase
         $this->assertDelivered($endpoint, $tickets);
     }
 
-    /** Without the setting, php-fpm kills its workers at once, and the update is sent a second time. */
+    /** Without the setting, php-fpm kills its workers immediately, and the update is sent a second time. */
     public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
@@ -145,14 +145,14 @@ final class OutboxFpmTest extends TestCase
     }
 
     /**
-     * Everything that got a ticket was received, in the tickets' order for each order.
+     * Every update with a ticket was received, those of each order in the order of their tickets.
      *
      * @param array<int, int> $tickets by the update's number
      */
     private function assertDelivered(Endpoint $endpoint, array $tickets): void
     {
         $answer = [];
-        // Each request may reach a worker that has not delivered anything yet.
+        // A request may reach a worker that has not delivered yet.
         Program::waitFor('all updates to be delivered', function () use ($endpoint, &$answer): bool {
             $answer = $this->shop->request($this->query($endpoint, 0) + ['flush' => '2']);
 
@@ -181,7 +181,7 @@ final class OutboxFpmTest extends TestCase
         self::assertSame($expected, $received);
     }
 
-    /** Every third request fails, in one way or another, until all have failed that shall. */
+    /** Every third request fails, in various ways, until the intended number has failed. */
     private function faulty(): Endpoint
     {
         $faults = ['503', 'reset-before', 'reset-after', 'close', '200', 'garbage'];

@@ -1,4 +1,4 @@
-//! One connection: reads its requests, records them, and answers by the script.
+//! One connection: reads its requests, records them, and answers as the script says.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -61,7 +61,7 @@ fn open(socket: TcpStream, listener: &Listener) -> Option<Stream> {
     accepted.ok()
 }
 
-/// What a connection knows of itself.
+/// The properties of a connection.
 pub struct Connection<'a> {
     pub number: u64,
     peer: SocketAddr,
@@ -199,7 +199,7 @@ impl Connection<'_> {
         Ok(answer::play(&step, run, stream))
     }
 
-    /// Notes a request as it arrived; `None` when nothing is kept.
+    /// A record of a request as it arrived; `None` if records are off.
     pub fn record(
         &self,
         head: &Head,
