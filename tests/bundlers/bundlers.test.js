@@ -1,6 +1,6 @@
 'use strict';
 // Bundlers and file tracers find the compiled library of the built tarballs, and a bundle without it
-// reports that it is missing.
+// says so.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');

@@ -1,5 +1,5 @@
 'use strict';
-// The built tarballs as users get them: installed into a new folder and used by an Express shop.
+// The built tarballs as a user gets them: installed into a fresh folder, used by an Express shop.
 
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
@@ -38,7 +38,7 @@ describe('the tarballs', () => {
     empty = path.join(folder, 'empty');
     await cp(path.join(__dirname, 'shop/report.mjs'), path.join(empty, 'report.mjs'));
     await writeFile(path.join(empty, 'package.json'), '{}');
-    // No registry: only the contents of the tarballs are installed.
+    // No registry: what is installed is what is in the tarballs.
     const quiet = ['--offline', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:1/'];
     await run('npm', ['install', ...quiet, ...(await tarballs())], { cwd: empty });
   });
@@ -177,18 +177,18 @@ describe('an Express shop', () => {
       for (let count = 1; count <= 25; count += 1) {
         if (count === 10 && order === 3) process.kill(server.pids[0], 'SIGKILL');
         const call = post(`${server.url}/orders/${order}/paid/soon`, { count }, 10);
-        // The update of a request to the killed process may be accepted or not: the caller has no
-        // ticket. A connection that was being passed to it stays open without an answer.
+        // What the killed process was asked may be safe or not: nobody was told. A connection
+        // that was being handed to it stays open without an answer.
         const { status } = await call.catch(() => ({}));
         if (status === 202) accepted.set(order, [...(accepted.get(order) ?? []), count]);
       }
     }
     await Promise.all(Array.from({ length: 8 }, (_, order) => customer(order)));
-    let counters;
+    let books;
     do {
-      counters = await (await fetch(`${server.url}/counters`)).json();
-    } while (counters.left > 0);
-    assert.equal(counters.accepted, counters.delivered);
+      books = await (await fetch(`${server.url}/books`)).json();
+    } while (books.left > 0);
+    assert.equal(books.accepted, books.delivered);
     const arrived = new Map();
     for (const { order_id, order_count } of await orders(id, 0)) {
       const counts = arrived.get(order_id) ?? [];
@@ -280,7 +280,7 @@ async function orders(id, count) {
   return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
 }
 
-/** Starts a server that prints its URL. `stop` expects it to end by itself, with exit code 0. */
+/** A server that prints where it is; stopping it means that it ends by itself, and well. */
 async function startServer(cwd, script, environment) {
   const child = spawn(process.execPath, [script], {
     cwd,
@@ -300,7 +300,7 @@ async function startServer(cwd, script, environment) {
   };
 }
 
-/** Without keep-alive, so that requests reach all processes of the cluster. */
+/** Without keep-alive, so that the cluster's processes take turns. */
 async function post(url, body = {}, seconds = 60) {
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(seconds * 1000);

@@ -1,4 +1,4 @@
-// The package as an ES module in a worker thread: sends the given report and ends.
+// The package as an ES module, in a worker thread: reports what it is told to and ends.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import katalys, { Client } from 'katalys';
