@@ -177,18 +177,18 @@ describe('an Express shop', () => {
       for (let count = 1; count <= 25; count += 1) {
         if (count === 10 && order === 3) process.kill(server.pids[0], 'SIGKILL');
         const call = post(`${server.url}/orders/${order}/paid/soon`, { count }, 10);
-        // What the killed process was asked may be safe or not: nobody was told. A connection
-        // that was being handed to it stays open without an answer.
+        // The update of a request to the killed process may be accepted or not: the caller has no
+        // ticket. A connection that was being passed to it stays open without an answer.
         const { status } = await call.catch(() => ({}));
         if (status === 202) accepted.set(order, [...(accepted.get(order) ?? []), count]);
       }
     }
     await Promise.all(Array.from({ length: 8 }, (_, order) => customer(order)));
-    let books;
+    let counters;
     do {
-      books = await (await fetch(`${server.url}/books`)).json();
-    } while (books.left > 0);
-    assert.equal(books.accepted, books.delivered);
+      counters = await (await fetch(`${server.url}/counters`)).json();
+    } while (counters.left > 0);
+    assert.equal(counters.accepted, counters.delivered);
     const arrived = new Map();
     for (const { order_id, order_count } of await orders(id, 0)) {
       const counts = arrived.get(order_id) ?? [];

@@ -30,7 +30,7 @@ shop.post('/orders/:id/:status/soon', async (request, response) => {
   response.status(202).json(await client.enqueueUpdate(id, fields));
 });
 
-shop.get('/books', async (_request, response) => {
+shop.get('/counters', async (_request, response) => {
   const left = await client.flush(30);
   response.json({ ...(await client.stats()), left });
 });
