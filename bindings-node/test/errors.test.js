@@ -8,7 +8,17 @@ const { after, before, describe, it } = require('node:test');
 const katalys = require('katalys');
 const { startReceiver } = require('./support/receiver.js');
 
-const { Client, KatalysError, ConfigError, RejectedError, ValidationError } = katalys;
+const {
+  Client,
+  ConfigError,
+  KatalysError,
+  OutboxError,
+  OutboxFullError,
+  RejectedError,
+  ValidationError,
+} = katalys;
+
+const CLASS = /^export class (\w+) extends (\w+) \{\n(.*?)^\}/gms;
 
 let receiver;
 before(async () => {
@@ -21,7 +31,7 @@ const clientFor = (...steps) =>
 
 describe('error classes', () => {
   it('are errors of one tree, each with its name', () => {
-    const types = readFileSync(path.join(__dirname, '../fields.d.ts'), 'utf8');
+    const types = readFileSync(path.join(__dirname, '../results.d.ts'), 'utf8');
     const [, table] = types.match(/interface ErrorCodes \{\n(.*?)\}/s);
     const names = [...table.matchAll(/(\w+Error):/g)].map(([, name]) => name);
     assert.ok(names.length > 5 && names.includes('OutboxFullError'));
@@ -33,6 +43,19 @@ describe('error classes', () => {
       assert.ok(!Object.keys(error).includes('name'));
     }
     assert.equal(new KatalysError('text').name, 'KatalysError');
+    assert.ok(new OutboxFullError('text') instanceof OutboxError);
+  });
+
+  it('have the declared properties', () => {
+    const types = readFileSync(path.join(__dirname, '../results.d.ts'), 'utf8');
+    const declared = new Map();
+    for (const [, name, parent, body] of types.matchAll(CLASS)) {
+      const own = [...body.matchAll(/readonly (\w+):/g)].map(([, property]) => property);
+      declared.set(name, new Set([...(declared.get(parent) ?? []), ...own]));
+      assert.deepEqual(Object.keys(new katalys[name]('text')), [...declared.get(name)], name);
+    }
+    assert.ok(declared.get('RejectedError').has('attempts'));
+    assert.ok(declared.get('RejectedError').has('retryAfter'));
   });
 
   it('ConfigError names the option in this language', () => {
@@ -72,8 +95,8 @@ describe('error classes', () => {
     const rejected = await gone.updateOrder('1001').catch((error) => error);
     assert.ok(rejected instanceof RejectedError);
     assert.deepEqual(
-      [rejected.status, rejected.retryAfter, rejected.code],
-      [410, null, 'rejected'],
+      [rejected.status, rejected.retryAfter, rejected.code, rejected.attempts],
+      [410, null, 'rejected', 1],
     );
     const unavailable = await busy.updateOrder('1001').catch((error) => error);
     assert.deepEqual(

@@ -67,6 +67,7 @@ describe('the tarballs', () => {
       'lib',
       ...modules.map((name) => `lib/${name}`),
       'package.json',
+      'results.d.ts',
       'testing.d.ts',
     ];
     assert.deepEqual(files.sort(), expected.sort());
