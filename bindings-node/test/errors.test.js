@@ -1,5 +1,5 @@
 'use strict';
-// The tree of errors, and that they lead to the caller's own line.
+// The tree of error classes, their properties, and stacks that lead to the caller's own line.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -30,7 +30,7 @@ const clientFor = (...steps) =>
   new Client({ siteId: 'abcd.com', endpoint: receiver.run(...steps).endpoint });
 
 describe('error classes', () => {
-  it('are errors of one tree, each with its name', () => {
+  it('form one tree, and each has its name', () => {
     const types = readFileSync(path.join(__dirname, '../results.d.ts'), 'utf8');
     const [, table] = types.match(/interface ErrorCodes \{\n(.*?)\}/s);
     const names = [...table.matchAll(/(\w+Error):/g)].map(([, name]) => name);
@@ -76,7 +76,7 @@ describe('error classes', () => {
     assert.equal(new Client('abcd.com', null).validateUpdate('1').ok, true);
   });
 
-  it('ValidationError holds all problems, and no value of the customer', async () => {
+  it('ValidationError holds all problems and no customer data', async () => {
     const call = clientFor('204').updateOrder('1001', {
       sale_amount: '$25 secret',
       currency: 'secret',
@@ -90,7 +90,7 @@ describe('error classes', () => {
     });
   });
 
-  it('RejectedError holds the status, and how long to wait', async () => {
+  it('RejectedError holds the status and how long to wait', async () => {
     const [gone, busy] = [clientFor('410'), clientFor('503:retry-after=60')];
     const rejected = await gone.updateOrder('1001').catch((error) => error);
     assert.ok(rejected instanceof RejectedError);
@@ -112,7 +112,7 @@ describe('the stack of an error', () => {
     return await client.updateOrder('1001', fields);
   }
 
-  it('leads to the await of a call that failed at once', async () => {
+  it('leads to the await of a call that is refused before it is sent', async () => {
     const call = payTheOrder(clientFor('204'), { sale_amount: '$1' });
     await assert.rejects(call, (error) => /payTheOrder .*errors\.test\.js/.test(error.stack));
   });

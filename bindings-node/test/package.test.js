@@ -1,5 +1,5 @@
 'use strict';
-// What the package promises to the outside: its names, its types, its version.
+// The package's public interface: its names, its types, its version.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');

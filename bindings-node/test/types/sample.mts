@@ -1,4 +1,4 @@
-// A program as a user writes it, and what its compiler must refuse. Compiled, never run.
+// A user's program, and code that the compiler must refuse. Compiled, never run.
 
 import { Decimal } from 'decimal.js';
 import type {
