@@ -165,7 +165,7 @@ async function run(client, handOver) {
 }
 
 /**
- * The core checks a timeout. It refuses what is not a number like any other number that is none.
+ * The core checks a timeout. A value of another type becomes NaN, which the core refuses.
  * @param {unknown} timeout
  */
 function seconds(timeout) {
