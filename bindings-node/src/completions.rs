@@ -1,9 +1,9 @@
 //! The queue of results for JavaScript: worker threads add to it, and wake JavaScript's thread only
 //! if it was empty; that thread drains it at once. Events and log lines pass through it as well.
 
-use crate::report::{News, Report, Success, add_numbers, json};
+use crate::report::{Completion, News, Report, Success, add_numbers, json};
+use katalys_core::Event;
 use katalys_core::results::{RESULTS, Record};
-use katalys_core::{Error, Event, Problem};
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
@@ -16,14 +16,6 @@ use std::time::Duration;
 /// events and log lines. Such a result is the number of its call, the place of its table, and the
 /// fields; `lib/results.js`, which is generated, reads it.
 pub type Delivery = FnArgs<(Vec<f64>, Option<String>, Option<String>)>;
-
-/// The end of a call.
-pub struct Completion {
-    pub call: f64,
-    pub result: Result<Success, Error>,
-    /// Warnings that are to be logged.
-    pub unlogged: Vec<Problem>,
-}
 
 /// The completions of one JavaScript environment.
 pub struct CompletionQueue {

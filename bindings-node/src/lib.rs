@@ -16,7 +16,7 @@ mod report;
 mod shapes;
 mod unpack;
 
-use completions::{Completion, CompletionQueue, Delivery};
+use completions::{CompletionQueue, Delivery};
 use katalys_core::bridge::Bridge as _;
 use katalys_core::order::MAX_KEYS;
 use katalys_core::{
@@ -25,7 +25,7 @@ use katalys_core::{
 use napi::bindgen_prelude::{Either, External, Function};
 use napi::{Env, JsString};
 use napi_derive::napi;
-use report::{Report, Success, json};
+use report::{Completion, Report, Success, json};
 use shapes::Shapes;
 use std::borrow::Cow;
 use std::cell::RefCell;

@@ -3,8 +3,7 @@
 //!
 //! Such a function returns an empty text, or as JSON the reason why the call was not handed over.
 
-use crate::completions::Completion;
-use crate::report::{Report, Success, answer, json, spelled};
+use crate::report::{Completion, Report, Success, answer, json, spelled};
 use crate::shapes::Shapes;
 use crate::{ClientHandle, call, unpack};
 use katalys_core::bridge::Bridge as _;

@@ -1,10 +1,17 @@
 //! Results that are rare or rich go to JavaScript as JSON. What they hold is in the core's tables.
 
-use crate::completions::Completion;
 use katalys_core::results::{Record, ResultValue, Spelled};
 use katalys_core::{Error, ErrorKind, ErrorProperty, Event, Language, Problem, Receipt, Ticket};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+
+/// The end of a call.
+pub struct Completion {
+    pub call: f64,
+    pub result: Result<Success, Error>,
+    /// Warnings that are to be logged.
+    pub unlogged: Vec<Problem>,
+}
 
 /// The result of a call that succeeded.
 pub enum Success {
