@@ -43,6 +43,22 @@ const OUTPUTS: &[Output] = &[
         text: c::codes,
     },
     Output {
+        path: "bindings-c/src/stats_fields.rs",
+        text: c::stats,
+    },
+    Output {
+        path: "bindings-c/src/dead_letters_fields.rs",
+        text: c::dead_letters,
+    },
+    Output {
+        path: "bindings-c/src/event_fields.rs",
+        text: c::event,
+    },
+    Output {
+        path: "bindings-c/src/result_fields.rs",
+        text: c::result,
+    },
+    Output {
         path: "docs/reference.md",
         text: reference::page,
     },

@@ -4,6 +4,11 @@
 pub(crate) const NOTICE: &str =
     "Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.";
 
+/// The notice of a file whose table is another one.
+pub(crate) fn notice(table: &str) -> String {
+    format!("Generated from the core's tables by `make generate`; change {table} instead.")
+}
+
 /// Breaks a text into lines of at most `width` characters.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

@@ -1,6 +1,6 @@
-"""Runs the shared vectors and scenarios through the C interface, and what it promises besides.
+"""Runs the shared vectors and scenarios through the C interface, and tests its own guarantees.
 
-Built by the Makefile beside it; standard library only.
+The Makefile in this folder builds the programs; standard library only.
 """
 
 import json
@@ -442,9 +442,9 @@ def run_guarantee(receiver, program, name):
 
 # What the endpoint answers, where it is not 204; and what it then has, where that is not obvious.
 OUTBOX_STEPS = {
-    "dead_letters_can_be_mended": "404/404/404/204",
+    "dead_letters_can_be_edited_and_replayed": "404/404/404/204",
     "events_reach_the_observer": "503/204",
-    "the_end_finishes_what_is_on_its_way": "slow=700/204",
+    "the_exit_finishes_the_requests_in_flight": "slow=700/204",
     "both_sides_of_a_fork_deliver": "slow=200/204",
     "a_call_that_timed_out_has_a_ticket_and_is_not_repeated": "hang/204",
     "a_damaged_outbox_is_logged_and_refuses": "503",
@@ -452,9 +452,9 @@ OUTBOX_STEPS = {
 }
 OUTBOX_STATUSES = {
     "updates_are_delivered_in_order": ["pending", "paid", "refunded"],
-    "dead_letters_can_be_mended": ["paid", "paid", "paid", "refunded"],
+    "dead_letters_can_be_edited_and_replayed": ["paid", "paid", "paid", "refunded"],
     "events_reach_the_observer": ["paid", "paid"],
-    "the_end_finishes_what_is_on_its_way": ["pending"],
+    "the_exit_finishes_the_requests_in_flight": ["pending"],
     "the_next_process_delivers_the_rest": ["pending", "paid"],
     "both_sides_of_a_fork_deliver": ["pending", "paid", "refunded"],
 }
@@ -466,13 +466,13 @@ def run_outbox(tally, receiver):
         # A forked child leaves alone what it has of its parent: a leak, to valgrind.
         omitted = "both_sides_of_a_fork_deliver" if "valgrind" in label else None
         with tempfile.TemporaryDirectory() as folder:
-            end = f"{uuid.uuid4().hex}/{OUTBOX_STEPS['the_end_finishes_what_is_on_its_way']}"
+            end = f"{uuid.uuid4().hex}/{OUTBOX_STEPS['the_exit_finishes_the_requests_in_flight']}"
             for name in subprocess.check_output([BUILD / "outbox"], text=True).split():
                 if name == omitted:
                     continue
                 # The first leaves to the second what it does not finish.
                 follows = name in (
-                    "the_end_finishes_what_is_on_its_way",
+                    "the_exit_finishes_the_requests_in_flight",
                     "the_next_process_delivers_the_rest",
                 )
                 run = end if follows else f"{uuid.uuid4().hex}/{OUTBOX_STEPS.get(name, '204')}"
@@ -497,7 +497,7 @@ def run_cmake_project(receiver):
     with tempfile.TemporaryDirectory() as folder:
         example = DIST / "c/examples/update_order.c"
         configure = [
-            *("cmake", "-S", ROOT / "tests/c/cmake", "-B", folder),
+            *("cmake", "-S", ROOT / "bindings-c/tests/cmake", "-B", folder),
             *(f"-DCMAKE_PREFIX_PATH={DIST / 'c'}", f"-DEXAMPLE={example}"),
         ]
         for command in (configure, ["cmake", "--build", folder]):
