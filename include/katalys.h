@@ -289,7 +289,7 @@ typedef enum {
  * that deliver what is in its outbox.
  *
  * With an outbox, the end of the process by exit() or a return from main() first finishes what
- * is on its way, for 3 seconds at most; the rest stays in the file for the next process.
+ * is on its way, for 5 seconds at most; the rest stays in the file for the next process.
  */
 typedef struct katalys_client katalys_client;
 
@@ -588,7 +588,7 @@ katalys_code katalys_client_shared(const katalys_fields *options,
  * Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
  *
  * A client of katalys_client_new() with an outbox ends its delivery: this waits for what is on
- * its way, 3 seconds at most, and for its observer to return; the rest stays in the file.
+ * its way, 5 seconds at most, and for its observer to return; the rest stays in the file.
  *
  * Conditions:
  * `client` is NULL or points to NULL or to a handle that no call is using.
@@ -705,7 +705,7 @@ katalys_code katalys_client_stats(const katalys_client *client,
  * Another process may deliver them.
  *
  * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
- * KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+ * KATALYS_MISUSE if `timeout` is negative, not a finite number, or more than 366 days.
  *
  * Conditions:
  * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -722,7 +722,7 @@ katalys_code katalys_client_flush(const katalys_client *client,
  * that with the same options makes a new client. Does nothing for a client without an outbox.
  *
  * Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
- * KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+ * KATALYS_MISUSE if `timeout` is negative, not a finite number, or more than 366 days.
  *
  * Conditions:
  * `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.

@@ -2,12 +2,13 @@
 
 use crate::codes::katalys_code;
 use crate::events::{Gate, Gathered};
-use crate::exit::{self, GRACE};
+use crate::exit;
 use crate::fields::katalys_fields;
 use crate::guard::guarded;
 use crate::input;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value, WorkingFolder};
 use std::ffi::c_char;
 use std::ptr;
@@ -22,7 +23,7 @@ use std::time::Instant;
 /// that deliver what is in its outbox.
 ///
 /// With an outbox, the end of the process by exit() or a return from main() first finishes what
-/// is on its way, for 3 seconds at most; the rest stays in the file for the next process.
+/// is on its way, for 5 seconds at most; the rest stays in the file for the next process.
 pub struct katalys_client {
     pub(crate) client: Client,
     /// Lets events through to a C program's observer.
@@ -204,7 +205,7 @@ unsafe fn make_client(
 /// Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
 ///
 /// A client of katalys_client_new() with an outbox ends its delivery: this waits for what is on
-/// its way, 3 seconds at most, and for its observer to return; the rest stays in the file.
+/// its way, 5 seconds at most, and for its observer to return; the rest stays in the file.
 ///
 /// # Safety
 /// `client` is NULL or points to NULL or to a handle that no call is using.
@@ -220,7 +221,7 @@ pub unsafe extern "C" fn katalys_client_free(client: *mut *mut katalys_client) {
             // SAFETY: a live handle came from Arc::into_raw() and is given back once.
             let client = unsafe { Arc::from_raw(taken) };
             if let Some(last) = Arc::into_inner(client) {
-                last.client.shut_down(GRACE);
+                last.client.shut_down(EXIT_WAIT);
                 last.gate.close(None);
             }
         }

@@ -3,6 +3,7 @@
 use crate::client::katalys_client;
 use crate::guard::guarded;
 use arc_swap::ArcSwap;
+use katalys_core::config::EXIT_WAIT;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -10,9 +11,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the end may take for an endpoint that is slow.
-pub const GRACE: Duration = Duration::from_secs(3);
-/// And, beyond that, for a file that another process has locked.
+/// How much longer than `EXIT_WAIT` the end may take for a file that another process has locked.
 const SLACK: Duration = Duration::from_millis(500);
 
 /// Swapped as a whole and never locked, so that a fork cannot leave it locked for ever.
@@ -42,7 +41,7 @@ pub fn watch(client: &Arc<katalys_client>) {
 /// On a thread of its own, so that nothing the outbox may wait for can hold up the exit.
 extern "C" fn at_exit() {
     guarded((), || {
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + EXIT_WAIT;
         let (done, is_done) = channel();
         let finish = move || {
             guarded((), || finish(deadline));
@@ -50,7 +49,7 @@ extern "C" fn at_exit() {
         };
         let builder = thread::Builder::new().name("katalys-exit".into());
         if builder.spawn(finish).is_ok() {
-            let _ = is_done.recv_timeout(GRACE + SLACK); // Late or not, the process ends.
+            let _ = is_done.recv_timeout(EXIT_WAIT + SLACK); // Late or not, the process ends.
         }
     });
 }

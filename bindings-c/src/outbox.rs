@@ -6,9 +6,8 @@ use crate::fields::katalys_fields;
 use crate::letters::katalys_dead_letters;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
-use katalys_core::{Error, Fields, Stats};
+use katalys_core::{Error, Fields, Stats, config};
 use std::ptr;
-use std::time::Duration;
 
 /// What happened to the updates that an outbox accepted, in any process: `accepted` always equals
 /// `delivered` + `pending` + `dead` + `discarded`.
@@ -45,20 +44,6 @@ impl From<Stats> for katalys_stats {
     }
 }
 
-/// As long as any caller waits.
-const LONGEST_WAIT: f64 = 1e9;
-
-/// Seconds as a caller gave them; infinity is as long as any caller waits.
-pub(crate) fn seconds(given: f64) -> Result<Duration, Error> {
-    if given.is_nan() || given < 0.0 {
-        return Err(Error::misuse(
-            "timeout must be a number of seconds from 0 on",
-        ));
-    }
-    let seconds = Duration::try_from_secs_f64(given.min(LONGEST_WAIT));
-    Ok(seconds.unwrap_or_default())
-}
-
 /// Says what happened to all updates of the outbox.
 ///
 /// Writes the numbers, or zeros. One of the KATALYS_OUTBOX codes if the file cannot be read;
@@ -82,7 +67,7 @@ pub unsafe extern "C" fn katalys_client_stats(
 /// Another process may deliver them.
 ///
 /// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
-/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+/// KATALYS_MISUSE if `timeout` is negative, not a finite number, or more than 366 days.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -93,7 +78,7 @@ pub unsafe extern "C" fn katalys_client_flush(
     left: *mut u64,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.flush(seconds(timeout)?);
+    let question = |client: &katalys_client| client.client.flush(config::timeout(timeout)?);
     // SAFETY: as this function demands.
     unsafe { ask(client, 0, left, result, question) }
 }
@@ -104,7 +89,7 @@ pub unsafe extern "C" fn katalys_client_flush(
 /// that with the same options makes a new client. Does nothing for a client without an outbox.
 ///
 /// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
-/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+/// KATALYS_MISUSE if `timeout` is negative, not a finite number, or more than 366 days.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -121,7 +106,7 @@ pub unsafe extern "C" fn katalys_client_close(
 }
 
 pub(crate) fn close(client: &katalys_client, timeout: f64) -> Result<u64, Error> {
-    let timeout = seconds(timeout)?;
+    let timeout = config::timeout(timeout)?;
     shared::forget(client);
     if !client.client.has_outbox() {
         return Ok(0);

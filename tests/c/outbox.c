@@ -128,8 +128,11 @@ static void mistakes_are_answered(void) {
     katalys_result_free(&result);
     HOLDS(katalys_client_flush(client, NAN, NULL, NULL) == KATALYS_MISUSE);
     HOLDS(katalys_client_close(client, NAN, NULL, NULL) == KATALYS_MISUSE);
-    HOLDS(katalys_client_flush(client, 1e300, NULL, NULL) == KATALYS_OK);
-    HOLDS(katalys_client_flush(client, INFINITY, NULL, NULL) == KATALYS_OK);
+    HOLDS(katalys_client_flush(client, 1e300, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_flush(client, INFINITY, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_flush(client, 31622401, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_close(client, -INFINITY, NULL, NULL) == KATALYS_MISUSE);
+    HOLDS(katalys_client_flush(client, 31622400, NULL, NULL) == KATALYS_OK);
     katalys_client_free(&client);
 }
 

@@ -6,9 +6,9 @@ use crate::events::Gathered;
 use crate::guard::guarded;
 use crate::input;
 use crate::logging;
-use crate::outbox::{close, seconds};
+use crate::outbox::close;
 use crate::result::Outcome;
-use katalys_core::{DeadLetter, Error, Event};
+use katalys_core::{DeadLetter, Error, Event, config};
 use serde::Serialize;
 use std::ffi::c_char;
 use std::ptr;
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn katalys_php_flush(
         if closes {
             return close(client, timeout);
         }
-        client.client.flush(seconds(timeout)?)
+        client.client.flush(config::timeout(timeout)?)
     })
 }
 

@@ -2,6 +2,7 @@
 //! then defaults. What cannot work fails here, by name and all at once, with the way to fix it.
 
 mod given;
+mod wait;
 
 use crate::error::{Error, ErrorCode};
 use crate::order::Fields;
@@ -10,6 +11,8 @@ use http::Uri;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use wait::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, timeout};
 
 /// Where a call comes from: it decides the User-Agent and how settings are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
