@@ -59,18 +59,16 @@ pub fn set_compact<R: Record>(letter: u8, record: &R) {
     set(|text| {
         text.push(letter);
         for place in 0..R::TABLE.fields.len() {
-            if place > 0 {
-                text.push(b' ');
-            }
             let written = match record.value(place) {
-                ResultValue::Id(id) => write!(text, "{id}"),
-                ResultValue::Whole(number) => write!(text, "{number}"),
-                ResultValue::Seconds(seconds) => write!(text, "{seconds}"),
-                ResultValue::Flag(flag) => write!(text, "{}", u8::from(flag)),
+                ResultValue::Id(id) => write!(text, "{id} "),
+                ResultValue::Whole(number) => write!(text, "{number} "),
+                ResultValue::Seconds(seconds) => write!(text, "{seconds} "),
+                ResultValue::Flag(flag) => write!(text, "{} ", u8::from(flag)),
                 _ => Ok(()),
             };
             debug_assert!(written.is_ok(), "writing to a Vec does not fail");
         }
+        text.pop();
     });
 }
 
@@ -144,7 +142,7 @@ mod tests {
                 warnings: Vec::new(),
             },
         );
-        assert_eq!(answer(), "=2 1.5 \0");
+        assert_eq!(answer(), "=2 1.5\0");
         set_compact(
             b'#',
             &Ticket {
@@ -152,7 +150,7 @@ mod tests {
                 warnings: Vec::new(),
             },
         );
-        assert_eq!(answer(), "#7 \0");
+        assert_eq!(answer(), "#7\0");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! The types of the Composer package.
+//! The types and classes of the Composer package.
+
+pub(crate) mod results;
 
 use crate::text::{NOTICE, wrap};
 use katalys_core::Language;
