@@ -333,7 +333,7 @@ typedef enum {
 typedef struct katalys_client katalys_client;
 
 /**
- * A list of dead letters, as they were when it was made. The caller owns it and frees it with
+ * A list of dead letters at one point in time. The caller owns it and frees it with
  * katalys_dead_letters_free().
  *
  * It never changes, and any number of threads may read it. Text that an accessor returns belongs
@@ -373,8 +373,8 @@ typedef struct katalys_fields katalys_fields;
 typedef struct katalys_result katalys_result;
 
 /**
- * The counters of an outbox, as they were when it was asked. The caller owns them and frees them
- * with katalys_stats_free().
+ * The counters of an outbox at one point in time. The caller owns them and frees them with
+ * katalys_stats_free().
  *
  * They never change, and any number of threads may read them.
  */
@@ -541,7 +541,7 @@ katalys_code katalys_fields_close(katalys_fields *fields);
  * Creates a client.
  *
  * `options` are the settings listed at the top of this header, by name. A setting that is not given
- * is read from its environment variable, or has its default. NULL stands for no options.
+ * is read from its environment variable, or has its default. NULL means no options.
  *
  * Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
  * the result, unless `result` is NULL. Returns one of the KATALYS_CONFIG codes if a setting cannot

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Creates a client.
 ///
 /// `options` are the settings listed at the top of this header, by name. A setting that is not given
-/// is read from its environment variable, or has its default. NULL stands for no options.
+/// is read from its environment variable, or has its default. NULL means no options.
 ///
 /// Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
 /// the result, unless `result` is NULL. Returns one of the KATALYS_CONFIG codes if a setting cannot

@@ -4,7 +4,7 @@ use crate::guard::free;
 use crate::value::{EMPTY, Row};
 use katalys_core::DeadLetter;
 
-/// A list of dead letters, as they were when it was made. The caller owns it and frees it with
+/// A list of dead letters at one point in time. The caller owns it and frees it with
 /// katalys_dead_letters_free().
 ///
 /// It never changes, and any number of threads may read it. Text that an accessor returns belongs

@@ -140,12 +140,12 @@ impl katalys_client {
     }
 }
 
-/// Events that PHP, which no other thread may call, has not asked for yet.
+/// Events that PHP, which no other thread may call, has not read yet.
 #[derive(Default)]
 pub(crate) struct CollectedEvents {
     is_collecting: AtomicBool,
     pub queue: BoundedQueue<Event, LARGEST_COLLECTION>,
 }
 
-/// Of a page that never asks, the oldest events are dropped.
+/// Beyond this number, the oldest events are dropped.
 const LARGEST_COLLECTION: usize = 1000;

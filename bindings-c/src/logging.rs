@@ -191,7 +191,7 @@ const fn level_of(level: Level) -> katalys_log_level {
     }
 }
 
-/// A number that is no level stands for the nearest one.
+/// A number that is no level is read as the nearest one.
 const fn filter_of(level: c_int) -> LevelFilter {
     match level {
         ..=1 => LevelFilter::Error,

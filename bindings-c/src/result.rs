@@ -53,7 +53,7 @@ static PANICKED: katalys_result = katalys_result::fixed(
     c"an internal error stopped the call",
 );
 
-/// The result that stands for NULL.
+/// The result that is read in place of NULL.
 static MISSING: katalys_result =
     katalys_result::fixed(ErrorCode::Misuse, c"misuse", c"the result is NULL");
 
@@ -64,7 +64,7 @@ impl From<Outcome> for katalys_result {
             code: c_string(problem.code.as_str()),
             message: c_string(&problem.message),
         };
-        // Kept once, as a C string.
+        // There is one copy, as a C string.
         let payload = match &mut outcome.ending {
             Ending::Checked(validation) => validation.payload.take(),
             _ => None,

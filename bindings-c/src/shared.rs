@@ -1,5 +1,5 @@
 //! The shared clients of this process, by their settings. PHP needs them: each web request begins
-//! without state, while the process and its connections live on.
+//! without state, while the process and its connections persist.
 
 use crate::exit;
 use crate::handle::katalys_client;
@@ -89,15 +89,15 @@ pub fn client(
     Ok(insert(&request, &made).take())
 }
 
-/// Threads that request the same client at once all get that of the first.
+/// Threads that request the same client at once all receive the first one.
 fn insert(request: &Request<'_>, made: &Arc<Entry>) -> Arc<Entry> {
-    let mut kept = Arc::clone(made);
+    let mut shared = Arc::clone(made);
     CLIENTS.rcu(|entries| {
         if let Some(earlier) = entries.iter().find(|entry| entry.is_for(request)) {
-            kept = Arc::clone(earlier);
+            shared = Arc::clone(earlier);
             return Arc::clone(entries);
         }
-        kept = Arc::clone(made);
+        shared = Arc::clone(made);
         let mut entries = Vec::clone(entries);
         if entries.len() >= CAPACITY {
             let age = |entry: &Arc<Entry>| entry.last_requested.load(Ordering::Relaxed);
@@ -107,7 +107,7 @@ fn insert(request: &Request<'_>, made: &Arc<Entry>) -> Arc<Entry> {
         entries.push(Arc::clone(made));
         Arc::new(entries)
     });
-    kept
+    shared
 }
 
 /// Removes a client that was closed: later requests with its settings make a new one.

@@ -5,8 +5,8 @@ use crate::value::{EMPTY, Row};
 use katalys_core::Stats;
 use std::ffi::c_int;
 
-/// The counters of an outbox, as they were when it was asked. The caller owns them and frees them
-/// with katalys_stats_free().
+/// The counters of an outbox at one point in time. The caller owns them and frees them with
+/// katalys_stats_free().
 ///
 /// They never change, and any number of threads may read them.
 pub struct katalys_stats {

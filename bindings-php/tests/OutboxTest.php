@@ -118,6 +118,7 @@ final class OutboxTest extends TestCase
             }
         }
         self::assertSame(0, $client->flush(31_622_400));
+        self::assertSame([0, 0], [$client->flush(), $client->close()]);
     }
 
     /** A retry loop, as queues have them. */
@@ -178,9 +179,12 @@ final class OutboxTest extends TestCase
             try {
                 $client->enqueueUpdate('2', ['order_status' => 'paid']);
                 self::fail('no exception');
-            } catch (OutboxFullException $exception) {
-                self::assertSame('outbox_full', $exception->errorCode);
-                self::assertTrue($exception->retryable);
+            } catch (OutboxException $exception) {
+                self::assertInstanceOf(OutboxFullException::class, $exception);
+                self::assertSame('outbox_full', $exception->getErrorCode());
+                self::assertTrue($exception->isRetryable());
+                self::assertSame(0, $exception->getAttempts());
+                self::assertNull($exception->getTicket());
             }
             self::assertSame(1, $client->stats()->accepted, $setting);
         }
@@ -216,7 +220,10 @@ final class OutboxTest extends TestCase
         $payload = '{"site_id":"abcd.com","order_id":"a","order_status":"paid","note":"secret"}';
         self::assertSame($payload, $first->payload);
         self::assertLessThan(60, abs(time() - $first->diedAt->getTimestamp()));
-        self::assertStringNotContainsString('secret', print_r($first, true));
+        $shown = print_r($first, true);
+        self::assertStringNotContainsString('secret', $shown);
+        self::assertStringContainsString('[orderId] => (1 bytes)', $shown);
+        self::assertStringContainsString('[siteId] => abcd.com', $shown);
 
         self::assertTrue($client->edit(1, ['order_status' => 'refunded', 'note' => null]));
         self::assertTrue($client->replay(1));
