@@ -8,6 +8,7 @@ use crate::input;
 use crate::outcome::Outcome;
 use crate::result::{deliver, katalys_result};
 use crate::shared;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Call, Error, Fields, Language, Value, WorkingFolder};
 use std::ffi::c_char;

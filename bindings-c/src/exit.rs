@@ -3,6 +3,7 @@
 use crate::guard::guarded;
 use crate::handle::katalys_client;
 use arc_swap::ArcSwap;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::EXIT_WAIT;
 use katalys_core::spawn_thread;
 use std::ffi::c_int;

@@ -3,6 +3,7 @@
 use crate::bounded::BoundedQueue;
 use crate::gate::Gate;
 use crate::outcome::{Ending, Outcome};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{
     Call, Checked, Client, Error, Event, Fields, Language, Validation, Value, WorkingFolder,
 };

@@ -8,6 +8,7 @@ use crate::outcome::Outcome;
 use crate::result::{deliver, katalys_result};
 use crate::shared;
 use crate::stats::katalys_stats;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::timeout as checked;
 use katalys_core::{Error, Fields};
 use std::ptr;

@@ -4,6 +4,7 @@
 use crate::exit;
 use crate::handle::katalys_client;
 use arc_swap::ArcSwap;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
 use katalys_core::{Error, Fields, Language, Value, WorkingFolder, testing};
 use std::ffi::OsString;

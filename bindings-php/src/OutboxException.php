@@ -11,7 +11,8 @@ namespace Katalys;
 /**
  * The outbox cannot be used, or the update was not accepted.
  *
- * Codes: `outbox_failed`, `outbox_corrupt`, `outbox_newer`, `outbox_foreign`, `outbox_moved`.
+ * Codes: `outbox_failed`, `outbox_corrupt`, `outbox_newer`, `outbox_foreign`, `outbox_moved`,
+ * `outbox_outcome_unknown`.
  */
 class OutboxException extends KatalysException
 {

@@ -7,6 +7,7 @@ use crate::events::Listener;
 use crate::outbox::{self, Answer, Question};
 use crate::results::Validation;
 use crate::{gevent, signals, warnings};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT};
 use katalys_core::{Call, Checked, Language};
 use pyo3::exceptions::PyTypeError;

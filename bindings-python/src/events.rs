@@ -7,6 +7,7 @@
 
 use crate::outbox::python_half;
 use crate::{errors, gevent, notes};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Client, Error, Event, EventKind};
 use pyo3::exceptions::PyException;
 use pyo3::intern;

@@ -7,6 +7,7 @@
 use crate::client::Client;
 use crate::errors;
 use crate::outbox::{Answer, Question};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Error};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -213,7 +214,7 @@ impl Mailbox {
         let complete = move |result: Result<_, _>| {
             deliver(result.map(|ticket| Answer::Ticket(own, ticket)));
         };
-        let started = py.detach(|| client.core.enqueue_soon(update, complete));
+        let started = py.detach(|| client.core.enqueue_async(update, complete));
         submission(py, number, started.map(|()| WayOut::None))
     }
 
@@ -227,7 +228,7 @@ impl Mailbox {
         let question = move |core: &katalys_core::Client| {
             question.ask(core, || !asked.load(Ordering::Relaxed))
         };
-        let started = client.core.aside(question, deliver);
+        let started = client.core.spawn_blocking(question, deliver);
         submission(py, number, started.map(|()| WayOut::Question(given_up)))
     }
 

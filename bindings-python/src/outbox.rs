@@ -5,6 +5,7 @@ use crate::convert::Keeper;
 use crate::errors;
 use crate::results::{Receipt, Ticket};
 use crate::{signals, warnings};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Client, DeadLetter, Error, Fields, Stats, config};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

@@ -2,6 +2,7 @@
 
 use crate::results::Problem;
 use katalys_core::Client;
+use katalys_core::bridge::Bridge as _;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
