@@ -43,7 +43,7 @@ final class OutboxTest extends TestCase
         $this->clients = [];
     }
 
-    public function testWhatIsEnqueuedIsDeliveredInOrder(): void
+    public function testUpdatesAreDeliveredInOrder(): void
     {
         $client = $this->client(['503', 'reset-after', '204']);
         $tickets = [];
@@ -103,7 +103,7 @@ final class OutboxTest extends TestCase
         self::assertSame(0, $client->close(0), 'there is nothing to end');
     }
 
-    public function testATimeThatIsNoneIsRefused(): void
+    public function testAnInvalidTimeoutIsRefused(): void
     {
         $client = $this->client(['204']);
         foreach ([NAN, -1, -INF, INF, 31_622_401, 1e300] as $timeout) {
@@ -158,7 +158,7 @@ final class OutboxTest extends TestCase
         }
     }
 
-    public function testWhatIsWrongIsNotAccepted(): void
+    public function testAnInvalidUpdateIsNotAccepted(): void
     {
         $client = $this->client(['204'], deliver: false);
         try {
@@ -319,27 +319,27 @@ final class OutboxTest extends TestCase
         self::assertStringNotContainsString('customer-7', print_r($log, true));
     }
 
-    public function testWhatHappensWithoutAListenerIsToldToTheNextAndWhenTheClientIsDestroyed(): void
+    public function testEventsWithoutAListenerReachTheNextOneAndArriveWhenTheClientIsDestroyed(): void
     {
-        $told = new \ArrayObject();
+        $received = new \ArrayObject();
         $settings = ['deliver' => false, 'durability' => 'normal', 'eventOrderIds' => 'plain'];
-        $listening = $this->client(['204'], ...$settings, onEvent: static fn(Event $event) => $told[] = $event->order);
+        $listening = $this->client(['204'], ...$settings, onEvent: static fn(Event $event) => $received[] = $event->order);
         $silent = $this->sameClient(...$settings);
         $silent->enqueueUpdate('first', []);
-        self::assertCount(0, $told);
+        self::assertCount(0, $received);
         $this->clients = [$silent];
-        Program::waitFor('the event', static function () use ($listening, $told): bool {
+        Program::waitFor('the event', static function () use ($listening, $received): bool {
             $listening->flush(0);
 
-            return count($told) === 1;
+            return count($received) === 1;
         });
         $silent->enqueueUpdate('second', []);
-        $silent->close(1); // Waits until everything was told.
+        $silent->close(1); // Waits until all events have arrived.
         unset($listening);
-        self::assertSame(['first', 'second'], $told->getArrayCopy());
+        self::assertSame(['first', 'second'], $received->getArrayCopy());
     }
 
-    public function testEventsThatNobodyTakesAreBoundedAndCounted(): void
+    public function testUnreadEventsAreBoundedAndCounted(): void
     {
         $log = new Log();
         $settings = ['deliver' => false, 'durability' => 'normal'];
@@ -355,7 +355,7 @@ final class OutboxTest extends TestCase
         self::assertSame(1100, end($log->lines)[2]['id']);
     }
 
-    public function testWhatListenersThrowReachesNoCaller(): void
+    public function testExceptionsOfListenersReachNoCaller(): void
     {
         $log = new class extends \Psr\Log\AbstractLogger {
             public int $calls = 0;
@@ -392,7 +392,7 @@ final class OutboxTest extends TestCase
         self::assertMatchesRegularExpression($expected, $errors[0]);
     }
 
-    public function testEachListenerOfEqualClientsHearsEachEvent(): void
+    public function testEachListenerOfEqualClientsReceivesEachEvent(): void
     {
         $heard = ['first' => [], 'second' => []];
         $listen = static function (string $name) use (&$heard): \Closure {
@@ -420,7 +420,7 @@ final class OutboxTest extends TestCase
         self::assertCount(2, $heard['first'], 'it is gone');
     }
 
-    public function testADamagedOutboxIsSeenWithoutALogger(): void
+    public function testADamagedOutboxIsLoggedWithoutALogger(): void
     {
         $errors = $this->errorLog(function (string $file): void {
             $this->damage($this->client(['503']), static fn() => is_file($file) && filesize($file) > 0);
@@ -441,7 +441,7 @@ final class OutboxTest extends TestCase
         self::assertSame([], $errors);
     }
 
-    public function testAFileThatWasDamagedIsRefusedAndLeftAsItIs(): void
+    public function testADamagedFileIsRefusedAndNotChanged(): void
     {
         $make = "\$client = new Katalys\\Client('abcd.com', outbox: '$this->file', deliver: false);";
         Program::output("$make \$client->enqueueUpdate('1', []); \$client->close(5);");

@@ -9,7 +9,7 @@ use Katalys\Tests\Support\Receiver;
 use PHPUnit\Framework\TestCase;
 
 /**
- * How PHP may be set up, and what is said when it is set up in a way that cannot work.
+ * The configurations of PHP, and the messages for those that cannot work.
  */
 final class SetupTest extends TestCase
 {
@@ -151,7 +151,7 @@ final class SetupTest extends TestCase
         self::assertCount(3, $endpoint->records(3));
     }
 
-    public function testPhpsParserTakesTheWholeHeader(): void
+    public function testPhpParsesTheWholeHeader(): void
     {
         $names = Program::output('
             $ffi = (new ReflectionMethod("Katalys\Internal\Library", "open"))->invoke(null);
@@ -160,7 +160,7 @@ final class SetupTest extends TestCase
         self::assertMatchesRegularExpression('/^1 \d+\.\d+\.\d+$/', $names);
     }
 
-    public function testPsrLogIsOnlyNeededByThoseWhoLog(): void
+    public function testPsrLogIsNeededOnlyForALogger(): void
     {
         $output = Program::output('
             $client = new Katalys\Client("abcd.com");
