@@ -323,7 +323,8 @@ final class OutboxTest extends TestCase
     {
         $received = new \ArrayObject();
         $settings = ['deliver' => false, 'durability' => 'normal', 'eventOrderIds' => 'plain'];
-        $listening = $this->client(['204'], ...$settings, onEvent: static fn(Event $event) => $received[] = $event->order);
+        $listener = static fn(Event $event) => $received[] = $event->order;
+        $listening = $this->client(['204'], ...$settings, onEvent: $listener);
         $silent = $this->sameClient(...$settings);
         $silent->enqueueUpdate('first', []);
         self::assertCount(0, $received);
