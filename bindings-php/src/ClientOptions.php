@@ -1,12 +1,12 @@
 <?php
 
-// Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
-
-declare(strict_types=1);
-
 /**
  * The settings of a client, as named arguments.
+ *
+ * Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
  */
+
+declare(strict_types=1);
 
 namespace Katalys;
 
@@ -50,11 +50,11 @@ trait ClientOptions
      * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
      * digits that are the same for all updates of one order, `plain` as its order_id. The digest has no
      * key: who can guess an order_id can recognise it.
-     * @param \Psr\Log\LoggerInterface|null $logger Gets each kind of warning once, the events of the
-     * outbox and the errors of its delivery. What it throws is caught and logged by error_log(). Without
-     * one, errors go to error_log().
-     * @param (callable(Event): mixed)|null $onEvent Gets the events of the outbox, after the next call of
-     * a client with these settings. What it throws is caught and logged by error_log().
+     * @param \Psr\Log\LoggerInterface|null $logger Receives each kind of warning once, the events of the
+     * outbox and the errors of its delivery. Its exceptions are caught and logged by error_log(). Without
+     * a logger, errors go to error_log().
+     * @param (callable(Event): mixed)|null $onEvent Receives the events of the outbox, after the next call
+     * of a client with these settings. Its exceptions are caught and logged by error_log().
      *
      * @throws ConfigException if a setting cannot be used; its message says how to fix it.
      */

@@ -8,6 +8,7 @@ use crate::outbox::{self, Answer, Question};
 use crate::results::Validation;
 use crate::{gevent, signals, warnings};
 use katalys_core::bridge::Bridge as _;
+use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT};
 use katalys_core::{Call, Checked, Language};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -156,7 +157,7 @@ impl Client {
 
     /// Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
     /// updates.
-    #[pyo3(signature = (timeout=30.0))]
+    #[pyo3(signature = (timeout=DEFAULT_WAIT.as_secs_f64()))]
     fn flush<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let question = Question::flush(slf.py(), timeout)?;
         Self::ask(slf, "flush", (timeout,), question)
@@ -165,7 +166,7 @@ impl Client {
     /// Ends delivery: no further request is made, and those in flight are finished, up to `timeout`
     /// seconds. Returns the number of updates left in the file for the next process; 0 without an
     /// outbox.
-    #[pyo3(signature = (timeout=5.0))]
+    #[pyo3(signature = (timeout=DEFAULT_WAIT.as_secs_f64()))]
     fn close<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let question = Question::close(slf.py(), timeout)?;
         Self::ask(slf, "close", (timeout,), question)
@@ -173,7 +174,7 @@ impl Client {
 
     /// Updates that the endpoint rejected for good: those whose number is above `after`, in order,
     /// at most `limit`.
-    #[pyo3(signature = (after=0, limit=1000))]
+    #[pyo3(signature = (after=0, limit=DEFAULT_PAGE))]
     fn dead_letters<'py>(
         slf: &Bound<'py, Self>,
         after: i64,

@@ -6,7 +6,7 @@ use crate::errors;
 use crate::results::{Receipt, Ticket};
 use crate::{signals, warnings};
 use katalys_core::bridge::Bridge as _;
-use katalys_core::{Client, DeadLetter, Error, Fields, Stats};
+use katalys_core::{Client, DeadLetter, Error, Fields, Stats, config};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 
 /// How often a wait looks whether it is still wanted.
 const SLICE: Duration = Duration::from_millis(50);
-/// In place of a wait for ever: some thirty years.
-const LONGEST_WAIT: f64 = 1e9;
 
 /// A question that may have to wait.
 pub enum Question {
@@ -45,13 +43,13 @@ pub enum Answer {
 
 impl Question {
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
     pub fn flush(py: Python<'_>, timeout: f64) -> PyResult<Self> {
         seconds(py, timeout).map(Self::Flush)
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
     pub fn close(py: Python<'_>, timeout: f64) -> PyResult<Self> {
         seconds(py, timeout).map(Self::Close)
     }
@@ -104,16 +102,7 @@ fn flush(
 }
 
 fn seconds(py: Python<'_>, timeout: f64) -> PyResult<Duration> {
-    // `clamp` would let NaN pass as it is, which is no duration either.
-    let capped = if timeout > LONGEST_WAIT {
-        LONGEST_WAIT
-    } else {
-        timeout
-    };
-    Duration::try_from_secs_f64(capped).map_err(|_| {
-        let text = "timeout must be a number of seconds, 0 or more";
-        errors::raised(py, &Error::misuse(text))
-    })
+    config::timeout(timeout).map_err(|error| errors::raised(py, &error))
 }
 
 impl Answer {

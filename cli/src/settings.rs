@@ -7,6 +7,7 @@ use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
+use std::time::Duration;
 
 /// The settings that were given as options.
 #[derive(Clone, Default)]
@@ -61,6 +62,12 @@ impl Settings {
 pub fn from_environment(row: &Setting) -> Option<String> {
     let value = std::env::var(row.env?).ok();
     value.filter(|value| !value.is_empty())
+}
+
+/// A timeout given as an option.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().unwrap_or(f64::NAN);
+    katalys_core::config::timeout(seconds).map_err(|error| error.message().to_owned())
 }
 
 /// The option of a setting.

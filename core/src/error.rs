@@ -1,6 +1,7 @@
 //! What can go wrong with a call: one tree of errors with the same names, codes and numbers in
 //! every language.
 
+use crate::config::Language;
 use crate::order::{Problem, Severity};
 use crate::table::{Holds, ResultValue, Words};
 use std::fmt;
@@ -63,6 +64,9 @@ macro_rules! error_properties {
         }
 
         impl ErrorProperty {
+            /// Every property, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$property,)*];
+
             /// Its name, in `snake_case`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$property => $name,)* }
@@ -100,6 +104,14 @@ impl ErrorProperty {
     /// The properties of every error.
     pub const COMMON: &'static [Self] =
         &[Self::Code, Self::Retryable, Self::Attempts, Self::Ticket];
+
+    /// Its name in a language. PHP's exceptions have a `code` of their own, which is a number.
+    pub fn spelled(self, language: Language) -> String {
+        match (self, language) {
+            (Self::Code, Language::Php) => "errorCode".into(),
+            _ => language.spell(self.name()),
+        }
+    }
 }
 
 macro_rules! error_codes {

@@ -99,11 +99,11 @@ class Client:
         """Counters of the outbox; `accepted` is always the sum of delivered, pending, dead and
         discarded."""
 
-    def flush(self, timeout: float = 30.0) -> int:
+    def flush(self, timeout: float = 10.0) -> int:
         """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
         updates."""
 
-    def close(self, timeout: float = 5.0) -> int:
+    def close(self, timeout: float = 10.0) -> int:
         """Ends delivery: no further request is made, and those in flight are finished, up to
         `timeout` seconds. Returns the number of updates left in the file for the next process; 0
         without an outbox."""
@@ -183,11 +183,11 @@ class AsyncClient:
         """Counters of the outbox; `accepted` is always the sum of delivered, pending, dead and
         discarded."""
 
-    async def flush(self, timeout: float = 30.0) -> int:
+    async def flush(self, timeout: float = 10.0) -> int:
         """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
         updates."""
 
-    async def close(self, timeout: float = 5.0) -> int:
+    async def close(self, timeout: float = 10.0) -> int:
         """Ends delivery: no further request is made, and those in flight are finished, up to
         `timeout` seconds. Returns the number of updates left in the file for the next process; 0
         without an outbox."""

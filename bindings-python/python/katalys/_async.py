@@ -59,12 +59,12 @@ class AsyncClient:
         discarded."""
         return await self._call(Mailbox.stats)
 
-    async def flush(self, timeout=30.0):
+    async def flush(self, timeout=10.0):
         """Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
         updates."""
         return await self._call(Mailbox.flush, timeout)
 
-    async def close(self, timeout=5.0):
+    async def close(self, timeout=10.0):
         """Ends delivery: no further request is made, and those in flight are finished, up to
         `timeout` seconds. Returns the number of updates left in the file for the next process; 0
         without an outbox."""

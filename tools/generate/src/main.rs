@@ -55,6 +55,22 @@ const OUTPUTS: &[Output] = &[
         text: c::codes,
     },
     Output {
+        path: "bindings-c/src/stats_fields.rs",
+        text: c::stats,
+    },
+    Output {
+        path: "bindings-c/src/dead_letters_fields.rs",
+        text: c::dead_letters,
+    },
+    Output {
+        path: "bindings-c/src/event_fields.rs",
+        text: c::event,
+    },
+    Output {
+        path: "bindings-c/src/result_fields.rs",
+        text: c::result,
+    },
+    Output {
         path: "docs/reference.md",
         text: reference::page,
     },
@@ -69,7 +85,10 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|argument| argument == "--check");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let results = OUTPUTS.iter().map(|output| apply(&root, output, check));
+    let outputs = OUTPUTS.iter();
+    let outputs = outputs.map(|output| (output.path.to_owned(), (output.text)()));
+    let results = outputs.chain(php::results::files());
+    let results = results.map(|(path, text)| apply(&root, &path, &text, check));
     match results.collect::<io::Result<Vec<bool>>>() {
         Ok(fresh) if fresh.iter().all(|fresh| *fresh) => ExitCode::SUCCESS,
         Ok(_) => {
@@ -84,13 +103,12 @@ fn main() -> ExitCode {
 }
 
 /// Writes one file, or tells whether it is what it would be.
-fn apply(root: &Path, output: &Output, check: bool) -> io::Result<bool> {
-    let path: PathBuf = root.join(output.path);
-    let text = (output.text)();
+fn apply(root: &Path, name: &str, text: &str, check: bool) -> io::Result<bool> {
+    let path: PathBuf = root.join(name);
     let fresh = fs::read_to_string(&path).is_ok_and(|current| current == text);
     if check {
         if !fresh {
-            eprintln!("{} is stale", output.path);
+            eprintln!("{name} is stale");
         }
         return Ok(fresh);
     }
@@ -99,7 +117,7 @@ fn apply(root: &Path, output: &Output, check: bool) -> io::Result<bool> {
             fs::create_dir_all(folder)?;
         }
         fs::write(&path, text)?;
-        println!("wrote {}", output.path);
+        println!("wrote {name}");
     }
     Ok(true)
 }

@@ -1,5 +1,4 @@
-/* What the C interface promises beyond the shared vectors and scenarios: `guarantees NAME URL`
- * shows one of its promises, and says on stderr which line did not hold. */
+/* The guarantees of the C interface beyond the shared vectors and scenarios: `guarantees NAME URL`. */
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
 #include <katalys.h>
@@ -54,7 +53,7 @@ static void expect_payload(katalys_fields *fields, const char *payload) {
     katalys_client_free(&client);
 }
 
-/* Fields with a mistake in them make every call a misuse, and are freed here. */
+/* A call with fields that were misused fails. Frees the fields. */
 static void expect_misuse(katalys_fields *fields) {
     katalys_client *client = new_client();
     katalys_client *none = client;
@@ -69,7 +68,7 @@ static void expect_misuse(katalys_fields *fields) {
     katalys_fields_free(&fields);
 }
 
-static void null_is_answered_with_misuse(void) {
+static void null_is_misuse(void) {
     katalys_client *client = NULL;
     katalys_fields *fields = NULL;
     katalys_result *result = NULL;
@@ -121,7 +120,7 @@ static void freeing_twice_does_nothing(void) {
     katalys_result_free(NULL);
 }
 
-static void mistakes_in_fields_are_remembered(void) {
+static void misuse_of_fields_is_remembered(void) {
     katalys_fields *fields = paid();
     int depth;
     HOLDS(katalys_fields_close(fields) == KATALYS_MISUSE);
@@ -387,9 +386,9 @@ static void memory_stays_flat(void) {
 }
 
 static const guarantee guarantees[] = {
-    {"null_is_answered_with_misuse", null_is_answered_with_misuse},
+    {"null_is_misuse", null_is_misuse},
     {"freeing_twice_does_nothing", freeing_twice_does_nothing},
-    {"mistakes_in_fields_are_remembered", mistakes_in_fields_are_remembered},
+    {"misuse_of_fields_is_remembered", misuse_of_fields_is_remembered},
     {"text_may_be_anything", text_may_be_anything},
     {"empty_text_may_be_null", empty_text_may_be_null},
     {"each_kind_of_value_is_sent_as_it_is", each_kind_of_value_is_sent_as_it_is},

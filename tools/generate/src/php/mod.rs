@@ -1,4 +1,6 @@
-//! The types of the Composer package.
+//! The types and classes of the Composer package.
+
+pub(crate) mod results;
 
 use crate::text::{NOTICE, wrap};
 use katalys_core::Language;
@@ -81,19 +83,19 @@ pub(crate) fn client_options() -> String {
 const LISTENERS: &[(&str, &str)] = &[
     (
         "\\Psr\\Log\\LoggerInterface|null $logger",
-        "Gets each kind of warning once, the events of the outbox and the errors of its delivery. \
-         What it throws is caught and logged by error_log(). Without one, errors go to error_log().",
+        "Receives each kind of warning once, the events of the outbox and the errors of its delivery. \
+         Its exceptions are caught and logged by error_log(). Without a logger, errors go to error_log().",
     ),
     (
         "(callable(Event): mixed)|null $onEvent",
-        "Gets the events of the outbox, after the next call of a client with these settings. What it \
-         throws is caught and logged by error_log().",
+        "Receives the events of the outbox, after the next call of a client with these settings. Its \
+         exceptions are caught and logged by error_log().",
     ),
 ];
 
 fn head(purpose: &str) -> String {
     format!(
-        "<?php\n\n// {NOTICE}\n\ndeclare(strict_types=1);\n\n/**\n * {purpose}\n */\n\nnamespace Katalys;\n\n"
+        "<?php\n\n/**\n * {purpose}\n *\n * {NOTICE}\n */\n\ndeclare(strict_types=1);\n\nnamespace Katalys;\n\n"
     )
 }
 

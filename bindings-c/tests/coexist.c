@@ -1,12 +1,12 @@
-/* A program that holds the static library, a SQLite of its own and another Rust library, and uses all
- * three at once: `beside all URL FOLDER`. */
+/* A program that links the static library, its own SQLite and another Rust library, and uses all
+ * three at once: `coexist all URL FOLDER`. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <sqlite3.h>
 
 #include "support.h"
 
-/* Of other.rs. */
+/* Defined in other.rs. */
 int other_panics_and_recovers(void);
 
 #define ORDERS 20

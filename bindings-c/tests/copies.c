@@ -19,7 +19,9 @@ typedef struct {
     void (*client_free)(katalys_client **);
     katalys_code (*enqueue)(const katalys_client *, const char *, size_t, const katalys_fields *,
                             katalys_result **);
-    katalys_code (*stats)(const katalys_client *, katalys_stats *, katalys_result **);
+    katalys_code (*stats)(const katalys_client *, katalys_stats **, katalys_result **);
+    uint64_t (*count)(const katalys_stats *, int);
+    void (*stats_free)(katalys_stats **);
     katalys_code (*flush)(const katalys_client *, double, uint64_t *, katalys_result **);
     int64_t (*ticket)(const katalys_result *);
     void (*result_free)(katalys_result **);
@@ -59,6 +61,8 @@ static library load(const char *name) {
     find(handle, "katalys_client_free", &api.client_free);
     find(handle, "katalys_enqueue_update", &api.enqueue);
     find(handle, "katalys_client_stats", &api.stats);
+    find(handle, "katalys_stats_count", &api.count);
+    find(handle, "katalys_stats_free", &api.stats_free);
     find(handle, "katalys_client_flush", &api.flush);
     find(handle, "katalys_result_ticket", &api.ticket);
     find(handle, "katalys_result_free", &api.result_free);
@@ -126,7 +130,7 @@ static void all(void) {
     pthread_t threads[2];
     pthread_t opener;
     uint64_t left = 1;
-    katalys_stats stats;
+    katalys_stats *stats = NULL;
     int i;
     users[0].api = load("1.so");
     users[1].api = load("2.so");
@@ -147,7 +151,9 @@ static void all(void) {
     HOLDS(pthread_join(opener, NULL) == 0);
     for (i = 0; i < 2; i++) {
         HOLDS(users[i].api.stats(users[i].client, &stats, NULL) == KATALYS_OK);
-        HOLDS(stats.accepted == 2 * EACH && stats.delivered == 2 * EACH);
+        HOLDS(users[i].api.count(stats, KATALYS_STAT_ACCEPTED) == 2 * EACH);
+        HOLDS(users[i].api.count(stats, KATALYS_STAT_DELIVERED) == 2 * EACH);
+        users[i].api.stats_free(&stats);
         users[i].api.client_free(&users[i].client);
     }
 }

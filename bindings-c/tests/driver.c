@@ -1,12 +1,12 @@
-/* Executes what run.py tells it over stdin, one command a line, and prints each result: the shared
- * vectors and scenarios reach the C interface through this. Texts are in hex, "-" stands for NULL.
+/* Executes the commands of run.py, one per line of stdin, and prints each result: run.py uses it to run
+ * the shared vectors and scenarios. Texts are in hexadecimal, "-" is NULL.
  *
  *   text|decimal|time KEY VALUE     int|float|bool KEY VALUE     null|list|record KEY     close
  *   client                          a client from the fields set so far
  *   update|report|check-update|check-report ORDER_ID
  *   setenv NAME VALUE               unsetenv NAME
  *
- * A result is two lines: what the accessors say, separated by tabs, and katalys_result_json(). */
+ * A result is two lines: the values of the accessors, separated by tabs, and katalys_result_json(). */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <katalys.h>
@@ -158,7 +158,7 @@ static void environment(const char *command, char *words) {
     char *rest = NULL;
     text name = decode(strtok_r(words, " ", &rest));
     char *word = strtok_r(NULL, " ", &rest);
-    /* Decoding leaves room for the NUL that this writes. */
+    /* Decoding leaves space for the NUL. */
     if (strcmp(command, "unsetenv") == 0) {
         unsetenv(terminated(name));
     } else {
@@ -170,9 +170,9 @@ int main(void) {
     katalys_client *client = NULL;
     katalys_fields *fields = katalys_fields_new();
     char *line = NULL;
-    size_t room = 0;
+    size_t capacity = 0;
     ssize_t len;
-    while ((len = getline(&line, &room, stdin)) > 0) {
+    while ((len = getline(&line, &capacity, stdin)) > 0) {
         char *words = NULL;
         if (line[len - 1] == '\n') {
             line[len - 1] = '\0';

@@ -1,6 +1,6 @@
-"""Runs the shared vectors and scenarios through the C interface, and what it promises besides.
+"""Runs the shared vectors and scenarios through the C interface, and tests its own guarantees.
 
-Built by the Makefile beside it; standard library only.
+The Makefile in this folder builds the programs; standard library only.
 """
 
 import json
@@ -69,8 +69,8 @@ RUN_EXPECTATIONS = {
 }  # fmt: skip
 
 
-# Programs that hold the static library beside another SQLite and another Rust library.
-BESIDE = ("beside-sqlite-last", "beside-sqlite-first", "beside-static")
+# Programs that link the static library, another SQLite and another Rust library.
+COEXIST = ("coexist-sqlite-last", "coexist-sqlite-first", "coexist-static")
 
 
 class Driver:
@@ -148,7 +148,7 @@ class Driver:
         return self.ask("client")
 
     def call(self, name, order_id, pairs):
-        """An order id that is not text goes in with the fields."""
+        """An order id that is not text is one of the fields."""
         direct = isinstance(order_id, str)
         if not direct:
             self.set("order_id", order_id)
@@ -279,7 +279,7 @@ class UnavailableError(Exception):
 
 
 def fill(value, names):
-    """Puts names into braces, at any depth."""
+    """Replaces names in braces, at any depth."""
     match value:
         case str():
 
@@ -409,7 +409,7 @@ def run_guarantees(tally, receiver):
                 continue
             tally.run(f"{program}: {name}", run_guarantee, receiver, [BUILD / program], name)
     for name in subprocess.check_output([BUILD / "guarantees"], text=True).split():
-        # What forks, loads or measures is not for valgrind.
+        # Tests that fork, load libraries or measure memory do not run under valgrind.
         if name not in (
             "memory_stays_flat",
             "unloading_is_harmless",
@@ -440,11 +440,11 @@ def run_guarantee(receiver, program, name):
         assert len(set(connections)) <= 8, len(set(connections))
 
 
-# What the endpoint answers, where it is not 204; and what it then has, where that is not obvious.
+# The answers of the endpoint other than 204, and the statuses that it receives.
 OUTBOX_STEPS = {
-    "dead_letters_can_be_mended": "404/404/404/204",
+    "dead_letters_can_be_edited_and_replayed": "404/404/404/204",
     "events_reach_the_observer": "503/204",
-    "the_end_finishes_what_is_on_its_way": "slow=700/204",
+    "the_exit_finishes_the_requests_in_flight": "slow=700/204",
     "both_sides_of_a_fork_deliver": "slow=200/204",
     "a_call_that_timed_out_has_a_ticket_and_is_not_repeated": "hang/204",
     "a_damaged_outbox_is_logged_and_refuses": "503",
@@ -452,9 +452,9 @@ OUTBOX_STEPS = {
 }
 OUTBOX_STATUSES = {
     "updates_are_delivered_in_order": ["pending", "paid", "refunded"],
-    "dead_letters_can_be_mended": ["paid", "paid", "paid", "refunded"],
+    "dead_letters_can_be_edited_and_replayed": ["paid", "paid", "paid", "refunded"],
     "events_reach_the_observer": ["paid", "paid"],
-    "the_end_finishes_what_is_on_its_way": ["pending"],
+    "the_exit_finishes_the_requests_in_flight": ["pending"],
     "the_next_process_delivers_the_rest": ["pending", "paid"],
     "both_sides_of_a_fork_deliver": ["pending", "paid", "refunded"],
 }
@@ -463,16 +463,16 @@ OUTBOX_STATUSES = {
 def run_outbox(tally, receiver):
     programs = [(name, [BUILD / name]) for name in ("outbox", "outbox-static", "outbox-cxx")]
     for label, program in [*programs, ("valgrind: outbox", [*MEMCHECK, BUILD / "outbox"])]:
-        # A forked child leaves alone what it has of its parent: a leak, to valgrind.
+        # A forked child does not free its parent's memory, which valgrind reports as a leak.
         omitted = "both_sides_of_a_fork_deliver" if "valgrind" in label else None
         with tempfile.TemporaryDirectory() as folder:
-            end = f"{uuid.uuid4().hex}/{OUTBOX_STEPS['the_end_finishes_what_is_on_its_way']}"
+            end = f"{uuid.uuid4().hex}/{OUTBOX_STEPS['the_exit_finishes_the_requests_in_flight']}"
             for name in subprocess.check_output([BUILD / "outbox"], text=True).split():
                 if name == omitted:
                     continue
-                # The first leaves to the second what it does not finish.
+                # The second finishes what the first leaves in the file.
                 follows = name in (
-                    "the_end_finishes_what_is_on_its_way",
+                    "the_exit_finishes_the_requests_in_flight",
                     "the_next_process_delivers_the_rest",
                 )
                 run = end if follows else f"{uuid.uuid4().hex}/{OUTBOX_STEPS.get(name, '204')}"
@@ -497,7 +497,7 @@ def run_cmake_project(receiver):
     with tempfile.TemporaryDirectory() as folder:
         example = DIST / "c/examples/update_order.c"
         configure = [
-            *("cmake", "-S", ROOT / "tests/c/cmake", "-B", folder),
+            *("cmake", "-S", ROOT / "bindings-c/tests/cmake", "-B", folder),
             *(f"-DCMAKE_PREFIX_PATH={DIST / 'c'}", f"-DEXAMPLE={example}"),
         ]
         for command in (configure, ["cmake", "--build", folder]):
@@ -508,7 +508,7 @@ def run_cmake_project(receiver):
 
 
 def run_command_of_example(receiver, name, said):
-    """The command line in the example's own comment, with nothing but PKG_CONFIG_PATH set."""
+    """The command line in the example's comment works with only PKG_CONFIG_PATH set."""
     text = (DIST / f"c/examples/{name}.c").read_text()
     command = re.search(r"^ \*   (cc (?:.*\\\n)*.*)$", text, re.M)[1].replace("\n * ", "\n")
     run = uuid.uuid4().hex
@@ -566,7 +566,7 @@ def only_our_symbols_are_exported():
 
 
 def the_static_library_exports_the_same():
-    """A host's own SQLite, or another Rust library, must not meet this one's."""
+    """Symbols of a host's SQLite, or of another Rust library, do not conflict."""
     listing = subprocess.check_output(
         ["nm", "-g", "--defined-only", DIST / "c/lib/libkatalys.a"], text=True
     )
@@ -582,8 +582,8 @@ def every_build_has_an_id():
     assert re.search(r"Build ID: [0-9a-f]{40}$", notes, re.M), notes
 
 
-def run_beside(receiver, program):
-    """The host's SQLite keeps its foreign keys, and another Rust library its panics."""
+def run_coexisting(receiver, program):
+    """The host's SQLite and the other Rust library work as without this one."""
     run = uuid.uuid4().hex
     url = f"{receiver.address('url')}/run/{run}/204"
     with tempfile.TemporaryDirectory() as folder:
@@ -632,8 +632,8 @@ def main():
         run_guarantees(tally, receiver)
         run_outbox(tally, receiver)
         tally.run("two copies share an outbox", run_copies, receiver)
-        for program in BESIDE:
-            tally.run(f"{program}: libraries share a program", run_beside, receiver, program)
+        for program in COEXIST:
+            tally.run(f"{program}: libraries share a program", run_coexisting, receiver, program)
         for program in ("example", "example-cxx"):
             tally.run(f"{program} reports an order", run_example, receiver, [BUILD / program])
         tally.run("a CMake project finds the package", run_cmake_project, receiver)

@@ -1,5 +1,5 @@
-/* What the programs that show promises share: `PROGRAM` lists its promises, `PROGRAM NAME URL …`
- * shows one, and says on stderr which line did not hold. */
+/* The harness of the test programs: `PROGRAM` lists its guarantees, `PROGRAM NAME URL …` tests one of
+ * them, and reports the line that failed on stderr. */
 #include <katalys.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ typedef struct {
 } guarantee;
 
 static const char *endpoint;
-/* What stands after the URL, such as a file. */
+/* The last argument, such as a file. */
 static const char *argument;
 
 static inline void holds(bool condition, const char *text, int line) {
