@@ -4,7 +4,7 @@ use crate::config::{Config, Language, WorkingFolder};
 use crate::delivery::{Answer, RouteChoice};
 use crate::error::Error;
 use crate::interrupt;
-use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
+use crate::order::{self, Call, Checked, Context, Fields, Invalid, Problem, Value};
 use crate::pipeline::outbox::{Arrival, Outbox, Then};
 use crate::pipeline::{
     Attempts, Engine, Jitter, Job, ObserverPlace, Pool, Step, open_route, problems_of_route,
@@ -33,7 +33,7 @@ impl Validation {
             call,
             site_id,
             zone: None,
-            drop_invalid: false,
+            invalid: Invalid::Raise,
         };
         Self::from(order::check(&context, order_id, fields))
     }
@@ -329,7 +329,7 @@ impl Client {
             call,
             site_id: &self.config.site_id,
             zone: self.config.timezone.as_ref(),
-            drop_invalid: self.config.drop_invalid,
+            invalid: self.config.invalid,
         }
     }
 

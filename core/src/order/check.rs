@@ -72,7 +72,16 @@ pub(crate) struct Context<'c> {
     pub call: Call,
     pub site_id: &'c str,
     pub zone: Option<&'c TimeZone>,
-    pub drop_invalid: bool,
+    pub invalid: Invalid,
+}
+
+/// What happens to an invalid optional field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// The update is refused.
+    Raise,
+    /// The field is left out, with a warning.
+    Drop,
 }
 
 /// The most keys and list entries of one update, nested ones included: more cannot fit into the
@@ -393,7 +402,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     pub(super) fn drops_invalid(&self) -> bool {
-        self.context.drop_invalid
+        self.context.invalid == Invalid::Drop
     }
 
     pub(super) fn zone(&self) -> Option<&'w TimeZone> {
@@ -421,7 +430,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// An error, unless the client was told to leave out what is invalid.
     fn push_error(&mut self, mut problem: Problem) {
         problem.severity = Severity::Error;
-        if self.context.drop_invalid && !is_indispensable(&problem.path) {
+        if self.drops_invalid() && !is_indispensable(&problem.path) {
             problem.leave_out();
         }
         self.problems.push(problem);

@@ -16,4 +16,4 @@ pub use problem::{Code, Problem, Severity};
 pub use rules::text::visible;
 pub use value::{Fields, Value};
 
-pub(crate) use check::{Context, check};
+pub(crate) use check::{Context, Invalid, check};

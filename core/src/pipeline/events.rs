@@ -1,6 +1,7 @@
 //! Tells whoever wants to know what becomes of each update, on a thread of its own, so that a slow
 //! listener holds up neither a caller nor the delivery.
 
+use crate::config::EventOrderIds;
 use crate::queue::store::{LaneId, Verdict, text_of};
 use crate::results::{Event, EventKind};
 use std::collections::VecDeque;
@@ -44,7 +45,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Events {
     observer: ObserverPlace,
-    is_plain: bool,
+    order_ids: EventOrderIds,
     state: Mutex<State>,
     news: Condvar,
 }
@@ -59,11 +60,11 @@ struct State {
 }
 
 impl Events {
-    pub(crate) fn new(observer: ObserverPlace, is_plain: bool) -> Arc<Self> {
+    pub(crate) fn new(observer: ObserverPlace, order_ids: EventOrderIds) -> Arc<Self> {
         let (state, news) = (Mutex::default(), Condvar::new());
         Arc::new(Self {
             observer,
-            is_plain,
+            order_ids,
             state,
             news,
         })
@@ -74,7 +75,7 @@ impl Events {
         if !self.observer.wants(kind) {
             return String::new();
         }
-        if !self.is_plain {
+        if self.order_ids == EventOrderIds::Hashed {
             return format!("{:016x}", lane.cast_unsigned());
         }
         text_of(payload, "order_id")

@@ -4,6 +4,7 @@
 //! Lock order: `state` is never held while the store is asked or written.
 
 use super::intake::Arrival;
+use crate::config::OnRejected;
 use crate::delivery::{LONGEST_RETRY_AFTER, Outcome};
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::attempt::code_of_answer;
@@ -58,7 +59,7 @@ pub(super) struct Manner {
     pub owner: Owner,
     pub workers: usize,
     pub timeout: Duration,
-    pub hold: bool,
+    pub on_rejected: OnRejected,
     pub max_age: Option<Duration>,
     /// How soon another process's updates are noticed while nothing is pending.
     pub idle_poll: Duration,
@@ -487,7 +488,7 @@ impl Sender {
             any_from: is_probe.then(|| fastrand::i64(..)),
             lease: self.lease(),
             max_age: self.manner.max_age,
-            hold: self.manner.hold,
+            hold: self.manner.on_rejected == OnRejected::Hold,
         })
     }
 
@@ -782,7 +783,7 @@ impl Sender {
             status: error.status(),
             reason: error.message().to_owned(),
         };
-        let hold = self.manner.hold;
+        let hold = self.manner.on_rejected == OnRejected::Hold;
         Verdict::Rejected { cause, hold }
     }
 

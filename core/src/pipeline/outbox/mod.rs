@@ -57,14 +57,14 @@ impl Outbox {
             owner: draw_owner()?,
             workers: config.workers,
             timeout: config.timeout,
-            hold: settings.hold,
+            on_rejected: settings.on_rejected,
             max_age: settings.max_age,
             idle_poll: match config.language {
                 Language::Cli => RELAY_POLL,
                 _ => IDLE_POLL,
             },
         };
-        let events = Events::new(Arc::clone(observer), settings.has_plain_events);
+        let events = Events::new(Arc::clone(observer), settings.event_order_ids);
         Ok(Some(Self {
             settings,
             manner,
@@ -310,7 +310,7 @@ impl Outbox {
         };
         SqliteStore::open(&Setup {
             path: self.settings.path.clone(),
-            is_full: self.settings.is_full,
+            durability: self.settings.durability,
             busy_timeout: self.manner.timeout.min(LONGEST_BUSY_TIMEOUT),
             limits,
         })
