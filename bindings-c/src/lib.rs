@@ -21,6 +21,5 @@ pub mod version;
 mod exit;
 mod guard;
 mod input;
-mod json;
 mod kept;
 mod shared;
