@@ -425,10 +425,12 @@ katalys_fields *katalys_fields_new(void);
 
 /**
  * Makes fields from the text of one JSON object, in its order. A key that occurs twice is kept
- * twice, and is then a problem of the update.
+ * twice, and is then a problem of the update. A number keeps all its digits, as after
+ * katalys_fields_set_decimal().
  *
  * Writes the fields, which the caller owns and frees with katalys_fields_free(), or NULL; and
- * the result, unless `result` is NULL. KATALYS_MISUSE if the text is not one JSON object.
+ * the result, unless `result` is NULL. KATALYS_MISUSE if the text is not one JSON object, or is longer than 16
+ * MiB or nested more than 16 deep; the message says where.
  *
  * Conditions:
  * `text` points to `len` readable bytes; `fields` and `result` may be written to or are NULL.

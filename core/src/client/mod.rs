@@ -4,7 +4,7 @@ use crate::config::{Config, Language, WorkingFolder};
 use crate::delivery::{Answer, RouteChoice};
 use crate::error::Error;
 use crate::interrupt;
-use crate::order::{self, Call, Checked, Context, Fields, Invalid, Problem, Value};
+use crate::order::{self, Call, Checked, Code, Context, Fields, Invalid, Problem, Value};
 use crate::pipeline::outbox::{Arrival, Outbox, Then};
 use crate::pipeline::{
     Attempts, Engine, Jitter, Job, ObserverPlace, Pool, Step, open_route, problems_of_route,
@@ -73,6 +73,11 @@ pub struct Client {
     /// A bit per problem code that has been logged.
     logged: AtomicU64,
 }
+
+const _: () = assert!(
+    Code::ALL.len() <= u64::BITS as usize,
+    "`logged` has a bit per code"
+);
 
 /// What a client has in one process; a forked child must not touch its parent's, whose locks
 /// may be held by threads that the child does not have.

@@ -107,6 +107,8 @@ const SALE: usize = fields::index_of("sale_amount");
 const SUBTOTAL: usize = fields::index_of("subtotal_amount");
 const SHIPPING: usize = fields::index_of("shipping_amount");
 const TAX: usize = fields::index_of("tax_amount");
+// Their rows are the first: the lane is made of both, in this order, before any other row is checked.
+const _: () = assert!(SITE_ID == 0 && ORDER_ID == 1);
 /// Without these nothing can be sent, so `invalid = "drop"` does not apply to them.
 const INDISPENSABLE: [usize; 3] = [SITE_ID, ORDER_ID, ORDER_STATUS];
 

@@ -140,10 +140,9 @@ impl<'t> Reader<'t> {
     /// in that line.
     fn place_of(&self, part: &str) -> (usize, usize) {
         let offset = part.as_ptr().addr() - self.text.as_ptr().addr();
-        let before = &self.text[..offset];
-        let line_start = before.iter().rposition(|byte| *byte == b'\n');
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        (line, offset - line_start.map_or(0, |at| at + 1))
+        let mut lines = self.text[..offset].split(|byte| *byte == b'\n');
+        let before = lines.next_back().map_or(0, <[u8]>::len);
+        (1 + lines.count(), before)
     }
 }
 
