@@ -333,8 +333,8 @@ typedef enum {
  * first call. It starts threads only to resolve the endpoint's name and to deliver the updates of
  * its outbox.
  *
- * With an outbox, exit() and a return from main() first finish the requests in flight, for up to 5
- * seconds; pending updates stay in the file for the next process.
+ * With an outbox, exit() and a return from main() first finish the requests in flight, for up to
+ * 5 seconds; pending updates stay in the file for the next process.
  */
 typedef struct katalys_client katalys_client;
 

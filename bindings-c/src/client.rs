@@ -91,7 +91,7 @@ unsafe fn make_client(
 /// Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is allowed.
 ///
 /// For a client of katalys_client_new() with an outbox, this ends delivery: it waits for the requests
-/// in flight, up to 5 seconds, and for the observer to return; pending updates stay in the file.
+/// in flight, up to EXIT_WAIT seconds, and for the observer to return; pending updates stay in the file.
 ///
 /// # Safety
 /// `client` is NULL or points to NULL or to a handle that no call is using.

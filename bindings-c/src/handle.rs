@@ -18,8 +18,8 @@ use std::time::Instant;
 /// first call. It starts threads only to resolve the endpoint's name and to deliver the updates of
 /// its outbox.
 ///
-/// With an outbox, exit() and a return from main() first finish the requests in flight, for up to 5
-/// seconds; pending updates stay in the file for the next process.
+/// With an outbox, exit() and a return from main() first finish the requests in flight, for up to
+/// EXIT_WAIT seconds; pending updates stay in the file for the next process.
 pub struct katalys_client {
     pub(crate) core: Client,
     /// Passes events to the observer of a C program.

@@ -6,6 +6,7 @@
 mod guide;
 
 use cbindgen::{Builder, Config, DocumentationStyle, ExportConfig, Language, Style};
+use katalys_core::config::EXIT_WAIT;
 use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
@@ -85,7 +86,8 @@ fn for_c(root: &Path) -> io::Result<String> {
         config,
     )?;
     // Rust's name for the conditions that the caller fulfils.
-    Ok(text.replace(" * # Safety\n", " * Conditions:\n"))
+    let text = text.replace(" * # Safety\n", " * Conditions:\n");
+    Ok(text.replace("EXIT_WAIT", &EXIT_WAIT.as_secs().to_string()))
 }
 
 /// The header for PHP 8.1 and later: without a preprocessor, only the functions that the package calls.
