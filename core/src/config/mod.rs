@@ -11,6 +11,15 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// How long `flush` and `close` wait by default.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
+/// How long the end of a process waits for updates in flight; the others stay in the outbox.
+pub const EXIT_WAIT: Duration = Duration::from_secs(5);
+
+/// The largest number of dead letters that one call lists by default.
+pub const DEFAULT_PAGE: usize = 1000;
+
 /// Where a call comes from: it decides the User-Agent and how settings are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
