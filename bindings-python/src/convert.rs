@@ -1,12 +1,12 @@
-//! Python's values become the core's. Strict, in the order written here, and without a rule: what
-//! may stand in which field is for the core to say.
+//! Python's values become the core's, by their class and in the order written here. The core decides
+//! which values a field takes.
 //!
-//! Text is borrowed from Python's own strings. What is borrowed from is kept alive in a
-//! [`Keeper`], since code of the caller's (a `__str__`, a property) may run between two values
-//! and change the dict they came from.
+//! Text is borrowed from Python's own strings. A [`Converter`] keeps alive what is borrowed from,
+//! since code of the caller's (a `__str__`, a property) may run between two values and change the
+//! dict they came from.
 
+use crate::classes::{self, imported};
 use crate::errors;
-use crate::known::{self, imported};
 use katalys_core::{Fields, Value};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -18,8 +18,8 @@ use pyo3::types::{
 use std::borrow::Cow;
 use typed_arena::Arena;
 
-/// How deep in a call a value stands. Lists and records are looked into only where the core
-/// reads them; elsewhere they are wrong whatever they hold, and may even hold themselves.
+/// The nesting depth of a value. Lists and records are read only at the depths where the core reads
+/// them; elsewhere they are wrong whatever they hold, and may even hold themselves.
 type Depth = usize;
 const FIELDS: Depth = 0;
 const LISTS: Depth = 1;
@@ -27,14 +27,14 @@ const RECORDS: Depth = 2;
 const KEYS: Depth = 3;
 const DEEPEST: Depth = 6;
 
-/// Records and fields that are looked at; with more, the update exceeds its largest size, and looking
-/// at all of them would hold the interpreter for seconds.
+/// Maximum number of records and fields that are read: with more, the update exceeds its largest size,
+/// and reading all of them would hold the interpreter for seconds.
 const MOST: usize = katalys_core::order::MAX_KEYS + 1;
 
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// Holds what converted values borrow from.
-pub struct Keeper<'py> {
+/// Converts the values of one call, and holds what the converted values borrow from.
+pub struct Converter<'py> {
     /// The client's time zone, in which naive times are read.
     zone: Option<&'py str>,
     values: Arena<Bound<'py, PyAny>>,
@@ -42,8 +42,8 @@ pub struct Keeper<'py> {
     tables: Arena<Vec<Pair<'py>>>,
 }
 
-impl<'py> Keeper<'py> {
-    /// Most calls keep one table and nothing else.
+impl<'py> Converter<'py> {
+    /// Without a time zone. Most calls keep one table alive and nothing else.
     pub fn new() -> Self {
         Self::for_zone(None)
     }
@@ -128,13 +128,13 @@ impl<'py> Keeper<'py> {
         if let Ok(list) = value.cast::<PyList>() {
             return self.list(list.iter().map(Ok), depth);
         }
-        // A value whose own code fails is one that cannot be sent.
+        // A value whose own code fails cannot be sent.
         match or_none(self.single(value, depth))? {
             Some(Some(single)) => return Ok(single),
             None => return Ok(Value::Unsupported),
             Some(None) => {}
         }
-        // What fails while it is read, such as a query, is the caller's to know.
+        // An exception of a container that fails while it is read, such as a query, is the caller's.
         if let Some(container) = self.container(value, depth)? {
             return Ok(container);
         }
@@ -143,20 +143,20 @@ impl<'py> Keeper<'py> {
             .unwrap_or(Value::Unsupported))
     }
 
-    /// What is one value; told apart by class, from the common to the rare.
+    /// A single value, recognised by its class, common classes first.
     fn single<'k>(
         &'k self,
         value: &'k Bound<'py, PyAny>,
         depth: Depth,
     ) -> PyResult<Option<Value<'k>>> {
-        if known::DECIMAL.is_type_of(value) {
+        if classes::DECIMAL.is_type_of(value) {
             return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
-        if known::DATETIME.is_type_of(value) {
+        if classes::DATETIME.is_type_of(value) {
             return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
         // Before str and int: members of mixed-in enums are those as well.
-        if known::ENUM.has_instance(value)? {
+        if classes::ENUM.has_instance(value)? {
             let inner = self
                 .values
                 .alloc(value.getattr(intern!(value.py(), "value"))?);
@@ -178,13 +178,13 @@ impl<'py> Keeper<'py> {
         if value.is_instance_of::<PyType>() || is_binary(value) {
             return Ok(Some(Value::Unsupported));
         }
-        if known::DECIMAL.has_instance(value)? {
+        if classes::DECIMAL.has_instance(value)? {
             return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
-        if known::DATE.has_instance(value)? {
+        if classes::DATE.has_instance(value)? {
             return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
-        if known::UUID.has_instance(value)? || known::PROMISE.has_instance(value)? {
+        if classes::UUID.has_instance(value)? || classes::PROMISE.has_instance(value)? {
             return Ok(Some(Value::Text(self.text_of(value)?)));
         }
         Ok(None)
@@ -202,7 +202,7 @@ impl<'py> Keeper<'py> {
         if let Ok(tuple) = value.cast::<PyTuple>() {
             return self.list(tuple.iter().map(Ok), depth).map(Some);
         }
-        if known::MAPPING.has_instance(value)? {
+        if classes::MAPPING.has_instance(value)? {
             return self.map(self.keep_items(value)?, depth).map(Some);
         }
         let class = value.get_type();
@@ -224,8 +224,8 @@ impl<'py> Keeper<'py> {
         if depth != LISTS {
             return Ok(Value::List(Vec::new()));
         }
-        // All of them first: converting one may change the list. An endless one ends here: what is
-        // left is too large as well.
+        // All of them first: converting one may change the list. An endless iterator ends here; what
+        // was read of it is too large as well.
         let items: PyResult<Vec<_>> = items.take(MOST).collect();
         let items: &'k [_] = self.lists.alloc(items?);
         let values = items.iter().map(|item| self.convert(item, depth + 1));
@@ -305,7 +305,7 @@ impl<'py> Keeper<'py> {
             let index = value.call_method0(intern!(py, "__index__"))?;
             return self.integer(index.cast::<PyInt>()?).map(Some);
         }
-        if known::REAL.has_instance(value)? && !known::RATIONAL.has_instance(value)? {
+        if classes::REAL.has_instance(value)? && !classes::RATIONAL.has_instance(value)? {
             return Ok(Some(Value::Float(value.extract()?)));
         }
         Ok(None)
@@ -408,7 +408,7 @@ fn of_text<'k>(text: &'k Bound<'_, PyString>) -> Value<'k> {
         .map_or(Value::InvalidText, |text| Value::Text(Cow::Borrowed(text)))
 }
 
-/// An `Exception` from the caller's code is no value; a `KeyboardInterrupt` goes its way.
+/// `None` for an `Exception` from the caller's code; others, such as `KeyboardInterrupt`, propagate.
 fn or_none<T>(result: PyResult<T>) -> PyResult<Option<T>> {
     result.map(Some).or_else(|error| {
         Python::attach(|py| {

@@ -151,8 +151,8 @@ def test_a_retry_ends_with_cancellation(receiver):
 
 def watched(loop, client):
     """Whether the loop watches anything of the client's."""
-    desk = client._desks[loop]
-    return bool(loop.remove_reader(desk.mailbox.fileno()))
+    calls = client._calls[loop]
+    return bool(loop.remove_reader(calls.queue.fileno()))
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
@@ -183,7 +183,7 @@ def test_many_loops_in_turn_leave_no_files_open(receiver):
             run(client.update_order(number), new_loop)
         gc.collect()
         assert open_files() <= before
-        assert len(client._desks) <= 1
+        assert len(client._calls) <= 1
 
 
 def test_several_loops_in_threads_share_a_client(receiver):

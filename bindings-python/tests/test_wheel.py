@@ -58,9 +58,8 @@ def test_it_has_what_it_should_and_nothing_else(wheel):
         f"katalys/{name}"
         for name in (
             "__init__.py", "__init__.pyi", "_async.py", "_contain.py", "_errors.py", "_fields.py",
-            "_gevent.py",
-            "_native.abi3.so", "_native.pyi", "_outbox.py", "django.py", "django.pyi", "py.typed",
-            "pytest_plugin.py", "testing.py",
+            "_gevent.py", "_native.abi3.so", "_native.pyi", "_outbox.py", "_results.py",
+            "_results.pyi", "django.py", "django.pyi", "py.typed", "pytest_plugin.py", "testing.py",
         )
     }  # fmt: skip
 

@@ -4,6 +4,11 @@
 pub(crate) const NOTICE: &str =
     "Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.";
 
+/// The same for a file made from another table.
+pub(crate) fn notice(table: &str) -> String {
+    NOTICE.replace("core/src/order/fields.rs", table)
+}
+
 /// Breaks a text into lines of at most `width` characters.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
