@@ -67,8 +67,8 @@ fn results(out: &mut String) {
     *out += RESULTS_HEAD;
     let _ = write!(
         out,
-        "`flush` and `close` wait up to {} seconds by default, and the end of a process up to {}. A call \
-         lists up to {DEFAULT_PAGE} dead letters by default.\n",
+        "\nBy default, `flush` and `close` wait up to {} seconds, the end of a process waits up to {}, and\na \
+         call lists up to {DEFAULT_PAGE} dead letters.\n",
         DEFAULT_WAIT.as_secs(),
         EXIT_WAIT.as_secs()
     );

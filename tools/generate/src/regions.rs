@@ -11,6 +11,7 @@
 use crate::tables;
 use katalys_core::Language;
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -52,7 +53,7 @@ pub(crate) fn fill(page: &str) -> Result<String, String> {
             .split_once(END)
             .ok_or_else(|| format!("the region `{head}` has no end"))?;
         out += before;
-        out += &format!("{START}{head}{START_END}\n{}\n{END}", table(head)?);
+        let _ = write!(out, "{START}{head}{START_END}\n{}\n{END}", table(head)?);
         rest = after;
     }
     Ok(out + rest)

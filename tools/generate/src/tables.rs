@@ -2,7 +2,7 @@
 
 use crate::python;
 use katalys_core::Language;
-use katalys_core::results::{Holds, RESULTS, Record, ResultTable};
+use katalys_core::results::{Holds, RESULTS, Record, ResultTable, Words};
 use katalys_core::{ErrorCode, ErrorKind, ErrorProperty, EventKind, Stats};
 use std::fmt::Write;
 
@@ -104,7 +104,10 @@ fn holds(holds: Holds, is_optional: bool) -> String {
         Holds::Time => "time",
         Holds::Status => "HTTP status",
         Holds::Text => "text",
-        Holds::Word(_) => "word",
+        Holds::Word(Words::EventKind) => "kind of event",
+        Holds::Word(Words::ProblemCode) => "code of a problem",
+        Holds::Word(Words::ErrorCode) => "code of an error",
+        Holds::Word(Words::Severity) => "severity",
         Holds::Payload => "JSON",
         Holds::Problems => "list of problems",
         Holds::Flag => "yes or no",
