@@ -82,7 +82,7 @@ pub fn require_same_interpreter(py: Python<'_>) -> PyResult<()> {
     ))
 }
 
-/// A module if it has been imported.
+/// A module, if it has been imported.
 pub fn imported<'py>(py: Python<'py>, module: impl IntoPyObject<'py>) -> Option<Bound<'py, PyAny>> {
     static SYS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let sys = SYS.get_or_try_init(py, || py.import("sys").map(Bound::unbind));

@@ -226,7 +226,7 @@ impl Client {
         self.listener.clear();
     }
 
-    /// A client holds connections, which do not move to another process.
+    /// A client holds connections, which cannot move to another process.
     #[allow(clippy::unused_self, reason = "the protocol asks for it")]
     fn __reduce__(&self) -> PyResult<()> {
         let advice = "a katalys client cannot be pickled; make one in each process, for example \

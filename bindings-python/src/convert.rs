@@ -61,7 +61,7 @@ impl<'py> Converter<'py> {
     /// An order id, or any one value.
     ///
     /// # Errors
-    /// Only what is no `Exception`, such as `KeyboardInterrupt`.
+    /// Exceptions that are not an `Exception`, such as `KeyboardInterrupt`.
     pub fn value<'k>(&'k self, value: &'k Bound<'py, PyAny>) -> PyResult<Value<'k>> {
         self.convert(value, LISTS)
     }
@@ -69,7 +69,7 @@ impl<'py> Converter<'py> {
     /// The fields of a call: those of the mapping, then the keyword arguments.
     ///
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `mapping` is none.
+    /// `katalys.Error` (`misuse`) if `mapping` is not a mapping.
     pub fn fields<'k>(
         &'k self,
         mapping: Option<&'k Bound<'py, PyAny>>,
@@ -91,7 +91,7 @@ impl<'py> Converter<'py> {
     /// The settings of a client: their names and plain values.
     ///
     /// # Errors
-    /// Only what is no `Exception`, such as `KeyboardInterrupt`.
+    /// Exceptions that are not an `Exception`, such as `KeyboardInterrupt`.
     pub fn settings<'k>(
         &'k self,
         site_id: Option<&'k Bound<'py, PyAny>>,
@@ -155,7 +155,7 @@ impl<'py> Converter<'py> {
         if classes::DATETIME.is_type_of(value) {
             return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
-        // Before str and int: members of mixed-in enums are those as well.
+        // Before str and int: members of a mixed-in enum are instances of those as well.
         if classes::ENUM.has_instance(value)? {
             let inner = self
                 .values
@@ -190,7 +190,7 @@ impl<'py> Converter<'py> {
         Ok(None)
     }
 
-    /// Records, and lists of any kind: whatever can be iterated over.
+    /// Records, and lists of any kind: every value that can be iterated over.
     fn container<'k>(
         &'k self,
         value: &'k Bound<'py, PyAny>,
@@ -206,7 +206,7 @@ impl<'py> Converter<'py> {
             return self.map(self.keep_items(value)?, depth).map(Some);
         }
         let class = value.get_type();
-        // Arrays without dimensions are numbers, and say that they can be iterated over.
+        // Arrays without dimensions are numbers, although they have `__iter__`.
         if class.hasattr(intern!(value.py(), "__iter__"))?
             && (!class.hasattr(intern!(value.py(), "__index__"))?
                 || or_none(self.number(value))?.is_none())
@@ -311,7 +311,7 @@ impl<'py> Converter<'py> {
         Ok(None)
     }
 
-    /// Beyond 64 bits the digits are sent as text; beyond Python's own limit there are none.
+    /// Beyond 64 bits the digits are sent as text; beyond Python's own limit, `str` raises.
     fn integer<'k>(&'k self, number: &Bound<'py, PyInt>) -> PyResult<Value<'k>> {
         match number.extract() {
             Ok(number) => Ok(Value::Int(number)),
@@ -319,7 +319,7 @@ impl<'py> Converter<'py> {
         }
     }
 
-    /// With `fold=1`, a naive time that comes twice, at the end of summer time, is the second one.
+    /// With `fold=1`, a naive time that occurs twice, at the end of summer time, is the second one.
     fn iso_format<'k>(&'k self, time: &Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         let py = time.py();
         let second = match self.zone {
@@ -340,11 +340,11 @@ impl<'py> Converter<'py> {
         kept.cast::<PyString>()?.to_str()
     }
 
-    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: by its type,
-    /// or as far as it can be shown.
+    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: the name of its
+    /// class, or its valid part.
     ///
     /// # Errors
-    /// Only what is no `Exception`.
+    /// Exceptions that are not an `Exception`.
     fn key<'k>(&'k self, key: &'k Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         if let Ok(text) = key.cast_exact::<PyString>() {
             return Ok(text.to_str().map_or_else(
@@ -377,7 +377,7 @@ fn in_zone<'py>(time: &Bound<'py, PyAny>, zone: &str) -> PyResult<Bound<'py, PyA
     time.call_method("replace", (), Some(&tzinfo))
 }
 
-/// No key with a control character is sent.
+/// The core refuses keys with a control character.
 fn refusable(key: &str) -> String {
     format!("{key}\0")
 }
@@ -396,7 +396,7 @@ fn plain<'k>(value: &'k Bound<'_, PyAny>) -> Option<Value<'k>> {
     if let Ok(number) = value.cast_exact::<PyFloat>() {
         return Some(Value::Float(number.value()));
     }
-    // A bool is an int as well, though not an exact one.
+    // A bool is an int as well, but not an exact one, so its place does not matter.
     value
         .cast_exact::<PyBool>()
         .ok()
@@ -432,7 +432,7 @@ fn class_of(value: &Bound<'_, PyAny>) -> String {
     name.map_or_else(|_| "?".into(), |name| name.to_string_lossy().into())
 }
 
-/// Iterating over these gives numbers, which no caller means.
+/// Iterating over these gives numbers, which no caller intends.
 fn is_binary(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()

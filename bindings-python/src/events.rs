@@ -66,7 +66,7 @@ impl Listener {
     /// change at any time. A logger that fails stops no update.
     ///
     /// # Errors
-    /// Only what is no `Exception`.
+    /// Exceptions that are not an `Exception`.
     pub fn adjust(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
         let kinds = match self.wanted(py) {
             Err(error) if error.is_instance_of::<PyException>(py) => {
@@ -97,7 +97,7 @@ impl Listener {
         callback.as_ref().map(|callback| callback.clone_ref(py))
     }
 
-    /// For the collector: the callback may well hold the client.
+    /// For the garbage collector: the callback may refer to the client.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.0.try_lock() {
             Ok(callback) => visit.call(&*callback),
@@ -167,7 +167,7 @@ impl Starter {
     fn get(py: Python<'_>) -> PyResult<&Self> {
         static STARTER: PyOnceLock<Starter> = PyOnceLock::new();
         STARTER.get_or_try_init(py, || {
-            // Not gevent's: its greenlets run only while the thread that starts them lets them.
+            // Not gevent's: a greenlet runs only while the thread that started it yields.
             let start = gevent::original(py, "_thread", "start_new_thread")?.unbind();
             let dispatch = python_module(py)?.getattr("dispatch")?.unbind();
             Ok(Self { start, dispatch })

@@ -33,7 +33,7 @@ pub fn call<'py>(
 /// Whether threads are gevent's. Imports nothing.
 ///
 /// # Errors
-/// Only what is no `Exception`.
+/// Exceptions that are not an `Exception`.
 pub fn is_patched(py: Python<'_>) -> PyResult<bool> {
     // Every call comes here: the name is interned.
     let Some(monkey) = imported(py, intern!(py, "gevent.monkey")) else {

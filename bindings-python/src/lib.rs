@@ -1,5 +1,5 @@
-//! The native half of the Python package: turns Python's values into the core's, calls the core
-//! without holding the interpreter, and turns what comes back into Python's objects.
+//! The native module of the Python package: converts Python's values to the core's, calls the core
+//! without holding the interpreter, and converts results to Python's objects.
 
 mod classes;
 mod client;
@@ -16,7 +16,7 @@ mod warnings;
 
 use pyo3::prelude::*;
 
-/// The module `katalys._native`; the package `katalys` re-exports what is public.
+/// The module `katalys._native`; the package `katalys` re-exports its public names.
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;

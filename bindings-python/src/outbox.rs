@@ -34,7 +34,7 @@ pub enum Command {
 /// What the core returned, before it is converted.
 pub enum Reply {
     Receipt(katalys_core::Receipt),
-    /// With the client whose log its warnings belong to.
+    /// With the client that logs its warnings.
     Ticket(Arc<Client>, katalys_core::Ticket),
     Stats(Stats),
     Pending(u64),
@@ -44,13 +44,13 @@ pub enum Reply {
 
 impl Command {
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
+    /// `katalys.Error` (`misuse`) if `timeout` is not a number of seconds.
     pub fn flush(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
         seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Flush)
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
+    /// `katalys.Error` (`misuse`) if `timeout` is not a number of seconds.
     pub fn close(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
         seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Close)
     }
@@ -62,7 +62,7 @@ impl Command {
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `fields` is no mapping.
+    /// `katalys.Error` (`misuse`) if `fields` is not a mapping.
     pub fn edit<'py>(
         id: i64,
         fields: Option<&Bound<'py, PyAny>>,
@@ -113,7 +113,7 @@ fn seconds_or(py: Python<'_>, timeout: Option<f64>, default: Duration) -> PyResu
 }
 
 fn seconds(py: Python<'_>, timeout: f64) -> PyResult<Duration> {
-    // `clamp` would let NaN pass as it is, which is no duration either.
+    // Not `clamp`: NaN stays NaN, and is refused below.
     let capped = if timeout > LONGEST_WAIT {
         LONGEST_WAIT
     } else {
@@ -192,7 +192,7 @@ pub fn close_all(py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
     signals::wait_on_thread(py, move |_: &AtomicBool| shut_down_all(clients, timeout))
 }
 
-/// A thread per client but the last, which this one shuts down.
+/// On a thread per client, except for the last one.
 fn shut_down_all(mut clients: Vec<Arc<Client>>, timeout: Duration) {
     let last = clients.pop();
     let (running, is_done) = mpsc::channel::<()>();

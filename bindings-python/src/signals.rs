@@ -96,7 +96,7 @@ fn handles_signals(py: Python<'_>) -> bool {
     is_main
 }
 
-/// The system knows better than `threading`, whose idea of threads gevent may have replaced.
+/// Asks the system, not `threading`: gevent may have replaced its threads.
 #[cfg(target_os = "linux")]
 fn is_main_thread(_py: Python<'_>, process: u32) -> bool {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();

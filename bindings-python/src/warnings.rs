@@ -1,4 +1,4 @@
-//! What is suspicious about an update goes to the logger `katalys`, each code once per client.
+//! Warnings about updates go to the logger `katalys`, each code once per client.
 
 use katalys_core::{Client, Problem};
 use pyo3::exceptions::PyException;
@@ -8,7 +8,7 @@ use pyo3::types::PyDict;
 /// Logs those of the warnings that this client has not logged yet.
 ///
 /// # Errors
-/// Only what is no `Exception`: a broken log handler does not stop an update.
+/// Exceptions that are not an `Exception`: a broken log handler does not stop an update.
 pub fn log(py: Python<'_>, client: &Client, warnings: &[Problem]) -> PyResult<()> {
     for warning in client.unlogged(warnings) {
         match log_one(py, warning) {
