@@ -1,9 +1,9 @@
-"""Runs every bench against one nginx that answers 204, and prints one table.
+"""Runs all benchmarks against one nginx that answers 204, and prints one table.
 
 Usage: run.py [seconds-per-measurement] [sizes|rust|python|node|php|outbox ...]
 
-Ours and theirs take turns within one run, and medians are compared: on a shared machine rates
-swing by 10 to 15 per cent from one minute to the next.
+The candidates take turns within one run, and their medians are compared: on a shared machine, rates
+vary by 10 to 15 per cent within minutes.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ wrk.body = string.rep("x", 350)
 def main(arguments: list[str]) -> None:
     seconds = arguments.pop(0) if arguments and re.fullmatch(r"[\d.]+", arguments[0]) else "1"
     wanted = arguments or ["sizes", "rust", "python", "node", "php", "outbox", "command"]
-    # Settings of this machine's own would decide what is measured.
+    # Settings of the developer's environment must not affect the measurements.
     for name in ("SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
@@ -190,7 +190,7 @@ def node_folder() -> Path:
 
 
 def install_for_node(folder: Path):
-    """No package may run scripts but better-sqlite3, which is compiled from its source."""
+    """Only better-sqlite3 may run scripts, because it is compiled from source."""
     quiet = ["--silent", "--no-audit", "--no-fund"]
     subprocess.run(["npm", "ci", "--ignore-scripts", *quiet], cwd=folder, check=True)
     modules = Path(output("npm", "root", "-g").strip())

@@ -73,7 +73,7 @@ export interface ErrorCodes {
   RejectedError: "rejected" | "unavailable" | "not_confirmed" | "redirected";
   TransportError: "dns" | "connect" | "disconnected" | "certificate" | "tls" | "protocol" | "proxy";
   TimeoutError: "timeout" | "timeout_pending";
-  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved";
+  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved" | "outbox_outcome_unknown";
   OutboxFullError: "outbox_full";
   InternalError: "internal" | "misuse" | "library_unavailable";
 }

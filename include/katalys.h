@@ -223,6 +223,11 @@ typedef enum {
    */
   KATALYS_OUTBOX_MOVED = 605,
   /**
+   * `OutboxError`: another process has settled the update, and whether it was delivered is
+   * unknown; do not send it again.
+   */
+  KATALYS_OUTBOX_OUTCOME_UNKNOWN = 606,
+  /**
    * `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
    */
   KATALYS_OUTBOX_FULL = 611,

@@ -8,6 +8,7 @@ use crate::guard::guarded;
 use crate::input;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value, WorkingFolder};
 use std::ffi::c_char;
 use std::ptr;

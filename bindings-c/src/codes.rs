@@ -64,6 +64,9 @@ pub enum katalys_code {
     KATALYS_OUTBOX_FOREIGN = 604,
     /// `OutboxError`: the outbox file was moved, deleted or replaced while in use.
     KATALYS_OUTBOX_MOVED = 605,
+    /// `OutboxError`: another process has settled the update, and whether it was delivered is
+    /// unknown; do not send it again.
+    KATALYS_OUTBOX_OUTCOME_UNKNOWN = 606,
     /// `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
     KATALYS_OUTBOX_FULL = 611,
     /// `InternalError`: internal error in this library.
@@ -99,6 +102,7 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::OutboxNewer => Self::KATALYS_OUTBOX_NEWER,
             ErrorCode::OutboxForeign => Self::KATALYS_OUTBOX_FOREIGN,
             ErrorCode::OutboxMoved => Self::KATALYS_OUTBOX_MOVED,
+            ErrorCode::OutboxOutcome => Self::KATALYS_OUTBOX_OUTCOME_UNKNOWN,
             ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,

@@ -3,6 +3,7 @@
 use crate::client::katalys_client;
 use crate::guard::guarded;
 use arc_swap::ArcSwap;
+use katalys_core::bridge::Bridge as _;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;

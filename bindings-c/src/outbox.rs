@@ -6,6 +6,7 @@ use crate::fields::katalys_fields;
 use crate::letters::katalys_dead_letters;
 use crate::result::{Outcome, deliver, katalys_result};
 use crate::shared;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Error, Fields, Stats};
 use std::ptr;
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod shapes;
 mod unpack;
 
 use completions::{CompletionQueue, Delivery, Outcome, Success};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::order::MAX_KEYS;
 use katalys_core::{
     Call, Client, Code, Error, Language, Problem, Receipt, Severity, Ticket, VERSION,

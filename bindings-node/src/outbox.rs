@@ -7,6 +7,7 @@ use crate::completions::{Outcome, Success};
 use crate::report::{Counters, Letter, Report, json};
 use crate::shapes::Shapes;
 use crate::{ClientHandle, call, unpack};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Client, Error};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
@@ -41,7 +42,7 @@ pub fn enqueue(
     let (order_id, fields) = unpack::order(&packed, tokens, &shapes).ok()?;
     let prepared = handle.client.prepare(call(is_report), &order_id, &fields);
     let complete = handle.completion(number, Success::Ticket);
-    let handed_over = prepared.and_then(|checked| handle.client.enqueue_soon(checked, complete));
+    let handed_over = prepared.and_then(|checked| handle.client.enqueue_async(checked, complete));
     Some(told(handed_over))
 }
 
@@ -162,7 +163,7 @@ fn ask<T: Serialize + 'static>(
             unlogged: Vec::new(),
         });
     };
-    told(handle.client.aside(guarded, complete))
+    told(handle.client.spawn_blocking(guarded, complete))
 }
 
 fn told(handed_over: Result<(), Error>) -> String {

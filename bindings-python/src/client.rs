@@ -6,6 +6,7 @@ use crate::events::Listener;
 use crate::outbox::{self, Command, Reply};
 use crate::results::Validation;
 use crate::{gevent, signals, warnings};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Checked, Language};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;

@@ -6,6 +6,7 @@
 use crate::client::Client;
 use crate::errors;
 use crate::outbox::{Command, Reply};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Error};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -212,7 +213,7 @@ impl CompletionQueue {
         let complete = move |result: Result<_, _>| {
             push(result.map(|ticket| Reply::Ticket(core, ticket)));
         };
-        let started = py.detach(|| client.core.enqueue_soon(update, complete));
+        let started = py.detach(|| client.core.enqueue_async(update, complete));
         submission(py, number, started.map(|()| Cancellation::None))
     }
 
@@ -225,7 +226,7 @@ impl CompletionQueue {
         let flag = Arc::clone(&is_cancelled);
         let run =
             move |core: &katalys_core::Client| command.run(core, || !flag.load(Ordering::Relaxed));
-        let started = client.core.aside(run, complete);
+        let started = client.core.spawn_blocking(run, complete);
         submission(
             py,
             number,

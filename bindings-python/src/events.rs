@@ -8,6 +8,7 @@
 use crate::outbox::python_module;
 use crate::results::record;
 use crate::{core_log, errors, gevent};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::results::Level;
 use katalys_core::{Client, Error, Event, EventKind};
 use pyo3::exceptions::PyException;

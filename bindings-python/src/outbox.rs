@@ -5,6 +5,7 @@ use crate::convert::Converter;
 use crate::errors;
 use crate::results::{Receipt, Ticket, record};
 use crate::{signals, warnings};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT};
 use katalys_core::{Client, DeadLetter, Error, Fields, Stats};
 use pyo3::IntoPyObjectExt;

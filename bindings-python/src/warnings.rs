@@ -1,5 +1,6 @@
 //! Warnings about updates go to the logger `katalys`, each code once per client.
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Client, Problem};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;

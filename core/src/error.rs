@@ -2,7 +2,7 @@
 //! every language.
 
 use crate::order::{Problem, Severity};
-use crate::results::{Holds, ResultValue, Words};
+use crate::table::{Holds, ResultValue, Words};
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -164,6 +164,7 @@ error_codes! {
     OutboxNewer = 603, "outbox_newer", Outbox, false, "the outbox was written by a newer version of this library";
     OutboxForeign = 604, "outbox_foreign", Outbox, false, "the file is not an outbox and was left untouched";
     OutboxMoved = 605, "outbox_moved", Outbox, false, "the outbox file was moved, deleted or replaced while in use";
+    OutboxOutcome = 606, "outbox_outcome_unknown", Outbox, false, "another process has settled the update, and whether it was delivered is unknown; do not send it again";
     OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox has reached its capacity";
     Internal = 901, "internal", Internal, false, "internal error in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";

@@ -17,8 +17,11 @@ mod error;
 mod interrupt;
 mod pipeline;
 mod queue;
+mod table;
 mod thread;
 
+#[doc(hidden)]
+pub use client::bridge;
 pub use client::{Client, Submission};
 pub use config::{Language, WorkingFolder};
 pub use delivery::{Answer, ProxyChoice, RouteChoice};

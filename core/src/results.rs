@@ -8,50 +8,11 @@
 use crate::config::Language;
 use crate::error::Error;
 use crate::order::{Problem, Severity};
+pub use crate::table::{Holds, ResultValue, Words};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
-
-/// What a field of a result holds; each language has a type for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
-    /// The number of an update, as on its ticket.
-    Id,
-    /// A number of updates.
-    Count,
-    /// A small number, such as attempts.
-    Number,
-    /// Seconds, with decimals.
-    Seconds,
-    /// Unix seconds, with decimals; a point in time.
-    Time,
-    /// An HTTP status.
-    Status,
-    /// Text.
-    Text,
-    /// One of a table's words, such as a code.
-    Word(Words),
-    /// JSON text as it is sent.
-    Payload,
-    /// A list of problems.
-    Problems,
-    /// Yes or no.
-    Flag,
-}
-
-/// The table that a field's word is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Words {
-    /// [`EventKind`].
-    EventKind,
-    /// [`Code`](crate::Code) of a problem.
-    ProblemCode,
-    /// [`Severity`].
-    Severity,
-    /// [`ErrorCode`](crate::ErrorCode).
-    ErrorCode,
-}
 
 /// How monitoring sees a statistic, with a line of help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,27 +93,6 @@ impl ResultTable {
 fn joined(lines: &[&str]) -> String {
     let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
     lines.join(" ")
-}
-
-/// The value of a field.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ResultValue<'r> {
-    /// There is none.
-    Missing,
-    /// An id.
-    Id(i64),
-    /// A number without decimals.
-    Whole(u64),
-    /// Seconds, or Unix seconds.
-    Seconds(f64),
-    /// Text, or a word.
-    Text(Cow<'r, str>),
-    /// A payload.
-    Payload(&'r [u8]),
-    /// Problems.
-    Problems(&'r [Problem]),
-    /// Yes or no.
-    Flag(bool),
 }
 
 /// A result whose fields can be asked for by their place in its table.
@@ -534,21 +474,6 @@ impl<R: Record> Serialize for Spelled<'_, R> {
             map.serialize_entry(&self.1.spell(field.name), &self.0.value(place))?;
         }
         map.end()
-    }
-}
-
-impl Serialize for ResultValue<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Missing => serializer.serialize_none(),
-            Self::Id(id) => serializer.serialize_i64(*id),
-            Self::Whole(number) => serializer.serialize_u64(*number),
-            Self::Seconds(seconds) => serializer.serialize_f64(*seconds),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::Payload(bytes) => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
-            Self::Problems(problems) => serializer.collect_seq(*problems),
-            Self::Flag(flag) => serializer.serialize_bool(*flag),
-        }
     }
 }
 

@@ -14,7 +14,7 @@ def receiver():
 
 @pytest.fixture
 def endpoint(receiver, settings):
-    """A new run that the shop's client sends to: its id."""
+    """Starts a new run for the shop's client, and returns its id."""
     run, url = receiver.endpoint()
     settings.KATALYS = {**settings.KATALYS, "endpoint": url}
     return run

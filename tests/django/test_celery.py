@@ -1,5 +1,5 @@
-"""Tasks of Celery, with a broker of files: workers that are replaced after a few tasks, time limits
-and tasks that are tried again."""
+"""Celery tasks with a file-based broker: workers that are replaced after a few tasks, time limits,
+and tasks that are retried."""
 
 import contextlib
 import os
@@ -65,7 +65,7 @@ def celery(folder, endpoint, *options, timeout=10):
     (folder / "shop_tasks.py").write_text(textwrap.dedent(app))
     program = [sys.executable, "-m", "celery", "-A", "shop_tasks", "worker", "--pool", "prefork"]
     plain = ["--without-gossip", "--without-mingle", "--without-heartbeat", *options]
-    # Not the settings of these tests: Celery would look for a Django project.
+    # Without the settings of these tests: Celery would look for a Django project.
     environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
     log = (folder / "log").open("w")
     process = subprocess.Popen(

@@ -1,5 +1,5 @@
-"""The shop under gunicorn's gevent workers: greenlets go on while a call waits, and what happens in
-the background is told."""
+"""The shop under gunicorn's gevent workers: greenlets continue while a call waits, and background
+events are reported."""
 
 import concurrent.futures
 import re

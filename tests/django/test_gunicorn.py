@@ -16,7 +16,7 @@ import pytest
 
 @contextlib.contextmanager
 def gunicorn(endpoint, *options, app="shop.wsgi", **environment):
-    """A running server: its process, and a function that asks it."""
+    """A running server: its process, and a function that sends requests to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [
@@ -44,7 +44,7 @@ def gunicorn(endpoint, *options, app="shop.wsgi", **environment):
 
 
 def stop(process):
-    """Asks it to end as an orchestrator does; gives how long it took and what it had to say."""
+    """Ends the server as an orchestrator does; returns the duration and the output."""
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)

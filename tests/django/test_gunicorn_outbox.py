@@ -16,7 +16,8 @@ ORDERS = [f"order-{number}" for number in range(6)]
 
 
 def enqueue_all(ask, notes):
-    """Each order's updates one after the other, the orders side by side: who took them."""
+    """Enqueues the updates of each order in sequence, different orders concurrently; returns the
+    workers that accepted them."""
 
     def enqueue(order):
         return [ask(f"enqueue/{order}/{note}")["process"] for note in notes]
@@ -71,7 +72,7 @@ def test_a_worker_that_is_killed_loses_nothing(receiver, tmp_path):
 
 
 def enqueue_when_it_answers(ask):
-    """The one killed may have taken the first call with it."""
+    """The first call may be lost with the killed worker."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

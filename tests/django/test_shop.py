@@ -1,4 +1,4 @@
-"""What a Django project hands over arrives as it should."""
+"""Values of a Django project arrive correctly."""
 
 import datetime
 import decimal

@@ -1,5 +1,5 @@
-"""The shop under gunicorn's uvicorn workers, which end by the signal they were sent: no exit
-function of Python runs."""
+"""The shop under gunicorn's uvicorn workers, which a signal ends without running Python's exit
+functions."""
 
 import concurrent.futures
 

@@ -1,5 +1,4 @@
-"""Two applications in one process of uWSGI, each mounted in an interpreter of its own, or both in
-one."""
+"""Two applications in one uWSGI process, each in its own interpreter, or both in one."""
 
 import contextlib
 import pathlib
@@ -48,7 +47,7 @@ def uwsgi(folder, *options):
 
 
 def ask(port, path):
-    """What the application says, once the server is up."""
+    """The application's answer, once the server is up."""
     until = time.monotonic() + 30
     while True:
         try:

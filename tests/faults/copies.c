@@ -1,5 +1,5 @@
-/* Two copies of the library in one process, and a foreign SQLite, share an outbox:
- * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket has to be counted, and none given twice. */
+/* Two copies of the library in one process, and another SQLite, share an outbox:
+ * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket must be counted, and none assigned twice. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -38,7 +38,7 @@ typedef struct {
 static const char *file;
 static long updates_each;
 static long most;
-/* One byte per number, so that none is given twice. */
+/* One byte per number, to detect numbers that are assigned twice. */
 static atomic_uchar *given;
 static atomic_bool is_over;
 
@@ -114,7 +114,7 @@ static void *enqueue(void *argument) {
     return NULL;
 }
 
-/* A copy that comes and goes: closing must not let go of the other clients' locks. */
+/* A copy that opens and closes the outbox repeatedly: closing must not release the locks of other clients. */
 static void *open_and_close(void *argument) {
     const library *with = argument;
     while (!is_over) {
@@ -130,7 +130,7 @@ static void *open_and_close(void *argument) {
     return NULL;
 }
 
-/* As a status page does with another SQLite: opens, reads, closes. */
+/* Opens, reads and closes the file with another SQLite, as a status page does. */
 static void *read_with_another(void *unused) {
     int (*open)(const char *, void **, int, const char *);
     int (*exec)(void *, const char *, void *, void *, void *);
@@ -146,7 +146,7 @@ static void *read_with_another(void *unused) {
     *(void **)&close = symbol(handle, "sqlite3_close");
     while (!is_over) {
         void *connection = NULL;
-        /* 1 reads only, 2 also writes, as most programs open a file. */
+        /* 1 opens for reading, 2 for reading and writing, as most programs do. */
         if (open(file, &connection, rand() % 2 + 1, NULL) != 0) {
             fail("another SQLite", "cannot open");
         }

@@ -1,13 +1,13 @@
-/* Preloaded into a process, makes its system calls on an outbox's files fail. A file is one of them if
- * its path begins with KATALYS_FAULT_PATH. All probabilities are from 0 to 1.
+/* A library for LD_PRELOAD that makes system calls on an outbox's files fail: files whose path begins
+ * with KATALYS_FAULT_PATH. All probabilities are from 0 to 1.
  *
- *   KATALYS_FAULT_SEED    of the random numbers
- *   KATALYS_FAULT_EIO     of a read or a write that fails with EIO
- *   KATALYS_FAULT_ENOSPC  of a write or a change of size that fails with ENOSPC
- *   KATALYS_FAULT_SHORT   of a write that writes only a part
- *   KATALYS_FAULT_FSYNC   of an fsync or fdatasync that fails with EIO
- *   KATALYS_FAULT_PREAD   the number of the one read of the main file that fails with EIO, from 1 on
- *   KATALYS_FAULT_SAID    a file that gets a byte per fault, so that a test knows there were some */
+ *   KATALYS_FAULT_SEED    the seed of the random numbers
+ *   KATALYS_FAULT_EIO     the probability that a read or a write fails with EIO
+ *   KATALYS_FAULT_ENOSPC  the probability that a write or a change of size fails with ENOSPC
+ *   KATALYS_FAULT_SHORT   the probability of a short write
+ *   KATALYS_FAULT_FSYNC   the probability that an fsync or fdatasync fails with EIO
+ *   KATALYS_FAULT_PREAD   the number of the read of the main file that fails with EIO, from 1
+ *   KATALYS_FAULT_SAID    a file that gets one byte per fault, so that a test can count them */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -66,7 +66,7 @@ static kind kind_of(int file) {
     return (size_t)length == known ? MAIN : COMPANION;
 }
 
-/* xorshift64*; the lock keeps threads apart, and forked children continue with their parent's state. */
+/* xorshift64*, locked for threads; forked children continue with their parent's state. */
 static bool happens(double chance) {
     if (chance <= 0) {
         return false;
@@ -110,7 +110,7 @@ static bool read_fails(int file) {
     return happens(eio);
 }
 
-/* 0, or how a write fails; a smaller `count` for one that is not complete. */
+/* 0, or the error of a write; reduces `count` for a short write. */
 static int write_error(int file, size_t *count) {
     if (kind_of(file) == OTHER) {
         return 0;

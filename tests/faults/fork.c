@@ -1,5 +1,5 @@
-/* Forks while threads open and close clients with an outbox, and each child opens it, too:
- * `fork FILE FORKS`. A child that hangs is ended by its alarm, which fails the test. */
+/* Forks while threads open and close clients with an outbox; each child also opens the outbox:
+ * `fork FILE FORKS`. An alarm ends a child that hangs, which fails the test. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 
 #define TEXT(text) text, strlen(text)
 #define THREADS 4
-/* Children at a time, and the seconds that one may take on a busy machine. */
+/* The number of children at a time, and the seconds that one may take on a busy machine. */
 #define AT_ONCE 4
 #define LONGEST 60
 
@@ -65,7 +65,7 @@ static void *open_and_close(void *unused) {
     return unused;
 }
 
-/* Waits for one child; every fourth is one that used its parent's client. */
+/* Waits for one child; every fourth used its parent's client. */
 static void reap(void) {
     int status = 0;
     if (wait(&status) < 0) {

@@ -1,9 +1,9 @@
-"""Outboxes on a failing disk, with their processes killed: nothing acknowledged may be lost.
+"""Tests outboxes on a failing disk whose processes are killed: no update with a ticket may be lost.
 
 Usage: run.py [--runs N] [--seconds S] [--seed N]
 
-VENV's katalys is this interpreter's, BUILD has the shim and the C programs, RECEIVER is the tests'
-server. See README.md beside this file.
+The interpreter is that of VENV, with the package; BUILD has the shim and the C programs; RECEIVER
+is the tests' server. README.md in this folder describes the test.
 """
 
 import argparse
@@ -40,7 +40,7 @@ class Receiver:
         return f"{self.ready['url']}/run/{run}/204"
 
     def received(self, run):
-        """Order and note of each request, as they came in."""
+        """Order and note of each request, in order of arrival."""
         with urllib.request.urlopen(f"{self.ready['control']}/_recorded/{run}") as answer:
             records = json.load(answer)
         bodies = [json.loads(record["body"]) for record in records if record["body"]]
@@ -57,7 +57,7 @@ def environment(file, **faults):
 
 
 class Writer:
-    """A place for a writer: when one is killed, the next takes it."""
+    """A slot for a writer; a killed writer is replaced by the next."""
 
     def __init__(self, name, command, mode, folder, endpoint):
         self.name, self.command, self.mode = name, command, mode
@@ -171,7 +171,7 @@ def kill_writers(number, seconds, receiver):
 
 @contextlib.contextmanager
 def outbox_of_five(is_killed):
-    """Closed, or as a killed process leaves it, with a log."""
+    """An outbox with five updates: closed, or with a log as a killed process leaves it."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         file, left = Path(folder) / "outbox.db", Path(folder) / "left"
         client = katalys.Client("abcd.com", outbox=str(file), deliver=False)
@@ -187,8 +187,8 @@ def outbox_of_five(is_killed):
 
 
 def one_read_fails_at_opening():
-    """Whichever read of the main file fails once: the error is one of reading, nothing is renamed,
-    and the next try works."""
+    """If any single read of the main file fails, the error is an I/O error, no file is renamed, and
+    the next attempt succeeds."""
     failed = 0
     for number, is_killed in itertools.product(range(1, 13), [False, True]):
         with outbox_of_five(is_killed) as file:

@@ -1,4 +1,4 @@
-/* As writer.py, through the C library: `writer FILE ENDPOINT NAME MODE LOG`. */
+/* The same as writer.py, through the C library: `writer FILE ENDPOINT NAME MODE LOG`. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-// Accepts updates until it is killed, and says each ticket. Arguments: file, endpoint, name, mode.
+// Enqueues updates until it is killed, and prints each ticket. Arguments: file, endpoint, name, mode.
 
 import { writeSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";

@@ -1,4 +1,4 @@
-"""Accepts updates until it is killed, and says each ticket.
+"""Enqueues updates until it is killed, and prints each ticket.
 
 Arguments: file, endpoint, name, mode.
 """

@@ -2,8 +2,8 @@
 
 Usage: run.py [--kills N | --minutes M] [--seed N] NODE_FOLDER
 
-NODE_FOLDER has the npm package installed; the wheel is this interpreter's; DIST has the PHP
-package, RECEIVER is the tests' server. See README.md beside this file.
+The npm package is installed in NODE_FOLDER, the wheel in this interpreter; DIST has the PHP
+package, RECEIVER is the tests' server. README.md in this folder describes the test.
 """
 
 import argparse
@@ -35,7 +35,7 @@ STEPS = [
 
 
 class Receiver:
-    """The tests' server, and everything that it was sent so far."""
+    """The tests' server, and all updates that it has received."""
 
     def __init__(self):
         command = [os.environ["RECEIVER"]]
@@ -72,7 +72,7 @@ class Receiver:
 
 
 class Child:
-    """A process of its own group, so that what it forks is killed with it."""
+    """A process in its own group, so that its children are killed with it."""
 
     def __init__(self, number, folder, receiver, node):
         self.language = random.choice(["python", "node", "php"])
@@ -106,7 +106,7 @@ class Child:
         self.process.wait()
 
     def tickets(self):
-        """What it had been told was accepted; the last line may be half there."""
+        """The tickets that the process received; the last line may be incomplete."""
         for line in self.said.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
                 number, order, note = line.split()
@@ -114,8 +114,7 @@ class Child:
 
 
 def other_time():
-    """Some live years before or after the others, but not by the time since boot, which no change
-    of the wall clock touches."""
+    """Sets the wall clock of some processes years back or ahead, but not their time since boot."""
     faketime = ["faketime", "--exclude-monotonic", "-f"]
     return random.choice([[], [*faketime, "-9y"], [*faketime, "+9y"]])
 
@@ -143,7 +142,7 @@ def kill_many(enough, folder, receiver, node):
 
 
 def deliver_the_rest(client):
-    """What was interrupted three times holds its order until it is replayed."""
+    """An update that was interrupted three times holds its order until it is replayed."""
     deadline = time.monotonic() + 180
     while True:
         left = client.flush(1)
@@ -185,7 +184,7 @@ def main():
     end = time.monotonic() + 60 * given.minutes if given.minutes else None
     shutil.copy(HERE / "child.mjs", given.node)
     receiver = Receiver()
-    # Not in memory, as the system's folder may be: a disk is what it is about.
+    # On a disk: the system's temporary folder may be in memory.
     with contextlib.closing(receiver), tempfile.TemporaryDirectory(dir=HERE) as folder:
 
         def enough(kills):
@@ -197,13 +196,14 @@ def main():
         deliver_the_rest(client)
         receiver.read()
         given_tickets, distinct = check(tickets, receiver.received)
-        books = client.stats()
+        counters = client.stats()
         client.close()
-    assert books.accepted == books.delivered, books
-    assert books.pending == books.dead == 0, books
-    assert given_tickets <= distinct == books.accepted, (given_tickets, distinct, books)
+    assert counters.accepted == counters.delivered, counters
+    assert counters.pending == counters.dead == 0, counters
+    assert given_tickets <= distinct == counters.accepted, (given_tickets, distinct, counters)
     print(
-        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; {books}"
+        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; "
+        f"{counters}"
     )
     print("1 passed, 0 failed")
 

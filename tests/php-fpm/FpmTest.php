@@ -11,7 +11,7 @@ use PHPUnit\Framework\TestCase;
 require_once __DIR__ . '/Shop.php';
 
 /**
- * A shop as it runs: nginx, php-fpm, ffi.enable=preload and the package's preload file.
+ * A shop in production: nginx, php-fpm, ffi.enable=preload and the package's preload file.
  */
 final class FpmTest extends TestCase
 {
@@ -96,7 +96,7 @@ final class FpmTest extends TestCase
         $this->expectSetting('ffi.enable is off; set ffi.enable=preload, opcache.enable=1');
     }
 
-    /** Root starts PHP here as with Debian's php-fpm, which then needs opcache.preload_user. */
+    /** Root starts PHP, as with Debian's php-fpm, so opcache.preload_user is required. */
     public function testTheSettingsThatTheMessageNamesWork(): void
     {
         $none = ['ffi.enable' => '', 'opcache.enable' => '', 'opcache.preload' => '', 'opcache.preload_user' => ''];
@@ -152,7 +152,7 @@ final class FpmTest extends TestCase
         self::assertStringContainsString(" in {$this->shop->iniFile} and restart PHP;", $answer['message']);
     }
 
-    /** Sends one update through the shop's page, and gives the worker's process id. */
+    /** Sends one update through the shop's page, and returns the worker's process id. */
     private function update(string $endpoint, string $order): int
     {
         $answer = $this->shop->request(['endpoint' => $endpoint, 'order' => $order]);

@@ -25,18 +25,18 @@ final class OutboxFpmTest extends TestCase
         $this->shop?->close();
     }
 
-    public function testDeliveryGoesOnBetweenRequests(): void
+    public function testDeliveryContinuesBetweenRequests(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
         $endpoint = Receiver::get()->endpoint('503', '204');
         $answer = $this->shop->request($this->query($endpoint, 1));
         self::assertSame(1, $answer['ticket'] ?? null, json_encode($answer));
-        self::assertCount(2, $endpoint->records(2), 'it was retried while nobody asked the shop for anything');
+        self::assertCount(2, $endpoint->records(2), 'it was retried while the shop had no request');
         $user = posix_getuid() === 0 ? 'www-data' : posix_getpwuid(posix_getuid())['name'];
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
 
-    /** The working folder is the site's, which nginx would serve. */
+    /** The working folder is that of the site, which nginx serves. */
     public function testARelativePathIsRefused(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
@@ -58,7 +58,7 @@ final class OutboxFpmTest extends TestCase
         $this->assertDelivered($endpoint, $tickets);
     }
 
-    /** Without the setting, php-fpm kills its workers at once, and the update is sent a second time. */
+    /** Without the setting, php-fpm kills its workers immediately, and the update is sent a second time. */
     public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
@@ -145,22 +145,22 @@ final class OutboxFpmTest extends TestCase
     }
 
     /**
-     * Everything that got a ticket was received, in the tickets' order for each order.
+     * Every update with a ticket was received, those of each order in the order of their tickets.
      *
      * @param array<int, int> $tickets by the update's number
      */
     private function assertDelivered(Endpoint $endpoint, array $tickets): void
     {
         $answer = [];
-        // Each request may reach a worker that has not delivered anything yet.
+        // A request may reach a worker that has not delivered yet.
         Program::waitFor('all updates to be delivered', function () use ($endpoint, &$answer): bool {
             $answer = $this->shop->request($this->query($endpoint, 0) + ['flush' => '2']);
 
             return ($answer['left'] ?? null) === 0;
         });
         $stats = $answer['stats'];
-        $books = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
-        self::assertSame([$stats['accepted'], 0, 0, 0], $books);
+        $counters = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
+        self::assertSame([$stats['accepted'], 0, 0, 0], $counters);
         self::assertGreaterThanOrEqual(count($tickets), $stats['accepted']);
         asort($tickets);
         $expected = [];
@@ -181,7 +181,7 @@ final class OutboxFpmTest extends TestCase
         self::assertSame($expected, $received);
     }
 
-    /** Every third request fails, in one way or another, until all have failed that shall. */
+    /** Every third request fails, in various ways, until the intended number has failed. */
     private function faulty(): Endpoint
     {
         $faults = ['503', 'reset-before', 'reset-after', 'close', '200', 'garbage'];

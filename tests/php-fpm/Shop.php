@@ -7,13 +7,13 @@ namespace Katalys\Tests\Fpm;
 use Katalys\Tests\Support\Program;
 
 /**
- * An instance of nginx and php-fpm of its own, on free ports of the loopback and in a folder of
- * its own. Each release is a folder with the site and a copy of the package; the symbolic link
- * `current` names the one that is served.
+ * A separate instance of nginx and php-fpm, on free loopback ports and in a temporary folder. Each
+ * release is a folder with the site and a copy of the package; the symbolic link `current` points to the
+ * one that is served.
  */
 final class Shop
 {
-    /** Of the first release. */
+    /** The package of the first release. */
     public readonly string $package;
     public readonly string $iniFile;
 
@@ -25,7 +25,7 @@ final class Shop
     private array $processes = [];
 
     /**
-     * @param array<string, string> $settings of php.ini, over those the package's README names
+     * @param array<string, string> $settings of php.ini, which override those of the package's README
      * @param string $master settings of php-fpm's master
      */
     public function __construct(int $workers, int $requestsPerWorker, array $settings = [], string $master = '')
@@ -57,7 +57,7 @@ final class Shop
         Program::waitFor('nginx', fn() => Program::listens($this->port));
     }
 
-    /** A new release, which is served from the next request on. */
+    /** Creates a release, which is served from the next request on. */
     public function deploy(): void
     {
         $release = "$this->folder/releases/" . ++$this->releases;
@@ -84,7 +84,7 @@ final class Shop
         $this->processes = [];
     }
 
-    /** What `systemctl reload php-fpm` does; returns when the workers are new ones. */
+    /** Reloads like `systemctl reload php-fpm`; returns when the workers have been replaced. */
     public function reload(): void
     {
         $known = $this->worker();
@@ -117,7 +117,7 @@ final class Shop
     }
 
     /**
-     * As requestAtOnce(), while something else happens; null for a request that got no answer.
+     * Like requestAtOnce(), while another action runs; null for a request without an answer.
      *
      * @param list<array<string, string>> $queries
      *
@@ -131,7 +131,7 @@ final class Shop
         );
     }
 
-    /** Ends a worker as the kernel does when memory runs out; another one takes its place. */
+    /** Kills a worker as the kernel does when memory runs out; php-fpm replaces it. */
     public function killWorker(): void
     {
         $master = proc_get_status($this->processes[0])['pid'];
@@ -141,7 +141,7 @@ final class Shop
         }
     }
 
-    /** Those who may read the outbox's folder and file. */
+    /** The owner and the permissions of the outbox's file. */
     public function outboxRights(): string
     {
         $owner = static fn(string $file) => posix_getpwuid(fileowner($file))['name'];
@@ -187,7 +187,7 @@ final class Shop
         return $answer;
     }
 
-    /** The process that answers, or null while none does. */
+    /** The id of the process that answers, or null if none does. */
     private function worker(): ?int
     {
         $answer = @file_get_contents("http://127.0.0.1:$this->port/?who");

@@ -1,5 +1,4 @@
-//! A server within the process, so that the moment of arrival can be taken by the same clock as the
-//! moment of the call.
+//! A server within the process, so that one clock measures the time of the call and of the arrival.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +40,7 @@ fn serve(mut stream: &TcpStream, judge: &dyn Fn(&[u8]) -> u16) {
     }
 }
 
-/// Where the body of a request that is there as a whole begins and ends.
+/// The range of the body of a request that has arrived completely.
 fn request(read: &[u8]) -> Option<(usize, usize)> {
     const LENGTH: &[u8] = b"content-length:";
     let body = read.windows(4).position(|part| part == b"\r\n\r\n")? + 4;

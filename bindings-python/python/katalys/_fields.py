@@ -90,6 +90,7 @@ ErrorCode: TypeAlias = Literal[
     "outbox_newer",
     "outbox_foreign",
     "outbox_moved",
+    "outbox_outcome_unknown",
     "outbox_full",
     "internal",
     "misuse",

@@ -6,6 +6,7 @@ use crate::input::{Form, Reading, Source};
 use crate::output::{Output, Style};
 use crate::settings::Settings;
 use clap::Args;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Checked, Client, Fields, Problem, Receipt, Value};
 use serde_json::json;
 use std::io::IsTerminal;

@@ -13,7 +13,7 @@ mod tls;
 mod transport;
 mod trust;
 
-pub(crate) use answer::{Class, Failure, LONGEST_RETRY_AFTER};
+pub(crate) use answer::{Class, LONGEST_RETRY_AFTER};
 pub use probe::{Answer, ProxyChoice, RouteChoice};
 pub(crate) use transport::Outcome;
 pub(crate) use transport::{Route, RouteError, Transport};

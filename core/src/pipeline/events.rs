@@ -1,5 +1,5 @@
-//! Tells whoever wants to know what becomes of each update, on a thread of its own, so that a slow
-//! listener holds up neither a caller nor the delivery.
+//! Calls the client's observer with events, on a thread of its own, so that a slow observer delays
+//! neither callers nor the delivery.
 
 use crate::queue::store::{LaneId, Verdict, text_of};
 use crate::results::{Event, EventKind};
@@ -12,17 +12,14 @@ use std::time::{Duration, Instant};
 /// Takes events, in the order in which they happened in this process.
 pub(crate) type Observer = Arc<dyn Fn(&[Event]) + Send + Sync>;
 
-/// Where the client's observer will be, once it has one.
-pub(crate) type ObserverPlace = Arc<Place>;
-
-/// A client's observer, and a bit per kind of event that it does not want to hear of.
+/// A client's observer, once it has one, and a bit per kind of event that it does not want.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct ObserverSlot {
     observer: OnceLock<Observer>,
     unwanted: AtomicU8,
 }
 
-impl Place {
+impl ObserverSlot {
     /// False if there is an observer already.
     pub(crate) fn set(&self, observer: Observer) -> bool {
         self.observer.set(observer).is_ok()
@@ -38,12 +35,12 @@ impl Place {
     }
 }
 
-/// A listener so slow that more than this wait loses the oldest: they inform, the books count.
-const MOST_WAITING: usize = 10_000;
+/// A slow observer misses the oldest events beyond this many: events inform, counters count.
+const MAX_QUEUED: usize = 10_000;
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Events {
-    observer: ObserverPlace,
+    observer: Arc<ObserverSlot>,
     is_plain: bool,
     state: Mutex<State>,
     news: Condvar,
@@ -51,15 +48,15 @@ pub(crate) struct Events {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Event>,
+    queue: VecDeque<Event>,
     has_thread: bool,
-    /// The observer is at work.
-    is_telling: bool,
+    /// The observer is running.
+    is_running: bool,
     lost: u64,
 }
 
 impl Events {
-    pub(crate) fn new(observer: ObserverPlace, is_plain: bool) -> Arc<Self> {
+    pub(crate) fn new(observer: Arc<ObserverSlot>, is_plain: bool) -> Arc<Self> {
         let (state, news) = (Mutex::default(), Condvar::new());
         Arc::new(Self {
             observer,
@@ -69,27 +66,37 @@ impl Events {
         })
     }
 
-    /// How an event of this kind names the order of this payload; empty if nobody listens.
-    pub(crate) fn label(&self, kind: EventKind, lane: LaneId, payload: &[u8]) -> String {
+    /// How an event of this kind names its order; empty without an observer for it.
+    pub(crate) fn label(
+        &self,
+        kind: EventKind,
+        lane: LaneId,
+        order_id: impl FnOnce() -> String,
+    ) -> String {
         if !self.observer.wants(kind) {
             return String::new();
         }
-        if !self.is_plain {
-            return format!("{:016x}", lane.cast_unsigned());
+        if self.is_plain {
+            return order_id();
         }
-        text_of(payload, "order_id")
+        format!("{:016x}", lane.cast_unsigned())
     }
 
-    pub(crate) fn tell(events: &Arc<Self>, event: Event) {
+    /// As `label`, for an update from the store.
+    pub(crate) fn label_stored(&self, kind: EventKind, lane: LaneId, payload: &[u8]) -> String {
+        self.label(kind, lane, || text_of(payload, "order_id"))
+    }
+
+    pub(crate) fn send(events: &Arc<Self>, event: Event) {
         if !events.observer.wants(event.kind) {
             return;
         }
         let mut state = events.lock();
-        if state.waiting.len() == MOST_WAITING {
-            state.waiting.pop_front();
+        if state.queue.len() == MAX_QUEUED {
+            state.queue.pop_front();
             state.lost += 1;
         }
-        state.waiting.push_back(event);
+        state.queue.push_back(event);
         if state.has_thread {
             drop(state);
             return events.news.notify_all();
@@ -103,10 +110,10 @@ impl Events {
         }
     }
 
-    /// Waits until everything was told.
-    pub(crate) fn settle(&self, deadline: Instant) {
+    /// Waits until the observer has had every event.
+    pub(crate) fn drain(&self, deadline: Instant) {
         let mut state = self.lock();
-        while state.has_thread && (state.is_telling || !state.waiting.is_empty()) {
+        while state.has_thread && (state.is_running || !state.queue.is_empty()) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return;
             };
@@ -118,13 +125,13 @@ impl Events {
     fn run(&self) {
         while let Some((batch, lost)) = self.next_batch() {
             if lost > 0 {
-                log::warn!(target: "katalys", "{lost} events were lost: their listener is too slow");
+                log::warn!(target: "katalys", "{lost} events were dropped, since the observer is too slow");
             }
             if let Some(observer) = self.observer.observer.get() {
-                // A listener that panics misses its own events, and nothing else happens.
+                // An observer that panics loses its own events only.
                 let _ = catch_unwind(AssertUnwindSafe(|| observer(&batch)));
             }
-            self.lock().is_telling = false;
+            self.lock().is_running = false;
             self.news.notify_all();
         }
     }
@@ -133,10 +140,10 @@ impl Events {
         let mut state = self.lock();
         let deadline = Instant::now() + LONGEST_IDLE;
         loop {
-            if !state.waiting.is_empty() {
-                state.is_telling = true;
+            if !state.queue.is_empty() {
+                state.is_running = true;
                 let lost = std::mem::take(&mut state.lost);
-                return Some((state.waiting.drain(..).collect(), lost));
+                return Some((state.queue.drain(..).collect(), lost));
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 state.has_thread = false;
@@ -152,7 +159,7 @@ impl Events {
     }
 }
 
-/// What an attempt that ended this way is told as.
+/// The event of an attempt with this verdict.
 pub(crate) const fn kind_of(verdict: &Verdict) -> EventKind {
     match verdict {
         Verdict::Delivered => EventKind::Delivered,

@@ -1,13 +1,30 @@
-//! Moves updates: attempts and their policy, threads, the circuit breaker, events, the outbox.
+//! Moves updates: attempts and their policies, threads, the circuit breaker, events, the outbox.
+//!
+//! ```text
+//! direct      outbox
+//!    \       /      \
+//!   workers  breaker  events
+//!       \    /
+//!        call
+//!         |
+//!   attempt, link
+//!         |
+//!       policy
+//! ```
 
 mod attempt;
 mod breaker;
+mod call;
+mod direct;
 mod events;
-pub(crate) mod outbox;
-mod route;
+mod link;
+mod outbox;
+mod policy;
 mod workers;
 
-pub(crate) use attempt::{Attempts, Jitter, Step};
-pub(crate) use events::ObserverPlace;
-pub(crate) use route::{open_route, problems_of_route};
-pub(crate) use workers::{Engine, Job, Pool};
+pub(crate) use call::CallProgress;
+pub(crate) use direct::Direct;
+pub(crate) use events::ObserverSlot;
+pub(crate) use link::Link;
+pub(crate) use outbox::{Completion, Outbox, PendingEnqueue};
+pub(crate) use workers::Job;

@@ -1,7 +1,8 @@
-//! The threads that send in the background: started as they are needed, gone when they are idle.
+//! Background threads that deliver without an outbox: started when needed, ended when idle.
 
-use super::attempt::{Attempts, Jitter, Step};
-use crate::delivery::Transport;
+use super::attempt::Attempt;
+use super::call::CallProgress;
+use super::link::Link;
 use crate::error::Error;
 use crate::order::Checked;
 use crate::queue::Lanes;
@@ -14,35 +15,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Takes the result of a job, on one of the pool's threads.
-pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, Error>) + Send>;
+/// Takes the result of a call, on a background thread.
+pub(crate) type OnReceipt = Box<dyn FnOnce(Result<Receipt, Error>) + Send>;
 
-/// One update on its way in the background.
+/// One update to deliver in the background.
 pub(crate) struct Job {
     pub update: Checked,
-    pub attempts: Attempts,
+    pub call: CallProgress,
     pub cancelled: Arc<AtomicBool>,
-    pub complete: Completion,
+    pub complete: OnReceipt,
 }
 
-/// What waiting and background calls of one client share within one process.
-pub(crate) struct Engine {
-    pub transport: Transport,
-    pub lanes: Lanes<Job>,
-    pub jitter: Jitter,
-}
-
-/// A thread that found nothing to do for this long ends.
+/// A thread that is idle for this long ends.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
-/// Background threads of one client. Dropping it lets them finish what was handed in.
-pub(crate) struct Pool {
+/// Background threads of one client. They finish every job that was submitted before it is dropped.
+pub(crate) struct Workers {
     shared: Arc<Shared>,
 }
 
+/// Runs jobs even after [`Workers`] was dropped.
+pub(crate) struct Handle(Arc<Shared>);
+
 struct Shared {
-    engine: Arc<Engine>,
-    most_threads: usize,
+    link: Arc<Link>,
+    lanes: Arc<Lanes<Job>>,
+    max_threads: usize,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -54,40 +52,51 @@ struct State {
     delayed: u64,
     threads: usize,
     idle: usize,
-    /// A thread was called and has not come yet; it will call the next one if there is need.
-    called: bool,
-    closing: bool,
+    /// A thread was woken or started and does not run yet; it wakes the next one if needed.
+    is_waking: bool,
+    is_closing: bool,
 }
 
-/// A job that waits for its next attempt; equal times keep their order.
+/// A job between two attempts; equal times keep their order.
 struct Later {
     at: Instant,
     sequence: u64,
     job: Job,
 }
 
-impl Pool {
-    pub(crate) fn new(engine: Arc<Engine>, most_threads: usize) -> Self {
+impl Workers {
+    pub(crate) fn new(link: Arc<Link>, lanes: Arc<Lanes<Job>>, max_threads: usize) -> Self {
         let (state, work) = (Mutex::default(), Condvar::new());
         Self {
             shared: Arc::new(Shared {
-                engine,
-                most_threads,
+                link,
+                lanes,
+                max_threads,
                 state,
                 work,
             }),
         }
     }
 
-    /// Takes over a job whose turn in its lane has come.
+    /// Runs a job that is the first in its lane.
     pub(crate) fn run(&self, job: Job) {
         Shared::run(&self.shared, job);
     }
+
+    pub(crate) fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.shared))
+    }
 }
 
-impl Drop for Pool {
+impl Handle {
+    pub(crate) fn run(&self, job: Job) {
+        Shared::run(&self.0, job);
+    }
+}
+
+impl Drop for Workers {
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
+        self.shared.lock().is_closing = true;
         self.shared.work.notify_all();
     }
 }
@@ -96,25 +105,25 @@ impl Shared {
     fn run(shared: &Arc<Self>, job: Job) {
         let mut state = shared.lock();
         state.ready.push_back(job);
-        Self::call_thread(shared, state);
+        Self::wake_thread(shared, state);
     }
 
-    /// Threads are called one at a time, and each calls the next one: meanwhile those that are
-    /// awake may have done the work, which spares the rest the wake-up.
-    fn call_thread(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
-        if state.called {
+    /// Threads are woken one at a time, and each wakes the next one: by then the threads that run
+    /// may have done the work, which saves the wake-up.
+    fn wake_thread(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        if state.is_waking {
             return;
         }
         if state.idle > 0 {
-            state.called = true;
+            state.is_waking = true;
             drop(state);
             return shared.work.notify_one();
         }
-        // With as many threads as allowed, a busy one takes the job when it is done.
-        if state.threads >= shared.most_threads {
+        // At the limit, a running thread takes the job next.
+        if state.threads >= shared.max_threads {
             return;
         }
-        state.called = true;
+        state.is_waking = true;
         state.threads += 1;
         drop(state);
         if let Err(refused) = Self::start_thread(shared) {
@@ -127,10 +136,10 @@ impl Shared {
         thread::spawn("katalys-send", move || Self::work(&shared))
     }
 
-    /// The system gives no thread: with others running the job waits for them, otherwise it fails.
+    /// The system has refused a thread: a running one takes the job, or without one the job fails.
     fn without_thread(&self, refused: &std::io::Error) {
         let mut state = self.lock();
-        state.called = false;
+        state.is_waking = false;
         state.threads -= 1;
         if state.threads > 0 {
             return;
@@ -144,16 +153,16 @@ impl Shared {
     }
 
     fn work(shared: &Arc<Self>) {
-        shared.lock().called = false;
+        shared.lock().is_waking = false;
         while let Some(mut job) = Self::next(shared) {
-            let step = catch_unwind(AssertUnwindSafe(|| shared.step(&mut job)));
-            let result = match step {
-                Ok(Step::Again(wait)) => {
+            let attempt = catch_unwind(AssertUnwindSafe(|| shared.attempt(&mut job)));
+            let result = match attempt {
+                Ok(Attempt::Retry(wait, _)) => {
                     shared.postpone(job, wait);
                     continue;
                 }
-                Ok(Step::Received) => Ok(()),
-                Ok(Step::Failed(error)) => Err(error),
+                Ok(Attempt::Delivered) => Ok(()),
+                Ok(Attempt::Failed(error)) => Err(error),
                 Err(_) => Err(Error::internal("a background thread panicked")),
             };
             if let Some(behind) = shared.settle(job, result) {
@@ -162,26 +171,24 @@ impl Shared {
         }
     }
 
-    fn step(&self, job: &mut Job) -> Step {
+    fn attempt(&self, job: &mut Job) -> Attempt {
         if job.cancelled.load(Ordering::Relaxed) {
-            return Step::Failed(Error::internal("the call was cancelled"));
+            return Attempt::Failed(Error::internal("the call was cancelled"));
         }
-        let engine = &self.engine;
-        job.attempts
-            .attempt(&engine.transport, &job.update.payload, &engine.jitter)
+        job.call.attempt(&self.link, &job.update.payload)
     }
 
-    /// Leaves the lane first, so that a completion which sends again is not behind itself.
+    /// Leaves the lane first, so that a completion which sends again does not wait for itself.
     fn settle(&self, job: Job, result: Result<(), Error>) -> Option<Job> {
-        let behind = self.engine.lanes.leave(job.update.lane);
+        let behind = self.lanes.leave(job.update.lane);
         let Job {
             update,
-            attempts,
+            call,
             complete,
             ..
         } = job;
-        let result = result.map(|()| attempts.receipt(update.warnings));
-        // A completion that panics takes its own result with it, and nothing else.
+        let result = result.map(|()| call.receipt(update.warnings));
+        // A completion that panics loses its own result only.
         let _ = catch_unwind(AssertUnwindSafe(|| complete(result)));
         behind
     }
@@ -203,14 +210,14 @@ impl Shared {
         loop {
             let now = Instant::now();
             if let Some(job) = state.next_due(now) {
-                // Somebody has to be there for what is ready, and for what falls due meanwhile.
+                // A thread has to be awake for jobs that are ready or become due meanwhile.
                 if !state.ready.is_empty() || !state.later.is_empty() {
-                    Self::call_thread(shared, state);
+                    Self::wake_thread(shared, state);
                 }
                 return Some(job);
             }
             let due = state.later.peek().map(|Reverse(later)| later.at);
-            if due.is_none() && state.closing {
+            if due.is_none() && state.is_closing {
                 break;
             }
             let wait = due.map_or(LONGEST_IDLE, |at| at - now);
@@ -221,7 +228,7 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
             state = woken;
             state.idle -= 1;
-            state.called = false;
+            state.is_waking = false;
             if timeout.timed_out()
                 && due.is_none()
                 && state.ready.is_empty()
@@ -240,7 +247,7 @@ impl Shared {
 }
 
 impl State {
-    /// What has waited long enough for its next attempt goes before what is new.
+    /// A job whose next attempt is due goes before a new one.
     fn next_due(&mut self, now: Instant) -> Option<Job> {
         if self
             .later

@@ -1,7 +1,8 @@
-//! Group commit: callers that come while a transaction is being written share the next one, and
-//! its fsync. Whoever finds nobody writing writes for all that wait; no thread of its own.
+//! Group commit: callers that arrive while a transaction is being written share the next one, and
+//! its fsync. The first caller becomes the leader and commits for all waiting followers; there is no
+//! thread for it.
 
-use super::store::{Effect, Store, Work};
+use super::store::{Effect, Store, UpdateId, Work};
 use crate::error::Error;
 use crate::interrupt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -14,13 +15,27 @@ pub(crate) struct Group<S> {
     line: Mutex<Line>,
 }
 
-/// A transaction takes in no more than this, so that nobody waits for too much of others.
-const MOST_WORK: usize = 512;
+/// Hears of an update that was accepted, before any other transaction can change it. Must not use
+/// the store, which is locked meanwhile.
+pub(crate) trait OnAccepted: Send + Sync {
+    fn accepted(&self, id: UpdateId);
+}
+
+/// The work of one caller.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub work: Vec<Work>,
+    /// For the first pieces of work, who hears of their acceptance.
+    pub on_accepted: Vec<Arc<dyn OnAccepted>>,
+}
+
+/// Maximum pieces of work in a transaction, so that no caller waits long for the work of others.
+const MAX_WORK: usize = 512;
 
 #[derive(Default)]
 struct Line {
     waiting: Vec<Arc<Caller>>,
-    is_written: bool,
+    has_leader: bool,
 }
 
 struct Caller {
@@ -29,11 +44,12 @@ struct Caller {
 }
 
 enum Turn {
-    Waits(Vec<Work>),
-    /// Has to write for all that wait.
-    Leads(Vec<Work>),
+    Waiting(Batch),
+    /// A leader commits the work.
+    Taken,
+    /// Has to commit for all waiting callers.
+    Leading(Batch),
     Done(Result<Vec<Effect>, Error>),
-    Over,
 }
 
 impl<S: Store> Group<S> {
@@ -42,34 +58,28 @@ impl<S: Store> Group<S> {
         Self { store, line }
     }
 
-    /// Does the work in one transaction, perhaps together with that of others.
-    pub(crate) fn commit(&self, work: Vec<Work>) -> Result<Vec<Effect>, Error> {
+    /// Does the work in one transaction, possibly with the work of other callers.
+    pub(crate) fn commit(&self, batch: Batch) -> Result<Vec<Effect>, Error> {
         let caller = {
             let mut line = lock(&self.line);
-            if !line.is_written {
-                line.is_written = true;
+            if !line.has_leader {
+                line.has_leader = true;
                 drop(line);
-                return self.lead(work);
+                return self.lead(batch);
             }
             let caller = Arc::new(Caller {
                 thread: thread::current(),
-                turn: Mutex::new(Turn::Waits(work)),
+                turn: Mutex::new(Turn::Waiting(batch)),
             });
             line.waiting.push(Arc::clone(&caller));
             caller
         };
         loop {
-            let mut turn = lock(&caller.turn);
-            match std::mem::replace(&mut *turn, Turn::Over) {
-                Turn::Done(result) => return result,
-                Turn::Leads(work) => {
-                    drop(turn);
-                    return self.lead(work);
-                }
-                waits => *turn = waits,
-            }
-            let is_taken = matches!(&*turn, Turn::Waits(work) if work.is_empty());
-            drop(turn);
+            let is_taken = match caller.take_turn() {
+                Some(Turn::Done(result)) => return result,
+                Some(Turn::Leading(batch)) => return self.lead(batch),
+                turn => turn.is_some(),
+            };
             if !interrupt::is_watched() {
                 thread::park();
                 continue;
@@ -81,7 +91,7 @@ impl<S: Store> Group<S> {
         }
     }
 
-    /// Takes back the work of a caller that gives up; false if it may be called to lead.
+    /// Removes the work of a caller that gives up; false if it may become the leader.
     fn withdraw(&self, caller: &Arc<Caller>) -> bool {
         let mut line = lock(&self.line);
         let place = line
@@ -91,21 +101,28 @@ impl<S: Store> Group<S> {
         place.map(|place| line.waiting.remove(place)).is_some()
     }
 
-    /// Writes one's own work and that of those who wait, then leaves the lead to the next.
-    fn lead(&self, mut work: Vec<Work>) -> Result<Vec<Effect>, Error> {
+    /// Commits the work of this caller and of its followers, then hands over to the next leader.
+    fn lead(&self, batch: Batch) -> Result<Vec<Effect>, Error> {
         let handover = Handover(self);
         let mut store = lock(&self.store);
-        let own = work.len();
+        let own = batch.work.len();
         let followers = self.take_followers(own);
+        let mut all = batch;
         let mut shares = Vec::with_capacity(followers.len());
+        let mut observers = all.take_observers(0);
         for follower in &followers {
-            let mut turn = lock(&follower.turn);
-            if let Turn::Waits(share) = &mut *turn {
-                shares.push(share.len());
-                work.append(share);
-            }
+            let Some(mut batch) = follower.take_batch() else {
+                shares.push(0);
+                continue;
+            };
+            observers.extend(batch.take_observers(all.work.len()));
+            shares.push(batch.work.len());
+            all.work.append(&mut batch.work);
         }
-        let result = store.commit(&work);
+        let result = store.commit(&all.work);
+        if let Ok(effects) = &result {
+            report_accepted(&observers, effects);
+        }
         drop(store);
         drop(handover);
         let mut effects = result.map(Vec::into_iter);
@@ -115,36 +132,36 @@ impl<S: Store> Group<S> {
         };
         let mine = take(own);
         for (follower, share) in followers.iter().zip(shares) {
-            follower.call(Turn::Done(take(share)));
+            follower.wake_with(Turn::Done(take(share)));
         }
         mine
     }
 
     fn take_followers(&self, own: usize) -> Vec<Arc<Caller>> {
         let mut line = lock(&self.line);
-        let mut room = MOST_WORK.saturating_sub(own);
+        let mut room = MAX_WORK.saturating_sub(own);
         let fits = line.waiting.iter().take_while(|caller| {
-            let Turn::Waits(work) = &*lock(&caller.turn) else {
+            let Turn::Waiting(batch) = &*lock(&caller.turn) else {
                 return false;
             };
-            let fits = work.len() <= room;
-            room = room.saturating_sub(work.len());
+            let fits = batch.work.len() <= room;
+            room = room.saturating_sub(batch.work.len());
             fits
         });
         let count = fits.count();
         line.waiting.drain(..count).collect()
     }
 
-    /// Asks the store something, between two transactions.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut S) -> T) -> T {
-        question(&mut lock(&self.store))
+    /// Uses the store between two transactions.
+    pub(crate) fn ask<T>(&self, query: impl FnOnce(&mut S) -> T) -> T {
+        query(&mut lock(&self.store))
     }
 
-    /// As `ask`, unless a watched caller gives up while others use the store.
-    pub(crate) fn ask_in_time<T>(&self, question: impl FnOnce(&mut S) -> T) -> Option<T> {
+    /// As `ask`; `None` if a watched caller gives up while others use the store.
+    pub(crate) fn ask_in_time<T>(&self, query: impl FnOnce(&mut S) -> T) -> Option<T> {
         while interrupt::is_watched() {
             match self.store.try_lock() {
-                Ok(mut store) => return Some(question(&mut store)),
+                Ok(mut store) => return Some(query(&mut store)),
                 Err(TryLockError::WouldBlock) if !interrupt::sleep(Duration::from_millis(1)) => {
                     return None;
                 }
@@ -152,32 +169,78 @@ impl<S: Store> Group<S> {
                 Err(TryLockError::Poisoned(_)) => break,
             }
         }
-        Some(self.ask(question))
+        Some(self.ask(query))
     }
 }
 
-/// Whatever happens to a leader, the next one takes over.
+impl From<Vec<Work>> for Batch {
+    fn from(work: Vec<Work>) -> Self {
+        let on_accepted = Vec::new();
+        Self { work, on_accepted }
+    }
+}
+
+impl Batch {
+    /// Its observers, each with the place of its work behind so many others.
+    fn take_observers(&mut self, before: usize) -> Vec<(usize, Arc<dyn OnAccepted>)> {
+        let observers = std::mem::take(&mut self.on_accepted).into_iter();
+        observers
+            .enumerate()
+            .map(|(place, observer)| (before + place, observer))
+            .collect()
+    }
+}
+
+/// While the store is still locked, so that no other transaction comes first.
+fn report_accepted(observers: &[(usize, Arc<dyn OnAccepted>)], effects: &[Effect]) {
+    for (place, observer) in observers {
+        if let Some(Effect::Appended { id, .. } | Effect::Collapsed { id, .. }) =
+            effects.get(*place)
+        {
+            observer.accepted(*id);
+        }
+    }
+}
+
+/// Hands over to the next leader, even if this one panics.
 struct Handover<'g, S>(&'g Group<S>);
 
 impl<S> Drop for Handover<'_, S> {
     fn drop(&mut self) {
         let mut line = lock(&self.0.line);
         if line.waiting.is_empty() {
-            line.is_written = false;
+            line.has_leader = false;
             return;
         }
         let next = line.waiting.remove(0);
         drop(line);
-        let work = match std::mem::replace(&mut *lock(&next.turn), Turn::Over) {
-            Turn::Waits(work) => work,
-            _ => Vec::new(),
-        };
-        next.call(Turn::Leads(work));
+        let batch = next.take_batch().unwrap_or_default();
+        next.wake_with(Turn::Leading(batch));
     }
 }
 
 impl Caller {
-    fn call(&self, turn: Turn) {
+    /// What the caller has to do, if it is no longer waiting for a leader.
+    fn take_turn(&self) -> Option<Turn> {
+        let mut turn = lock(&self.turn);
+        match &*turn {
+            Turn::Waiting(_) => None,
+            _ => Some(std::mem::replace(&mut *turn, Turn::Taken)),
+        }
+    }
+
+    fn take_batch(&self) -> Option<Batch> {
+        let mut turn = lock(&self.turn);
+        match std::mem::replace(&mut *turn, Turn::Taken) {
+            Turn::Waiting(batch) => Some(batch),
+            other => {
+                *turn = other;
+                None
+            }
+        }
+    }
+
+    fn wake_with(&self, turn: Turn) {
         *lock(&self.turn) = turn;
         self.thread.unpark();
     }

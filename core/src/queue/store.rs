@@ -1,5 +1,5 @@
-//! What a durable store has to do for the outbox: a batch of work in one transaction, and a few
-//! questions. `SQLite` is one; another can stand in its place.
+//! What a durable store does for the outbox: a batch of work in one transaction, and a few queries.
+//! `SQLite` is one implementation.
 
 use super::clock::Millis;
 use crate::error::Error;
@@ -23,22 +23,22 @@ pub(crate) trait Store: Send {
     /// Whether the store is still the one that was opened.
     fn check(&mut self) -> Result<(), Error>;
 
-    /// How things stand for the one who sends.
-    fn outlook(&mut self) -> Result<Outlook, Error>;
+    /// What there is to deliver.
+    fn backlog(&mut self) -> Result<Backlog, Error>;
 
-    /// The books.
+    /// The counters.
     fn stats(&mut self) -> Result<Stats, Error>;
 
-    /// Where an update is now.
-    fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error>;
+    /// The state of an update.
+    fn state(&mut self, id: UpdateId) -> Result<UpdateState, Error>;
 
-    /// Dead letters from this number on, in order, at most so many.
-    fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error>;
+    /// Up to `limit` dead letters from number `from` on, in order.
+    fn dead_letters(&mut self, from: UpdateId, limit: usize) -> Result<Vec<DeadLetter>, Error>;
 
-    /// Pending updates from this number on, in order, at most so many.
-    fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error>;
+    /// Up to `limit` pending updates from number `from` on, in order.
+    fn pending(&mut self, from: UpdateId, limit: usize) -> Result<Vec<PendingUpdate>, Error>;
 
-    /// Everything counted row by row, for tests of the books.
+    /// Everything counted row by row, for tests of the counters.
     #[cfg(test)]
     fn audit(&mut self) -> Result<Stats, Error>;
 }
@@ -52,24 +52,24 @@ impl<S: Store + ?Sized> Store for Box<S> {
         (**self).check()
     }
 
-    fn outlook(&mut self) -> Result<Outlook, Error> {
-        (**self).outlook()
+    fn backlog(&mut self) -> Result<Backlog, Error> {
+        (**self).backlog()
     }
 
     fn stats(&mut self) -> Result<Stats, Error> {
         (**self).stats()
     }
 
-    fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error> {
-        (**self).whereabouts(id)
+    fn state(&mut self, id: UpdateId) -> Result<UpdateState, Error> {
+        (**self).state(id)
     }
 
-    fn dead_letters(&mut self, from: UpdateId, most: usize) -> Result<Vec<DeadLetter>, Error> {
-        (**self).dead_letters(from, most)
+    fn dead_letters(&mut self, from: UpdateId, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        (**self).dead_letters(from, limit)
     }
 
-    fn pending(&mut self, from: UpdateId, most: usize) -> Result<Vec<PendingUpdate>, Error> {
-        (**self).pending(from, most)
+    fn pending(&mut self, from: UpdateId, limit: usize) -> Result<Vec<PendingUpdate>, Error> {
+        (**self).pending(from, limit)
     }
 
     #[cfg(test)]
@@ -78,14 +78,14 @@ impl<S: Store + ?Sized> Store for Box<S> {
     }
 }
 
-/// Work on a store apart from its commits: what may take long and must hold nobody up.
-pub(crate) trait Upkeep: Send {
-    /// Checkpoints a part of what has been written; cheap if there is little.
-    fn tidy(&mut self) -> Result<(), Error>;
+/// Checkpoints of a store, made apart from its commits: they may take long and must delay no caller.
+pub(crate) trait Checkpointer: Send {
+    /// Checkpoints a part of the log; cheap if there is little.
+    fn checkpoint(&mut self) -> Result<(), Error>;
 
-    /// Checkpoints everything, so that nothing of what was removed remains; false if another
-    /// process was in the way.
-    fn tidy_all(&mut self) -> Result<bool, Error>;
+    /// Checkpoints all of the log, so that no removed update remains in it; false if another process
+    /// prevented it.
+    fn checkpoint_all(&mut self) -> Result<bool, Error>;
 }
 
 /// One change.
@@ -94,7 +94,7 @@ pub(crate) enum Work {
     Append(Append),
     Claim(ClaimOrder),
     Settle(Settlement),
-    /// Keeps the leases on these lanes for so much longer.
+    /// Renews the leases on these lanes for this long.
     Renew {
         owner: Owner,
         lanes: Vec<LaneId>,
@@ -104,9 +104,9 @@ pub(crate) enum Work {
     Replay(UpdateId),
     /// Removes a dead letter for good.
     Discard(UpdateId),
-    /// Makes every update due that waits for its next try.
-    Hasten,
-    /// Changes what a dead letter says.
+    /// Makes every update due that waits for its next attempt.
+    MakeDue,
+    /// Replaces the payload of a dead letter.
     Edit {
         id: UpdateId,
         payload: Vec<u8>,
@@ -128,12 +128,12 @@ pub(crate) struct Append {
     pub stage: StageNumber,
 }
 
-/// A wish for updates to send.
+/// A request for updates to send.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimOrder {
     pub owner: Owner,
     pub most: usize,
-    /// Any one update that is due, from this lane on, instead of those that waited longest.
+    /// Any one due update, from this lane on, instead of the ones that waited longest.
     pub any_from: Option<LaneId>,
     pub lease: Duration,
     /// Older updates become dead letters instead.
@@ -142,7 +142,7 @@ pub(crate) struct ClaimOrder {
     pub hold: bool,
 }
 
-/// What came of an update that was claimed.
+/// The result of an attempt to deliver a claimed update.
 #[derive(Clone, Debug)]
 pub(crate) struct Settlement {
     pub lane: LaneId,
@@ -157,9 +157,9 @@ pub(crate) enum Verdict {
     Delivered,
     /// Another attempt after this wait.
     Retry(Duration),
-    /// Was not tried after all.
+    /// No attempt was made.
     Released,
-    /// The endpoint does not want it; `hold` stops the lane.
+    /// The endpoint refused it for good; `hold` stops the lane.
     Rejected { cause: Cause, hold: bool },
 }
 
@@ -174,12 +174,12 @@ pub(crate) struct Cause {
 }
 
 impl Work {
-    /// Whether it needs room for a new update.
+    /// Whether it needs disk space for a new update.
     pub(crate) fn takes_in(&self) -> bool {
         matches!(self, Self::Append(_))
     }
 
-    /// Whether a caller is told that it is done: not so in a file that is no longer in its place.
+    /// Whether a caller waits for it: it is refused if the file is no longer at its path.
     pub(crate) fn is_of_a_caller(&self) -> bool {
         matches!(
             self,
@@ -188,36 +188,39 @@ impl Work {
     }
 }
 
-/// What one piece of work led to.
+/// The result of one piece of work.
 #[derive(Clone)]
 pub(crate) enum Effect {
-    /// Accepted; `stale` if a later state of the order waits before it.
+    /// Accepted; `stale` if a later state of the order is pending before it. `discarded` counts the
+    /// dead letters discarded until then.
     Appended {
         id: UpdateId,
         stale: bool,
+        discarded: u64,
     },
-    /// The same as this one, which waits as the last of its lane.
+    /// Equal to this update, which is the last of its lane.
     Collapsed {
         id: UpdateId,
+        discarded: u64,
     },
-    /// Not accepted: no room.
+    /// Not accepted: the outbox has reached its capacity.
     Full {
         rows: u64,
         bytes: u64,
     },
-    /// Leased to the one who asked; and what became a dead letter instead.
+    /// Leased to the owner; and updates that became dead letters instead.
     Claimed {
         claims: Vec<Claim>,
         died: Vec<Died>,
     },
-    /// Whether it was still the settler's to settle.
+    /// Whether the owner still had the lease.
     Settled(bool),
     /// Whether there was such a dead letter.
     Found(bool),
-    /// A dead letter of this lane, with this payload, is gone.
-    Discarded(Remains),
+    /// A dead letter of this lane, with this payload, was removed.
+    Discarded(Discarded),
     Renewed,
-    /// This piece alone was not done, or is of no use to its caller.
+    /// This piece alone was not done, or does not help its caller.
     Refused(Error),
 }
 
@@ -230,9 +233,9 @@ pub(crate) struct Died {
     pub cause: Cause,
 }
 
-/// What is left of a dead letter that was discarded.
+/// A dead letter that was discarded.
 #[derive(Clone)]
-pub(crate) struct Remains {
+pub(crate) struct Discarded {
     pub lane: LaneId,
     pub payload: Vec<u8>,
 }
@@ -247,22 +250,26 @@ pub(crate) struct Claim {
     pub failures: u32,
 }
 
+/// The state of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Whereabouts {
+pub(crate) enum UpdateState {
     Pending,
     Dead,
-    Gone,
+    /// Delivered, or discarded; `discarded` counts the dead letters discarded so far.
+    Gone {
+        discarded: u64,
+    },
 }
 
-/// How things stand for the one who sends.
+/// What there is to deliver.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outlook {
+pub(crate) struct Backlog {
     pub pending: u64,
-    /// Until the next lane falls due; zero if one is.
+    /// Time until the next lane is due; zero if one is.
     pub next_due: Option<Duration>,
 }
 
-/// Saturating, since a count never is negative.
+/// A count as it is reported; never negative.
 pub(crate) fn count(number: Millis) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

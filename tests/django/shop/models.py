@@ -1,11 +1,11 @@
-"""Orders and what is in them."""
+"""Orders and their line items."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy
 
 
 class Order(models.Model):
-    """What a customer bought."""
+    """An order of a customer."""
 
     class Status(models.TextChoices):
         PENDING = "pending", gettext_lazy("Pending")

@@ -1,4 +1,4 @@
-"""Settings of the shop: as small as Django lets them be."""
+"""The minimal Django settings of the shop."""
 
 import os
 import pathlib

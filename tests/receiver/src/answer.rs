@@ -13,18 +13,18 @@ const GARBAGE: &[u8] = b"\x00\x01\xFFthis is not HTTP\r\n\r\n\xC3\x28 at all\r\n
 const TRICKLE_START: &[u8] = b"HTTP/1.1 204 No Content\r\nX-Trickle: ";
 const TRICKLE_PAUSE: Duration = Duration::from_millis(100);
 
-/// What becomes of the connection after a step.
+/// How the connection continues after a step.
 #[derive(Debug, PartialEq)]
 pub enum After {
     KeepAlive,
-    /// As a healthy server ends: after the client has read.
+    /// Ends as a healthy server does, after the client has read.
     Finish,
-    /// Just gone, with FIN.
+    /// Ends with FIN, without notice.
     Close,
     Reset,
 }
 
-/// Writes what the step says. A client that leaves meanwhile is no failure.
+/// Writes the answer of the step. A client that disconnects meanwhile is not a failure.
 pub fn play(step: &Step, run: &str, stream: &mut Stream) -> After {
     write_step(step, run, stream).unwrap_or(After::Close)
 }
@@ -77,7 +77,7 @@ fn status_answer(code: u16, retry_after: Option<&RetryAfter>, run: &str) -> Vec<
         ));
     }
     if let 301 | 302 | 303 | 307 | 308 = code {
-        // Somewhere that would say yes, so that a client that goes there believes it succeeded.
+        // A URL that answers 204, so that a client that follows the redirect shows a success.
         lines.push(format!("Location: /elsewhere/{run}"));
     }
     let body = match code {
@@ -103,7 +103,7 @@ pub fn with_body(status: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// Always about to answer, one byte at a time, until the client gives up.
+/// Sends one byte at a time until the client gives up.
 fn trickle(stream: &mut Stream) -> io::Result<()> {
     for byte in TRICKLE_START.iter().copied().chain(std::iter::repeat(b'.')) {
         stream.write_all(&[byte])?;
@@ -131,7 +131,7 @@ fn endless_head(stream: &mut Stream) -> io::Result<()> {
     }
 }
 
-/// Any phrase does: clients must go by the number.
+/// Any phrase will do: clients must use the number.
 fn reason(code: u16) -> &'static str {
     match code {
         200 => "OK",

@@ -1,4 +1,4 @@
-//! The certificates of the TLS listeners: a good one, and one for each way of being wrong.
+//! The certificates of the TLS listeners: a valid one, and one for each defect.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::proxy::PROXIED_NAME;
 
-/// TLS configurations by kind, and where the files for clients are.
+/// TLS configurations by kind, and the paths of the files for clients.
 pub struct Certificates {
     pub good: Arc<ServerConfig>,
     pub expired: Arc<ServerConfig>,
@@ -22,12 +22,12 @@ pub struct Certificates {
     pub self_signed: Arc<ServerConfig>,
     pub ca_file: PathBuf,
     pub self_signed_file: PathBuf,
-    /// A file that is there but holds no certificate.
+    /// A file that exists but contains no certificate.
     pub empty_ca_file: PathBuf,
 }
 
 impl Certificates {
-    /// Makes new ones, and writes what clients may trust into `directory`.
+    /// Creates certificates, and writes those that clients can trust to `directory`.
     pub fn create(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let directory = fs::canonicalize(directory)?;

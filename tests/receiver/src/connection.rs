@@ -1,4 +1,4 @@
-//! One connection: reads its requests, records them, and answers by the script.
+//! One connection: reads its requests, records them, and answers as the script says.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -61,7 +61,7 @@ fn open(socket: TcpStream, listener: &Listener) -> Option<Stream> {
     accepted.ok()
 }
 
-/// What a connection knows of itself.
+/// The properties of a connection.
 pub struct Connection<'a> {
     pub number: u64,
     peer: SocketAddr,
@@ -112,7 +112,7 @@ impl Connection<'_> {
         };
         add_one(&self.listener.stats.malformed);
         let body = b"katalys-receiver could not read this request\n";
-        // The client may be gone, or speak TLS to a plain port; nobody is told if it can't be.
+        // The client may be gone, or speak TLS to a plain port; a failure of this answer is ignored.
         let _ = stream.write_all(&answer::with_body(status, "text/plain", body));
         stream.finish();
     }
@@ -199,7 +199,7 @@ impl Connection<'_> {
         Ok(answer::play(&step, run, stream))
     }
 
-    /// Notes a request as it arrived; `None` when nothing is kept.
+    /// A record of a request as it arrived; `None` if records are off.
     pub fn record(
         &self,
         head: &Head,
@@ -233,7 +233,7 @@ impl Connection<'_> {
         })
     }
 
-    /// Keeps a record before its request is answered: whoever has the answer can rely on it.
+    /// Keeps a record before its request is answered, so that a client with the answer can query it.
     pub fn keep(&self, record: Option<Record>) {
         if let (Some(records), Some(record)) = (&self.shared.records, record) {
             records.add(record);

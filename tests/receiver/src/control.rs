@@ -1,4 +1,4 @@
-//! What tests ask the receiver itself: the paths that begin with `/_`.
+//! Requests of tests to the receiver itself: the paths that begin with `/_`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reads HTTP/1.1 requests off a connection: the head, then the body, each only when asked for.
+//! Reads HTTP/1.1 requests from a connection: the head, then the body, each on demand.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -9,11 +9,11 @@ const READ_SIZE: usize = 16 * 1024;
 
 /// Why no request could be read.
 pub enum ReadError {
-    /// The client left, or the connection broke.
+    /// The client closed the connection, or it broke.
     Gone,
-    /// What came is not an HTTP request.
+    /// The input is not an HTTP request.
     Malformed,
-    /// More than this server keeps.
+    /// The request exceeds a limit of this server.
     TooLarge,
 }
 
@@ -23,7 +23,7 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// How the end of a body is known.
+/// How the end of a body is determined.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Framing {
     Length(usize),
@@ -41,16 +41,16 @@ pub struct Head {
     framing: Framing,
 }
 
-/// The bytes that have arrived on a connection and were not consumed yet.
+/// The bytes that have arrived on a connection and are not consumed yet.
 #[derive(Default)]
 pub struct Incoming {
-    /// Grows to what is needed and stays, so that a busy connection neither allocates nor clears.
+    /// Grows as needed and keeps its size, so that a busy connection neither allocates nor clears.
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl Incoming {
-    /// Waits for the next head; the body stays unread. `None` when the client closed in between.
+    /// Waits for the next head; the body stays unread. `None` if the client closed the connection.
     pub fn read_head(&mut self, source: &mut impl Read) -> Result<Option<Head>, ReadError> {
         loop {
             if self.filled > 0
@@ -85,7 +85,7 @@ impl Incoming {
         }
     }
 
-    /// Whatever came after the last request; a proxy passes it on.
+    /// The input after the last request; a proxy forwards it.
     pub fn pending(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
@@ -220,7 +220,7 @@ pub fn headers_of(raw: &[u8]) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    /// Gives one byte per read, as the slowest network would.
+    /// Returns one byte per read, like a very slow network.
     struct ByteByByte<'a>(&'a [u8]);
 
     impl Read for ByteByByte<'_> {

@@ -1,8 +1,8 @@
-//! The loopback server that every language's scenarios, the demo and the benches send to.
+//! The loopback server for the scenarios of every language and for the examples.
 //!
 //! It listens on 127.0.0.1 (plain, TLS with a good and with several bad certificates, proxies),
-//! records each request, and answers as the path of the endpoint tells it to, faults included.
-//! Threads and raw sockets keep every fault exact to the byte.
+//! records each request, and answers as the path of the endpoint says, faults included.
+//! Threads and raw sockets make every fault exact to the byte.
 
 mod answer;
 mod certificates;

@@ -1,4 +1,4 @@
-//! The `katalys-receiver` command: start, say where in one line of JSON, stay until stdin closes.
+//! The `katalys-receiver` command: starts, prints the ready line, and runs until stdin closes.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `None` when help was asked for.
+/// `None` if help was requested.
 fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<(Options, bool)>, String> {
     let mut options = Options::default();
     let mut ignore_stdin = false;
@@ -72,7 +72,7 @@ fn run(options: &Options, ignore_stdin: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Whoever started this holds the other end: when it goes, so does the server.
+/// The parent process holds the other end of stdin; the server ends when the parent does.
 fn wait_for_end_of_stdin() {
     let mut discarded = [0; 256];
     let mut stdin = io::stdin().lock();

@@ -1,4 +1,4 @@
-//! Shows order updates as they were received, for people.
+//! Prints received order updates in a readable form.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,7 +19,7 @@ impl Printer {
         let agent = agent.map_or("no User-Agent", |(_, value)| value);
         let block = block(number, agent, body, step);
         let mut stdout = io::stdout().lock();
-        // Nobody reading any more is no reason to stop receiving.
+        // A closed stdout does not stop the server.
         let _ = stdout
             .write_all(block.as_bytes())
             .and_then(|()| stdout.flush());
@@ -36,7 +36,7 @@ fn block(number: u64, agent: &str, body: &[u8], step: &str) -> String {
     format!("── order update {number} · {agent} · {step}\n{shown}\n\n")
 }
 
-/// Only blanks are added, so that every digit and escape shows as it came. `json` must be valid.
+/// Adds only whitespace, so that every digit and escape stays as received. `json` must be valid.
 fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;

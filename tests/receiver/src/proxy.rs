@@ -18,10 +18,10 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 const BAD_GATEWAY: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A name for this machine that the proxies know, and no client: it is reached through them alone.
+/// A name for this machine that only the proxies can resolve, so clients reach it only through them.
 pub const PROXIED_NAME: &str = "endpoint.test";
 
-/// The tunnels that are open, so that a request that came through one can be told.
+/// The open tunnels, to recognise requests that arrive through one.
 #[derive(Default)]
 pub struct Tunnels {
     by_local_port: Mutex<HashMap<u16, &'static str>>,
@@ -52,7 +52,7 @@ impl Tunnels {
     }
 }
 
-/// The path of a target in absolute form, as only proxies get it.
+/// The path of a target in absolute form, which only proxies receive.
 pub fn path_of(target: &str) -> Option<&str> {
     let rest = target.strip_prefix("http://")?;
     Some(rest.find('/').map_or("/", |start| &rest[start..]))
@@ -68,7 +68,7 @@ pub fn is_authorized(listener: &Listener, head: &Head) -> bool {
     }
 }
 
-/// Answers a CONNECT, and carries bytes both ways until one side ends.
+/// Answers a CONNECT, and forwards bytes in both directions until one side ends.
 pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mut stream: Stream) {
     let listener = connection.listener;
     let record = |step| connection.keep(connection.record(head, &head.target, "", step, None));
@@ -92,12 +92,12 @@ pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mu
         return;
     };
     connection.shared.tunnels.open(port, listener.name);
-    // An end on either side ends the tunnel; there is nobody to tell how it came.
+    // When either side ends, the tunnel ends; the reason does not matter.
     let _ = carry(incoming.pending(), stream, origin);
     connection.shared.tunnels.close(port);
 }
 
-/// Nothing but this machine is reachable through a test's proxy.
+/// A proxy of a test forwards only to this machine.
 fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
     let (host, port) = target.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
     if !["localhost", "127.0.0.1", PROXIED_NAME].contains(&host) {
@@ -121,7 +121,7 @@ fn carry(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Re
 
 fn pump(mut from: &TcpStream, mut to: &TcpStream) {
     if io::copy(&mut from, &mut to).is_err() {
-        // A reset on one side leaves nothing to wait for on the other.
+        // After a reset on one side, there is nothing to wait for on the other.
         let _ = from.shutdown(Shutdown::Both);
     }
     let _ = to.shutdown(Shutdown::Write);

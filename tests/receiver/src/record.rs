@@ -1,4 +1,4 @@
-//! Keeps the newest requests, and lets a test wait until those of a run have arrived.
+//! Keeps the newest requests. A test can wait until those of a run have arrived.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -21,7 +21,7 @@ pub struct Record {
     pub method: String,
     pub path: String,
     pub head: Vec<u8>,
-    /// `None` when it was not read, or broke off.
+    /// `None` if it was not read in full.
     pub body: Option<Vec<u8>>,
     pub step: String,
 }
@@ -54,7 +54,7 @@ impl Record {
     }
 }
 
-/// Names in lower case; a header that came twice has its values joined.
+/// Names in lower case; the values of a repeated header are joined.
 fn headers_json(head: &[u8]) -> Map<String, Value> {
     let mut headers = Map::new();
     for (name, value) in headers_of(head) {
@@ -78,7 +78,7 @@ struct Ring {
     records: VecDeque<Record>,
     bytes: usize,
     total: u64,
-    /// Signalling costs a system call, so it is only done when someone waits.
+    /// Signalling costs a system call, so it is done only while a request waits.
     waiting: usize,
 }
 
@@ -95,7 +95,7 @@ impl Records {
         self.lock().select(|_| true)
     }
 
-    /// The requests of a run, as soon as there are `count` or the time is up.
+    /// The requests of a run, as soon as there are `count` or the timeout has passed.
     pub fn of_run(&self, run: &str, count: usize, timeout: Duration) -> Value {
         let deadline = Instant::now() + timeout;
         let mut ring = self.lock();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_leave_first_and_numbers_go_on() {
+    fn the_oldest_leave_first_and_numbers_continue() {
         let records = Records::default();
         for _ in 0..MAX_RECORDS + 5 {
             records.add(record("a", b"x"));

@@ -33,7 +33,7 @@ pub enum Step {
 /// The value of a Retry-After header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RetryAfter {
-    /// Sent as it stands.
+    /// Sent verbatim.
     Verbatim(String),
     /// An HTTP-date that many seconds from the answer.
     Date(i64),
@@ -47,7 +47,7 @@ impl RetryAfter {
         offset.map_or_else(|| Self::Verbatim(text.to_owned()), Self::Date)
     }
 
-    /// The header's value. Dates have whole seconds: rounded up, so that none comes too early.
+    /// The header's value. Dates have whole seconds and are rounded up, so that none is too early.
     pub fn value(&self, now: SystemTime) -> String {
         match self {
             Self::Verbatim(text) => text.clone(),
@@ -108,7 +108,7 @@ impl Step {
     }
 }
 
-/// How far each run has come.
+/// The current step of each run.
 #[derive(Default)]
 pub struct Scripts {
     runs: Mutex<Runs>,
@@ -122,7 +122,7 @@ struct Runs {
 
 impl Scripts {
     /// The text of the step that the next request of this run gets; the last one repeats.
-    /// `run` names the run and its script both: `<id>/<step>/<step>…`.
+    /// `run` contains the id and the script of the run: `<id>/<step>/<step>…`.
     pub fn next<'a>(&self, run: &'a str) -> &'a str {
         let (_, steps) = run.split_once('/').unwrap_or((run, "204"));
         let Some((_, last)) = steps.rsplit_once('/') else {

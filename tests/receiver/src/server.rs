@@ -1,4 +1,4 @@
-//! Opens the listeners, and says in the ready line where they are.
+//! Opens the listeners, and lists their addresses in the ready line.
 
 use std::fs;
 use std::io;
@@ -23,15 +23,15 @@ use crate::stats::Stats;
 
 const PROXY_CREDENTIALS: &str = "user:pass";
 const PROXY_AUTHORIZATION: &str = "Basic dXNlcjpwYXNz";
-/// Connections tried until a listener that accepts none stops answering.
+/// The number of connections to try until a listener that accepts none stops answering.
 const FILLING_CONNECTIONS: usize = 8;
 const UNANSWERED_AFTER: Duration = Duration::from_millis(100);
 
-/// How the receiver runs.
+/// The options of a receiver.
 pub struct Options {
     /// The plain listener's port; 0 for any free one.
     pub port: u16,
-    /// Where the CA files are written; by default a directory that is removed with the receiver.
+    /// The directory for the CA files; by default one that is removed when the receiver ends.
     pub certs_dir: Option<PathBuf>,
     /// Whether requests are kept for `/_recorded`.
     pub record: bool,
@@ -54,18 +54,18 @@ impl Default for Options {
 pub struct Receiver {
     ready: Value,
     temporary_directory: Option<PathBuf>,
-    /// Bound without listening, or with a full queue: kept open so that no one else gets the ports.
+    /// Bound without listening, or with a full queue: kept open so that no other process gets the ports.
     _held: Vec<Socket>,
     _filling: Vec<TcpStream>,
 }
 
-/// What a listener's connections are.
+/// The kind of a listener's connections.
 pub enum Role {
     Origin,
     Proxy {
         authorization: Option<&'static str>,
     },
-    /// Accepts, reads, never says a word: a handshake that hangs.
+    /// Accepts and reads, but sends nothing: a handshake that hangs.
     Mute,
 }
 
@@ -78,7 +78,7 @@ pub struct Listener {
     pub port: u16,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub struct Shared {
     pub listeners: Vec<Arc<Listener>>,
     pub records: Option<Records>,
@@ -92,7 +92,7 @@ impl Receiver {
     /// Opens every listener; when this returns, all of them accept connections.
     ///
     /// # Errors
-    /// When a port or the certificates' directory can't be had.
+    /// If a port or the certificates' directory is not available.
     pub fn start(options: &Options) -> io::Result<Self> {
         let temporary_directory = options.certs_dir.is_none().then(temporary_directory);
         let directory = options.certs_dir.as_ref().or(temporary_directory.as_ref());
@@ -111,7 +111,7 @@ impl Receiver {
         })
     }
 
-    /// Where everything is, as printed on stdout.
+    /// The addresses of all listeners, as printed to stdout.
     pub fn ready(&self) -> &Value {
         &self.ready
     }
@@ -120,7 +120,7 @@ impl Receiver {
 impl Drop for Receiver {
     fn drop(&mut self) {
         if let Some(directory) = &self.temporary_directory {
-            // Left-over certificates of a test do no harm.
+            // Remaining certificates of a test are harmless.
             let _ = fs::remove_dir_all(directory);
         }
     }
@@ -198,7 +198,7 @@ fn serve(options: &Options, listeners: Vec<Arc<Listener>>, sockets: Vec<TcpListe
 
 fn accept_all(socket: &TcpListener, listener: &Arc<Listener>, shared: &Arc<Shared>) {
     loop {
-        // An accept fails when the client left already, or when descriptors run out for a while.
+        // `accept` fails if the client has closed already, or while there are no free descriptors.
         let Ok((stream, peer)) = socket.accept() else {
             thread::yield_now();
             continue;
@@ -206,20 +206,20 @@ fn accept_all(socket: &TcpListener, listener: &Arc<Listener>, shared: &Arc<Share
         let number = connection::count(listener, shared);
         let (listener, shared) = (Arc::clone(listener), Arc::clone(shared));
         let serve = move || connection::serve(stream, peer, number, &listener, &shared);
-        // Without a thread to spare the connection is dropped, and the client sees it closed.
+        // If no thread can be started, the connection is closed.
         let _ = thread::Builder::new().spawn(serve);
     }
 }
 
-/// Has its port but does not listen: connecting to it is refused.
+/// Binds its port but does not listen: connections are refused.
 fn refusing_socket() -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     Ok(socket)
 }
 
-/// Its queue is full and nobody accepts, so that connecting gets no answer at all. Where the
-/// system does not behave so, there is none.
+/// A listener with a full queue that accepts nothing, so that a connection attempt gets no answer.
+/// None on systems that behave differently.
 fn unanswering_socket() -> io::Result<(Option<Socket>, Vec<TcpStream>)> {
     let socket = refusing_socket()?;
     socket.listen(0)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
-/// How long a polite end waits for the client to have read the answer.
+/// How long a graceful shutdown waits until the client has read the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
 pub enum Stream {
@@ -17,7 +17,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Completes the TLS handshake, so that a failed one is told apart from a failed request.
+    /// Completes the TLS handshake, to distinguish a failed handshake from a failed request.
     pub fn accept_tls(mut socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
         let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
         while session.is_handshaking() {
@@ -36,18 +36,18 @@ impl Stream {
         }
     }
 
-    /// Ends with RST: nothing that is still unread or unsent survives it.
+    /// Ends with RST: discards all unread and unsent bytes.
     pub fn reset(self) {
-        // A failure here would leave a FIN where the test expects a RST, and the test would tell.
+        // If this fails, the client receives FIN instead of RST, and the test fails.
         let _ = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
     }
 
-    /// Ends with FIN after what was written, without a TLS goodbye: a server that just went away.
+    /// Ends with FIN after the written bytes, without a TLS close_notify: a server that disappears.
     pub fn close(self) {
         drop(self);
     }
 
-    /// Ends as a healthy server does: TLS goodbye, FIN, and patience until the client has read.
+    /// Ends as a healthy server does: TLS close_notify, FIN, then waits until the client has read.
     pub fn finish(mut self) {
         if let Self::Tls(tls) = &mut self {
             tls.conn.send_close_notify();
@@ -60,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// Reads and throws away until the client closes, or the connection breaks.
+    /// Reads and discards input until the client closes the connection, or it breaks.
     pub fn discard_until_end(&mut self) {
         let mut discarded = [0; 4096];
         while self.read(&mut discarded).is_ok_and(|length| length > 0) {}

@@ -1,4 +1,4 @@
-//! Every step as a raw client sees it, against the real binary.
+//! Tests every step with a raw client against the binary.
 
 mod client;
 

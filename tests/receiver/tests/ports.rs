@@ -1,4 +1,4 @@
-//! The other ports: TLS with good and bad certificates, proxies, and those where nobody answers.
+//! The other ports: TLS with good and bad certificates, proxies, and ports that do not answer.
 
 mod client;
 
@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// One request over TLS; the error is rustls' own words.
+/// One request over TLS; the error is the text of rustls.
 fn tls_post(receiver: &Receiver, kind: &str, trusted: Option<&str>) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
     if let Some(key) = trusted {
@@ -71,7 +71,7 @@ fn each_certificate_is_wrong_in_its_own_way() {
 fn failed_handshakes_are_counted() {
     let receiver = Receiver::start(&[]);
     tls_post(&receiver, "good", None).unwrap_err();
-    // The client is gone before the server has read its alert.
+    // The client closes before the server has read its alert.
     let failed = || receiver.get("/_stats")["listeners"]["tls.good"]["handshakes_failed"].clone();
     while failed() != 1 {
         std::thread::yield_now();
@@ -113,7 +113,7 @@ fn one_port_refuses_and_one_never_answers() {
     assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
 }
 
-/// Asks a proxy for a tunnel to the plain listener.
+/// Requests a tunnel to the plain listener from a proxy.
 fn tunnel(receiver: &Receiver, proxy: &str, headers: &str) -> (Raw, u16) {
     let mut raw = Raw::connect_to(&receiver.address(proxy));
     let target = receiver.address("/url");

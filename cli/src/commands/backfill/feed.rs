@@ -9,6 +9,7 @@ use super::{Arguments, Refusal, check};
 use crate::failure::Failure;
 use crate::input::Source;
 use crate::signals::Interrupt;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Checked, Client, Error, ErrorKind, Submission};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -290,7 +291,7 @@ impl<'f> Feed<'f> {
         let (row, done) = (flight.place.row, Arc::clone(&self.mailbox));
         let update = flight.checked.clone();
         if self.has_outbox {
-            self.client.enqueue_soon(update, move |result| {
+            self.client.enqueue_async(update, move |result| {
                 done.put((row, result.map(drop)));
             })?;
         } else {

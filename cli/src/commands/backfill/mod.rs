@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::signals::Interrupt;
 use clap::Args;
 use feed::{Feed, Outcome};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::order::visible;
 use katalys_core::{Call, Checked, Client, Code, Problem, Severity, Value};
 use progress::Progress;

@@ -1,344 +1,191 @@
-//! Taking updates in. A caller who may wait appends on its own thread; for one who may not, a
-//! thread of the outbox appends whatever has come meanwhile in one transaction, and completes
-//! each call when its update is durable, or delivered.
+//! The queue of updates whose callers do not wait for their acceptance. One thread accepts what has
+//! arrived, in order, and completes each call.
 
-use super::dispatcher::{POLL, Sender, no_thread, start_thread};
-use super::{Outbox, full, unexpected};
+use super::waiters::{Outcome, Waiter};
 use crate::error::Error;
-use crate::order::{Checked, Code, Problem};
-use crate::pipeline::attempt::Attempts;
-use crate::pipeline::events::Events;
-use crate::pipeline::workers::Completion;
-use crate::queue::store::{Append, Effect, UpdateId, Work};
-use crate::results::{Event, EventKind, Ticket};
+use crate::order::Checked;
+use crate::pipeline::call::CallProgress;
+use crate::pipeline::workers::OnReceipt;
+use crate::queue::store::UpdateId;
+use crate::results::Ticket;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many share a transaction at most.
-const MOST_AT_ONCE: usize = 256;
+/// A thread that is idle for this long ends.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
-/// An update of a caller who does not wait.
-pub(crate) struct Arrival {
+/// An update of a caller that does not wait.
+pub(crate) struct PendingEnqueue {
     pub update: Checked,
-    pub then: Then,
+    pub completion: Completion,
 }
 
-/// Arrivals that are not taken in yet.
-#[derive(Default)]
-pub(crate) struct Coming {
-    count: usize,
-    /// Those that came while the file is being opened for them.
-    early: Option<VecDeque<Arrival>>,
-}
-
-/// When the caller of an [`Arrival`] is told.
-pub(crate) enum Then {
+/// When the call is complete, and who is told.
+pub(crate) enum Completion {
+    /// Once the outbox has accepted the update.
     Accepted(Box<dyn FnOnce(Result<Ticket, Error>) + Send>),
+    /// Once the endpoint has received it.
     Delivered {
-        attempts: Attempts,
+        call: CallProgress,
         cancelled: Arc<AtomicBool>,
-        complete: Completion,
+        complete: OnReceipt,
     },
 }
 
-/// A call that waits for the delivery of its update.
-struct Awaited {
-    ticket: Ticket,
-    attempts: Attempts,
-    complete: Completion,
+/// Updates that are not accepted yet, and outcomes of updates that calls wait for.
+#[derive(Default)]
+pub(super) struct Intake {
+    state: Mutex<State>,
+    /// For the thread.
+    news: Condvar,
+    /// For callers that wait until everything is accepted.
+    accepted: Condvar,
 }
 
-impl Outbox {
-    /// Takes an update in; it is durable when this returns.
-    pub(crate) fn accept(&self, update: Checked) -> Result<Ticket, Error> {
-        let ticket = self.accept_all(vec![update])?.pop();
-        ticket.unwrap_or_else(|| Err(unexpected()))
-    }
+#[derive(Default)]
+struct State {
+    queue: VecDeque<PendingEnqueue>,
+    /// Updates in the queue and in the thread's hands.
+    unaccepted: usize,
+    settled: Vec<(UpdateId, Outcome)>,
+    has_thread: bool,
+}
 
-    /// Takes updates in, in one transaction, and with them a lease on as much as can be sent at
-    /// once: otherwise that would be a second transaction before the first byte leaves.
-    fn accept_all(&self, updates: Vec<Checked>) -> Result<Vec<Result<Ticket, Error>>, Error> {
-        let sender = self.sender()?;
-        let mut rest = Vec::with_capacity(updates.len());
-        let mut work = Vec::with_capacity(updates.len() + 1);
-        for update in updates {
-            let lane = update.lane.cast_signed();
-            let label = sender
-                .events
-                .label(EventKind::Accepted, lane, &update.payload);
-            rest.push((update.warnings, label));
-            work.push(Work::Append(Append {
-                lane,
-                stage: update.stage as i64,
-                payload: update.payload,
-            }));
-        }
-        if let Some(damage) = sender.damage() {
-            return Err(damage);
-        }
-        if self.settings.deliver {
-            work.extend(sender.claim_for(rest.len()));
-        }
-        let (count, lease) = (rest.len(), sender.lease_from_now());
-        let mut effects = sender.group.commit(work)?.into_iter();
-        let accepted = rest.into_iter().zip(effects.by_ref());
-        let tickets = accepted.map(|((warnings, order), effect)| {
-            let ticket = ticket(warnings, &effect)?;
-            let event = Event::new(EventKind::Accepted, ticket.id, order, 0);
-            Events::tell(&sender.events, event);
-            Ok(ticket)
-        });
-        let tickets = tickets.collect();
-        match effects.next() {
-            Some(claimed) => Sender::take_in(sender, claimed, lease),
-            None if self.settings.deliver => Sender::wake(sender),
-            None => Sender::appended(sender, count),
-        }
-        Ok(tickets)
-    }
+/// What the thread has to do next.
+pub(super) struct News {
+    pub queue: VecDeque<PendingEnqueue>,
+    pub settled: Vec<(UpdateId, Outcome)>,
+}
 
-    /// Takes an update in on a thread of the outbox. The file is opened there too, since that may
-    /// take as long as another process keeps it locked.
-    pub(crate) fn accept_soon(outbox: &Arc<Self>, arrival: Arrival) -> Result<(), Error> {
-        let mut coming = outbox.coming();
-        if let Some(early) = &mut coming.early {
-            early.push_back(arrival);
-            coming.count += 1;
-            return Ok(());
+impl Intake {
+    /// Adds an update; `start` starts the thread if there is none.
+    pub(super) fn add(
+        &self,
+        enqueue: PendingEnqueue,
+        start: impl FnOnce() -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let mut state = self.lock();
+        if !state.has_thread {
+            let refused = |error| Error::internal(format!("no thread can be started: {error}"));
+            start().map_err(refused)?;
+            state.has_thread = true;
         }
-        let own = Arc::clone(outbox);
-        if let Some(sender) = outbox.sender.get() {
-            coming.count += 1;
-            drop(coming);
-            if sender.add_arrivals([arrival]) {
-                start_thread("katalys-accept", move || own.take_arrivals()).map_err(|refused| {
-                    outbox.took(1);
-                    sender.without_intake(&refused)
-                })?;
-            }
-            return Ok(());
-        }
-        start_thread("katalys-accept", move || own.open_for_arrivals())
-            .map_err(|refused| no_thread(&refused))?;
-        coming.early = Some(VecDeque::from([arrival]));
-        coming.count += 1;
+        state.queue.push_back(enqueue);
+        state.unaccepted += 1;
+        drop(state);
+        self.news.notify_one();
         Ok(())
     }
 
-    /// Begins with what has come while the file was being opened, so that nothing overtakes it.
-    fn open_for_arrivals(&self) {
-        let opened = self.sender();
-        let mut coming = self.coming();
-        let arrivals = coming.early.take().unwrap_or_default();
-        let sender = match opened {
-            Ok(sender) => sender,
-            Err(error) => {
-                drop(coming);
-                self.took(arrivals.len());
-                for Arrival { then, .. } in arrivals {
-                    self.answer(then, Err(error.clone()));
-                }
-                return;
+    /// What has arrived, within `limit`; `None` ends a thread for which no call waits.
+    pub(super) fn next(&self, limit: Option<Duration>) -> Option<News> {
+        let mut state = self.lock();
+        let deadline = Instant::now() + limit.unwrap_or(LONGEST_IDLE);
+        while state.queue.is_empty() && state.settled.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && limit.is_none() {
+                state.has_thread = false;
+                return None;
             }
-        };
-        if self.is_stopped.load(Ordering::SeqCst) {
-            sender.stop(); // The client went while there was nothing to be stopped yet.
+            if left.is_zero() {
+                break;
+            }
+            let waited = self.news.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let is_first = sender.add_arrivals(arrivals);
-        drop(coming);
-        if is_first {
-            self.take_arrivals();
-        }
+        Some(News {
+            queue: std::mem::take(&mut state.queue),
+            settled: std::mem::take(&mut state.settled),
+        })
     }
 
-    /// So many were taken in, or refused.
-    fn took(&self, count: usize) {
-        self.coming().count -= count;
-        self.taken.notify_all();
+    /// Takes everything in the queue for good, or ends the thread if there is nothing.
+    pub(super) fn take_last(&self) -> Option<VecDeque<PendingEnqueue>> {
+        let mut state = self.lock();
+        if state.queue.is_empty() {
+            state.has_thread = false;
+            return None;
+        }
+        Some(std::mem::take(&mut state.queue))
     }
 
-    /// Waits until everything is taken in that was given before.
-    pub(super) fn wait_for_intake(&self, deadline: Instant) {
-        let mut coming = self.coming();
-        while coming.count > 0 {
+    /// This many updates were accepted or refused.
+    pub(super) fn accepted(&self, count: usize) {
+        self.lock().unaccepted -= count;
+        self.accepted.notify_all();
+    }
+
+    /// Waits until every update is accepted that was added before.
+    pub(super) fn wait_until_accepted(&self, deadline: Instant) {
+        let mut state = self.lock();
+        while state.unaccepted > 0 {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return;
             };
-            let waited = self.taken.wait_timeout(coming, left);
-            coming = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.accepted.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    fn coming(&self) -> MutexGuard<'_, Coming> {
-        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn take_arrivals(&self) {
-        let Ok(sender) = self.sender() else {
-            return;
+impl Waiter for Intake {
+    fn settled(&self, id: UpdateId, outcome: Outcome) {
+        self.lock().settled.push((id, outcome));
+        self.news.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Call, Context, Fields, check};
+
+    fn enqueue() -> PendingEnqueue {
+        let context = Context {
+            call: Call::Update,
+            site_id: "abcd.com",
+            zone: None,
+            drop_invalid: false,
         };
-        let mut awaited: Vec<Awaited> = Vec::new();
-        let mut looked = Instant::now();
-        loop {
-            let wait = if awaited.is_empty() {
-                LONGEST_IDLE
-            } else {
-                POLL
+        PendingEnqueue {
+            update: check(&context, &"1001".into(), &Fields::new()).unwrap(),
+            completion: Completion::Accepted(Box::new(drop)),
+        }
+    }
+
+    #[test]
+    fn a_thread_is_started_once_and_again_after_its_end() {
+        let intake = Intake::default();
+        let mut starts = 0;
+        for _ in 0..3 {
+            let start = || {
+                starts += 1;
+                Ok(())
             };
-            let Some(arrivals) = sender.next_arrivals(wait, awaited.is_empty()) else {
-                return;
-            };
-            self.take(arrivals, &mut awaited);
-            let looks = looked.elapsed() >= POLL;
-            if looks {
-                looked = Instant::now();
-            }
-            self.complete(sender, &mut awaited, looks);
+            intake.add(enqueue(), start).unwrap();
         }
+        assert_eq!(starts, 1);
+        assert_eq!(intake.take_last().map(|queue| queue.len()), Some(3));
+        assert!(intake.take_last().is_none(), "the thread ends");
+        let refused = || Err(std::io::Error::from(std::io::ErrorKind::WouldBlock));
+        assert!(intake.add(enqueue(), refused).is_err());
+        intake.accepted(3);
+        intake.wait_until_accepted(Instant::now() + Duration::from_secs(60));
     }
 
-    fn take(&self, mut arrivals: VecDeque<Arrival>, awaited: &mut Vec<Awaited>) {
-        while !arrivals.is_empty() {
-            let most = arrivals.len().min(MOST_AT_ONCE);
-            let (updates, thens): (Vec<_>, Vec<_>) = arrivals
-                .drain(..most)
-                .filter_map(unless_cancelled)
-                .map(|Arrival { update, then }| (update, then))
-                .unzip();
-            let tickets = self.accept_all(updates);
-            self.took(most);
-            let mut tickets = tickets.map(Vec::into_iter);
-            for then in thens {
-                let ticket = match &mut tickets {
-                    Ok(tickets) => tickets.next().unwrap_or_else(|| Err(unexpected())),
-                    Err(error) => Err(error.clone()),
-                };
-                awaited.extend(self.answer(then, ticket));
-            }
-        }
+    #[test]
+    fn an_outcome_wakes_the_thread() {
+        let intake = Intake::default();
+        intake.settled(7, Ok(1));
+        let news = intake.next(Some(Duration::from_secs(60))).unwrap();
+        assert_eq!(news.settled.len(), 1);
+        let nothing = intake.next(Some(Duration::ZERO)).unwrap();
+        assert!(nothing.queue.is_empty() && nothing.settled.is_empty());
     }
-
-    /// Tells the caller, or returns what there is to wait for.
-    fn answer(&self, then: Then, ticket: Result<Ticket, Error>) -> Option<Awaited> {
-        match (then, ticket) {
-            (Then::Accepted(complete), ticket) => guarded(|| complete(ticket)),
-            (Then::Delivered { complete, .. }, Err(error)) => guarded(|| complete(Err(error))),
-            (
-                Then::Delivered {
-                    attempts, complete, ..
-                },
-                Ok(ticket),
-            ) => {
-                if let Ok(sender) = self.sender() {
-                    if sender.is_closing() {
-                        guarded(|| complete(Err(after_close(ticket.id))));
-                        return None;
-                    }
-                    sender.await_update(ticket.id);
-                }
-                let awaited = Awaited {
-                    ticket,
-                    attempts,
-                    complete,
-                };
-                // It may have been delivered before anybody waited for it.
-                match self.settled_elsewhere(awaited.ticket.id) {
-                    None => return Some(awaited),
-                    Some(result) => awaited.finish(result),
-                }
-            }
-        }
-        None
-    }
-
-    /// Tells those whose update was delivered, or refused, or whose time is up.
-    fn complete(&self, sender: &Sender, awaited: &mut Vec<Awaited>, looks: bool) {
-        let mut index = 0;
-        while index < awaited.len() {
-            let call = &awaited[index];
-            let id = call.ticket.id;
-            let mut result = sender.result_of(id);
-            if result.is_none() && looks {
-                result = self.settled_elsewhere(id);
-            }
-            if result.is_none() && Instant::now() >= call.attempts.deadline {
-                result = Some(Err(out_of_time(id)));
-            }
-            match result {
-                None => index += 1,
-                Some(result) => {
-                    sender.forget(id);
-                    awaited.swap_remove(index).finish(result);
-                }
-            }
-        }
-    }
-}
-
-impl Awaited {
-    fn finish(mut self, result: Result<u32, Error>) {
-        let id = self.ticket.id;
-        let receipt = result.map(|attempts| {
-            self.attempts.count = attempts;
-            self.attempts.receipt(self.ticket.warnings)
-        });
-        let receipt = receipt.map_err(|error| error.accepted_as(id));
-        guarded(|| (self.complete)(receipt));
-    }
-}
-
-/// The update is safe, but the caller's time is up.
-pub(super) fn out_of_time(id: UpdateId) -> Error {
-    let text = format!(
-        "the update is in the outbox (ticket {id}) and will be sent, but was not delivered within \
-         the time limit; do not send it again"
-    );
-    Error::new(crate::error::ErrorCode::TimeoutPending, text).accepted_as(id)
-}
-
-/// The update is safe, but this client delivers nothing any more.
-pub(super) fn after_close(id: UpdateId) -> Error {
-    let text = format!(
-        "the update is in the outbox (ticket {id}) and will be sent by another process, since this \
-         client was closed; do not send it again"
-    );
-    Error::new(crate::error::ErrorCode::TimeoutPending, text).accepted_as(id)
-}
-
-fn unless_cancelled(arrival: Arrival) -> Option<Arrival> {
-    match arrival.then {
-        Then::Delivered {
-            cancelled,
-            complete,
-            ..
-        } if cancelled.load(Ordering::Relaxed) => {
-            guarded(|| complete(Err(Error::internal("the call was cancelled"))));
-            None
-        }
-        then => Some(Arrival { then, ..arrival }),
-    }
-}
-
-fn ticket(mut warnings: Vec<Problem>, effect: &Effect) -> Result<Ticket, Error> {
-    let id: UpdateId = match *effect {
-        Effect::Refused(ref error) => return Err(error.clone()),
-        Effect::Appended { id, stale } => {
-            if stale {
-                warnings.push(Problem::new("order_status", Code::StatusStale));
-            }
-            id
-        }
-        Effect::Collapsed { id } => id,
-        Effect::Full { rows, bytes } => return Err(full(rows, bytes)),
-        _ => return Err(unexpected()),
-    };
-    Ok(Ticket { id, warnings })
-}
-
-/// A completion that panics takes its own result with it, and nothing else.
-fn guarded(complete: impl FnOnce()) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(complete));
 }

@@ -20,7 +20,11 @@ pub(super) fn append(
         && let Some(last) = tail
         && says(transaction, last, &update.payload)?
     {
-        return Ok(Effect::Collapsed { id: last });
+        let discarded = count(books.discarded);
+        return Ok(Effect::Collapsed {
+            id: last,
+            discarded,
+        });
     }
     let size = size_of(&update.payload);
     if let Some(full) = limits.exceeded(books, size) {
@@ -38,7 +42,12 @@ pub(super) fn append(
     }
     books.accepted = id;
     books.bytes += size;
-    Ok(Effect::Appended { id, stale })
+    let discarded = count(books.discarded);
+    Ok(Effect::Appended {
+        id,
+        stale,
+        discarded,
+    })
 }
 
 /// The lane that a new update comes into.

@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::schema::HELD;
 use crate::queue::clock::{Millis, millis};
 use crate::queue::store::{
-    Cause, Claim, ClaimOrder, Died, Effect, LaneId, Outlook, Owner, UpdateId, count, text_of,
+    Backlog, Cause, Claim, ClaimOrder, Died, Effect, LaneId, Owner, UpdateId, count, text_of,
 };
 use crate::results::OUTBOX_LOG;
 use crate::results::PendingUpdate;
@@ -231,19 +231,19 @@ pub(super) fn renew(
 }
 
 /// Makes every lane that waits for its next try due now; those under way stay as they are.
-pub(super) fn hasten(transaction: &Transaction<'_>, now: Millis) -> Result<Effect, Fault> {
+pub(super) fn make_due(transaction: &Transaction<'_>, now: Millis) -> Result<Effect, Fault> {
     let sql = "UPDATE lanes SET due = ?1 WHERE due > ?1 AND due < ?2 AND owner IS NULL";
     transaction.prepare_cached(sql)?.execute((now, HELD))?;
     Ok(Effect::Renewed)
 }
 
-pub(super) fn outlook(connection: &Connection, now: Millis) -> Result<Outlook, Fault> {
+pub(super) fn backlog(connection: &Connection, now: Millis) -> Result<Backlog, Fault> {
     let pending = count(Books::read(connection)?.pending());
     let mut statement =
         connection.prepare_cached("SELECT due FROM lanes WHERE due < ?1 ORDER BY due LIMIT 1")?;
     let due: Option<Millis> = statement.query_row([HELD], |row| row.get(0)).optional()?;
     let next_due = due.map(|due| Duration::from_millis(count(due - now)));
-    Ok(Outlook { pending, next_due })
+    Ok(Backlog { pending, next_due })
 }
 
 /// What waits, without taking any of it.

@@ -8,7 +8,7 @@ use super::schema::HELD;
 use super::settle::{move_on, remove};
 use crate::queue::clock::{Millis, wall};
 use crate::queue::store::{
-    CLOSED, Cause, Effect, LaneId, PAID, Remains, StageNumber, UpdateId, text_of,
+    CLOSED, Cause, Discarded, Effect, LaneId, PAID, StageNumber, UpdateId, text_of,
 };
 use crate::results::DeadLetter;
 use crate::results::OUTBOX_LOG;
@@ -208,7 +208,7 @@ pub(super) fn discard(
     books.dead -= 1;
     books.discarded += 1;
     release_held(transaction, now, grave.lane)?;
-    Ok(Effect::Discarded(Remains {
+    Ok(Effect::Discarded(Discarded {
         lane: grave.lane,
         payload: grave.payload,
     }))

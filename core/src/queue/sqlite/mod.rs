@@ -19,7 +19,7 @@ mod vfs;
 mod watch;
 
 use super::clock::{Clock, Millis, millis, wall};
-use super::store::{Effect, Outlook, Store, UpdateId, Upkeep, Whereabouts, Work, count};
+use super::store::{Backlog, Checkpointer, Effect, Store, UpdateId, UpdateState, Work, count};
 use crate::error::Error;
 use crate::interrupt;
 use crate::results::{DeadLetter, PendingUpdate, Stats};
@@ -199,16 +199,17 @@ impl SqliteStore {
         })
     }
 
-    fn find(&self, id: UpdateId) -> Result<Whereabouts, Fault> {
+    fn find(&self, id: UpdateId) -> Result<UpdateState, Fault> {
         let is_in =
             |sql| -> Result<bool, Fault> { Ok(self.connection.prepare_cached(sql)?.exists([id])?) };
         if is_in("SELECT 1 FROM updates WHERE id = ?1")? {
-            return Ok(Whereabouts::Pending);
+            return Ok(UpdateState::Pending);
         }
         if is_in("SELECT 1 FROM dead WHERE id = ?1")? {
-            return Ok(Whereabouts::Dead);
+            return Ok(UpdateState::Dead);
         }
-        Ok(Whereabouts::Gone)
+        let discarded = count(Books::read(&self.connection)?.discarded);
+        Ok(UpdateState::Gone { discarded })
     }
 }
 
@@ -231,7 +232,7 @@ fn perform(
         Work::Replay(id) => dead::replay(transaction, books, now, *id),
         Work::Discard(id) => dead::discard(transaction, books, now, *id),
         Work::Edit { id, payload, stage } => dead::edit(transaction, *id, payload, *stage),
-        Work::Hasten => claim::hasten(transaction, now),
+        Work::MakeDue => claim::make_due(transaction, now),
     }
 }
 
@@ -252,12 +253,12 @@ impl Store for SqliteStore {
         }
     }
 
-    fn outlook(&mut self) -> Result<Outlook, Error> {
+    fn backlog(&mut self) -> Result<Backlog, Error> {
         if self.is_astray && self.checked_place() == Place::Moved {
             return Err(self.location.moved());
         }
-        let outlook = claim::outlook(&self.connection, self.clock.now());
-        outlook.map_err(|fault| self.fail(fault))
+        let backlog = claim::backlog(&self.connection, self.clock.now());
+        backlog.map_err(|fault| self.fail(fault))
     }
 
     fn stats(&mut self) -> Result<Stats, Error> {
@@ -265,7 +266,7 @@ impl Store for SqliteStore {
         self.read_stats().map_err(|fault| self.fail(fault))
     }
 
-    fn whereabouts(&mut self, id: UpdateId) -> Result<Whereabouts, Error> {
+    fn state(&mut self, id: UpdateId) -> Result<UpdateState, Error> {
         self.find(id).map_err(|fault| self.fail(fault))
     }
 
@@ -307,18 +308,18 @@ fn checkpoint(connection: &Connection, mode: &str) -> Result<bool, Fault> {
 }
 
 /// A connection of its own, so that a checkpoint holds up no caller of this process.
-pub(crate) struct SqliteUpkeep {
+pub(crate) struct SqliteCheckpointer {
     path: PathBuf,
     connection: Option<(Connection, Location)>,
 }
 
-impl SqliteUpkeep {
+impl SqliteCheckpointer {
     pub(crate) fn new(path: &Path) -> Self {
         let (path, connection) = (path.to_owned(), None);
         Self { path, connection }
     }
 
-    fn checkpoint(&mut self, mode: &str) -> Result<bool, Error> {
+    fn run(&mut self, mode: &str) -> Result<bool, Error> {
         let (connection, location) = match self.connection.take() {
             Some(open) => open,
             None => self.connect()?,
@@ -341,12 +342,12 @@ impl SqliteUpkeep {
     }
 }
 
-impl Upkeep for SqliteUpkeep {
-    fn tidy(&mut self) -> Result<(), Error> {
-        self.checkpoint("PASSIVE").map(drop)
+impl Checkpointer for SqliteCheckpointer {
+    fn checkpoint(&mut self) -> Result<(), Error> {
+        self.run("PASSIVE").map(drop)
     }
 
-    fn tidy_all(&mut self) -> Result<bool, Error> {
-        self.checkpoint("TRUNCATE")
+    fn checkpoint_all(&mut self) -> Result<bool, Error> {
+        self.run("TRUNCATE")
     }
 }

@@ -248,7 +248,7 @@ fn perform(store: &mut SqliteStore, folder: &mut Folder, model: &mut Model, deed
                 payload: format!("of lane {lane}").into_bytes(),
                 stage: *stage,
             };
-            let Effect::Appended { id, stale } = one(store, Work::Append(update)) else {
+            let Effect::Appended { id, stale, .. } = one(store, Work::Append(update)) else {
                 panic!("another effect");
             };
             assert_eq!(stale, model.is_beyond(*lane, *stage), "a later state waits");
@@ -420,11 +420,11 @@ fn limits_refuse_and_a_repetition_is_collapsed() {
         )
     };
     assert!(matches!(add("a"), Effect::Appended { id: 1, .. }));
-    assert!(matches!(add("a"), Effect::Collapsed { id: 1 }));
+    assert!(matches!(add("a"), Effect::Collapsed { id: 1, .. }));
     assert!(matches!(add("b"), Effect::Appended { id: 2, .. }));
     assert!(matches!(add("a"), Effect::Full { rows: 2, .. }));
     assert!(
-        matches!(add("b"), Effect::Collapsed { id: 2 }),
+        matches!(add("b"), Effect::Collapsed { id: 2, .. }),
         "needs no room"
     );
     assert_eq!(store.audit().unwrap().accepted, 2);
@@ -437,7 +437,9 @@ fn what_is_delivered_leaves_no_trace() {
     append(&mut store, 1, "somebody@example.com");
     let claim = claim(&mut store, 1, 9, HOUR).remove(0);
     settle(&mut store, &claim, 1, Verdict::Delivered);
-    SqliteUpkeep::new(&folder.file()).tidy_all().unwrap();
+    SqliteCheckpointer::new(&folder.file())
+        .checkpoint_all()
+        .unwrap();
     for entry in std::fs::read_dir(&folder.0).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         assert!(!bytes.windows(8).any(|part| part == b"somebody"));
@@ -577,7 +579,9 @@ fn a_damaged_file_fails_closed_and_keeps_its_log() {
     for lane in 0..50 {
         append(&mut store, lane, &"x".repeat(500));
     }
-    SqliteUpkeep::new(&folder.file()).tidy_all().unwrap();
+    SqliteCheckpointer::new(&folder.file())
+        .checkpoint_all()
+        .unwrap();
     append(&mut store, 99, "only in the log");
     let log = std::fs::read(with_suffix(&folder.file(), "-wal")).unwrap();
     std::mem::forget(store); // As if its process had been killed.
@@ -736,7 +740,7 @@ fn what_waits_for_its_next_try_can_be_made_due() {
     append(&mut store, 2, "b");
     let leased = claim(&mut store, 1, 9, HOUR).remove(0);
     assert_eq!(leased.lane, 2);
-    one(&mut store, Work::Hasten);
+    one(&mut store, Work::MakeDue);
     assert_eq!(
         claim(&mut store, 2, 9, HOUR)[0].lane,
         1,

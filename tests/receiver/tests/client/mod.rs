@@ -1,6 +1,6 @@
-//! A raw client and a receiver that ends with its test.
+//! A raw client, and a receiver that ends with its test.
 
-// Each test file uses its own part of this.
+// Each test file uses a part of this module.
 #![allow(dead_code)]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Far above what anything here takes; a test that needs it has failed.
+/// Far longer than any step takes; a test that reaches this limit has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Receiver {
@@ -94,7 +94,7 @@ impl Raw {
         answer
     }
 
-    /// One head, and not a byte more.
+    /// Reads exactly one head.
     pub fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -105,7 +105,7 @@ impl Raw {
         String::from_utf8(head).unwrap()
     }
 
-    /// Everything up to FIN, or the error that came instead.
+    /// Reads until FIN, or returns the error.
     pub fn end(&mut self) -> Result<Vec<u8>, ErrorKind> {
         let mut bytes = Vec::new();
         self.socket
