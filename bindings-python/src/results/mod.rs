@@ -171,7 +171,7 @@ macro_rules! held {
     };
 }
 
-held!(i64, u32, f64, String);
+held!(i64, u64, u32, u16, f64, String);
 
 impl Held for bool {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -205,15 +205,26 @@ impl Held for Vec<Problem> {
 }
 
 /// A payload, of which `repr` shows the size only.
-impl Held for Option<Vec<u8>> {
+impl Held for Vec<u8> {
     fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let payload = self.as_ref().map(|payload| PyBytes::new(py, payload));
-        payload.into_bound_py_any(py)
+        Ok(PyBytes::new(py, self).into_any())
     }
 
     fn repr(&self) -> String {
-        let size = self.as_ref().map(Vec::len);
-        size.map_or_else(|| "None".to_owned(), |size| format!("<{size} bytes>"))
+        format!("<{} bytes>", self.len())
+    }
+}
+
+impl<T: Held> Held for Option<T> {
+    fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Some(value) => value.to_python(py),
+            None => Ok(py.None().into_bound(py)),
+        }
+    }
+
+    fn repr(&self) -> String {
+        self.as_ref().map_or_else(|| "None".to_owned(), T::repr)
     }
 }
 
