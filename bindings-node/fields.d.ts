@@ -21,73 +21,6 @@ export type Amount = string | number | bigint | DecimalLike;
 /** What a field may be given; `null` and `undefined` are not given at all. */
 export type FieldValue = Amount | Time | null | undefined;
 
-export type ProblemCode =
-  | "required"
-  | "empty"
-  | "control_character"
-  | "invalid_unicode"
-  | "wrong_type"
-  | "amount_format"
-  | "amount_not_finite"
-  | "amount_too_long"
-  | "amount_negative"
-  | "discount_exceeds_sale"
-  | "subtotal_mismatch"
-  | "subtotal_missing"
-  | "count_invalid"
-  | "quantity_invalid"
-  | "currency_unknown"
-  | "time_format"
-  | "time_no_offset"
-  | "time_impossible"
-  | "time_future"
-  | "time_before_2000"
-  | "time_missing"
-  | "ip_invalid"
-  | "ip_list"
-  | "ip_not_public"
-  | "email_unusual"
-  | "status_misspelled"
-  | "country_unknown"
-  | "numbering_start"
-  | "numbering_gap"
-  | "discount_incomplete"
-  | "item_empty"
-  | "item_incomplete"
-  | "duplicate_field"
-  | "key_misspelled"
-  | "key_renamed"
-  | "key_invalid"
-  | "order_id_blanks"
-  | "order_id_long"
-  | "alias_same"
-  | "status_stale"
-  | "payload_too_large"
-  | "key_numeric"
-  | "number_inexact";
-
-/** The codes of each class of errors. */
-export interface ErrorCodes {
-  ConfigError: "config_missing" | "config_invalid" | "config_unknown";
-  ValidationError: "validation";
-  RejectedError: "rejected" | "unavailable" | "not_confirmed" | "redirected";
-  TransportError: "dns" | "connect" | "disconnected" | "certificate" | "tls" | "protocol" | "proxy";
-  TimeoutError: "timeout" | "timeout_pending";
-  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved" | "outbox_outcome_unknown";
-  OutboxFullError: "outbox_full";
-  InternalError: "internal" | "misuse" | "library_unavailable";
-}
-export type ErrorCode = ErrorCodes[keyof ErrorCodes];
-
-/** What happens to updates of an outbox; a client's events. */
-export type EventKind =
-  | "accepted"
-  | "delivered"
-  | "retried"
-  | "dead_lettered"
-  | "discarded"
-  | "failed";
-
 /**
  * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
  * discount_2_code, …
@@ -267,4 +200,15 @@ export interface ClientOptions {
    * order_id can recognise it.
    */
   eventOrderIds?: "hashed" | "plain";
+}
+
+/** How long a call may wait, in seconds; 10 by default. */
+export type WaitTimeout = number;
+
+/** A part of the list of dead letters. */
+export interface DeadLettersPage {
+  /** Only dead letters with a higher id; 0 by default. */
+  after?: number;
+  /** At most this many; 1000 by default. */
+  limit?: number;
 }

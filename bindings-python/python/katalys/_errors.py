@@ -1,4 +1,4 @@
-# Made from the core's tables by `make generate`; change core/src/error.rs instead.
+# Generated from the core's tables by `make generate`; change core/src/error.rs instead.
 
 """What calls raise. Messages hold no customer data."""
 

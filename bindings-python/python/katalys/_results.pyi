@@ -1,4 +1,4 @@
-# Made from the core's tables by `make generate`; change core/src/results.rs instead.
+# Generated from the core's tables by `make generate`; change core/src/results.rs instead.
 
 """What calls return, and events."""
 

@@ -1,6 +1,6 @@
 //! The fields of the native classes, as macros that hand them to another macro.
 //!
-//! Made from the core's tables by `make generate`; change core/src/results.rs instead.
+//! Generated from the core's tables by `make generate`; change core/src/results.rs instead.
 
 macro_rules! problem {
     ($class:ident! $more:tt) => {

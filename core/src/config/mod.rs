@@ -2,6 +2,7 @@
 //! then defaults. What cannot work fails here, by name and all at once, with the way to fix it.
 
 mod given;
+mod wait;
 
 use crate::error::{Error, ErrorCode};
 use crate::order::Fields;
@@ -11,14 +12,7 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long `flush` and `close` wait by default.
-pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
-
-/// How long the end of a process waits for updates in flight; the others stay in the outbox.
-pub const EXIT_WAIT: Duration = Duration::from_secs(5);
-
-/// The largest number of dead letters that one call lists by default.
-pub const DEFAULT_PAGE: usize = 1000;
+pub use wait::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, timeout};
 
 /// Where a call comes from: it decides the User-Agent and how settings are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,7 +175,7 @@ impl CircuitBreaker {
         THRESHOLD * FALSE_TRIP_FACTOR.pow(self.false_trips.min(MAX_FALSE_TRIPS))
     }
 
-    /// How many further requests may start, with so many in flight and `max` allowed.
+    /// How many further requests may start while `in_flight` run and `max` are allowed.
     pub(crate) fn capacity(&self, in_flight: usize, max: usize) -> usize {
         match self.state() {
             State::Closed => max.saturating_sub(in_flight),

@@ -28,7 +28,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// A random wait after so many earlier failures.
+    /// A random wait after this many earlier failures.
     pub(crate) fn wait(self, failures: u32, jitter: &Jitter) -> Duration {
         const MAX_DOUBLINGS: u32 = 9;
         let bound = self.first * 2_u32.pow(failures.min(MAX_DOUBLINGS));

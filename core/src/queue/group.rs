@@ -139,13 +139,13 @@ impl<S: Store> Group<S> {
 
     fn take_followers(&self, own: usize) -> Vec<Arc<Caller>> {
         let mut line = lock(&self.line);
-        let mut room = MAX_WORK.saturating_sub(own);
+        let mut space = MAX_WORK.saturating_sub(own);
         let fits = line.waiting.iter().take_while(|caller| {
             let Turn::Waiting(batch) = &*lock(&caller.turn) else {
                 return false;
             };
-            let fits = batch.work.len() <= room;
-            room = room.saturating_sub(batch.work.len());
+            let fits = batch.work.len() <= space;
+            space = space.saturating_sub(batch.work.len());
             fits
         });
         let count = fits.count();
@@ -181,7 +181,7 @@ impl From<Vec<Work>> for Batch {
 }
 
 impl Batch {
-    /// Its observers, each with the place of its work behind so many others.
+    /// Its observers, each with the place of its work, which follows `before` others.
     fn take_observers(&mut self, before: usize) -> Vec<(usize, Arc<dyn OnAccepted>)> {
         let observers = std::mem::take(&mut self.on_accepted).into_iter();
         observers

@@ -1,4 +1,4 @@
-// The package as an ES module, in a worker thread: reports what it is told to and ends.
+// The package as an ES module, in worker threads that report an order and end.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import katalys, { Client } from 'katalys';

@@ -49,6 +49,18 @@ const OUTPUTS: &[Output] = &[
         text: node::fields,
     },
     Output {
+        path: "bindings-node/results.d.ts",
+        text: node::results::types,
+    },
+    Output {
+        path: "bindings-node/lib/errors.js",
+        text: node::library::errors,
+    },
+    Output {
+        path: "bindings-node/lib/results.js",
+        text: node::library::results,
+    },
+    Output {
         path: "bindings-php/src/OrderFields.php",
         text: php::order_fields,
     },

@@ -4,9 +4,9 @@
 pub(crate) const NOTICE: &str =
     "Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.";
 
-/// The same for a file made from another table.
+/// The notice of a file whose table is another one.
 pub(crate) fn notice(table: &str) -> String {
-    NOTICE.replace("core/src/order/fields.rs", table)
+    format!("Generated from the core's tables by `make generate`; change {table} instead.")
 }
 
 /// Breaks a text into lines of at most `width` characters.

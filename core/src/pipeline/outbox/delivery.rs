@@ -169,7 +169,7 @@ impl Delivery {
             let attempted = if leased > SHORTEST_LEASE {
                 self.attempt(&claim, leased)
             } else {
-                // The process was stopped for so long that another one may send by now.
+                // The process was stopped until the lease ran out: another one may send by now.
                 self.released(&claim)
             };
             self.dispatch.add(attempted);

@@ -165,7 +165,7 @@ impl DispatchState {
         self.lock().is_running = false;
     }
 
-    /// Whether a dispatcher runs and goes on.
+    /// Whether a dispatcher runs and is not stopped.
     pub(super) fn is_active(&self) -> bool {
         let state = self.lock();
         state.is_running && !state.is_stopped

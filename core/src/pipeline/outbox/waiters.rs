@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What became of an update: delivered after so many attempts, 0 if another process made them; or
+/// What became of an update: delivered after n attempts, 0 if another process made them; or
 /// the error of the call.
 pub(super) type Outcome = Result<u32, Error>;
 

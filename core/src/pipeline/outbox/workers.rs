@@ -42,8 +42,8 @@ impl Workers {
         let mut state = self.lock();
         state.ready.extend(claims);
         let wanted = state.ready.len();
-        let (idle, room) = (state.idle, self.max_threads - state.threads);
-        let started = wanted.saturating_sub(idle).min(room);
+        let (idle, capacity) = (state.idle, self.max_threads - state.threads);
+        let started = wanted.saturating_sub(idle).min(capacity);
         state.threads += started;
         drop(state);
         for _ in 0..wanted.min(idle) {

@@ -1,9 +1,13 @@
-//! The types of the npm package.
+//! The npm package: the types of what a caller gives here, the types of what a call returns in
+//! `results`, and the parts of its library that depend on the tables in `library`.
+
+pub(crate) mod library;
+pub(crate) mod results;
 
 use crate::text::{NOTICE, block_comment, quoted};
-use katalys_core::config::{SETTINGS, SettingKind};
+use katalys_core::Language;
+use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT, SETTINGS, SettingKind};
 use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, STATUSES};
-use katalys_core::{Code, ErrorCode, EventKind, Language};
 use std::fmt::Write;
 
 pub(crate) fn fields() -> String {
@@ -15,15 +19,6 @@ pub(crate) fn fields() -> String {
         "export type OrderStatus = {statuses} | (string & {{}});"
     );
     out += VALUES;
-    union(
-        &mut out,
-        "ProblemCode",
-        Code::ALL.iter().map(|code| code.as_str()),
-    );
-    error_codes(&mut out);
-    out += "\n/** What happens to updates of an outbox; a client's events. */";
-    let events = EventKind::ALL.iter().map(|kind| kind.as_str());
-    union(&mut out, "EventKind", events);
     for group in GROUPS {
         interface(&mut out, group.record, group.doc, group.fields);
         out += "  [key: string]: unknown;\n}\n";
@@ -46,12 +41,43 @@ pub(crate) fn fields() -> String {
     out += "  [key: string]: unknown;\n}\n";
     out += "\n/** The settings of a client. */\nexport interface ClientOptions {\n";
     for setting in SETTINGS {
-        out += &block_comment(setting.doc, "  ");
+        out += &block_comment(&spelled(setting.doc), "  ");
         let name = Language::Node.spell(setting.name);
         let _ = writeln!(out, "  {name}?: {};", option_type(setting.kind));
     }
     out += "}\n";
+    defaults(&mut out);
     out
+}
+
+/// What calls take besides an order, with its defaults.
+fn defaults(out: &mut String) {
+    let seconds = DEFAULT_WAIT.as_secs();
+    let _ = write!(
+        out,
+        "
+/** How long a call may wait, in seconds; {seconds} by default. */
+export type WaitTimeout = number;
+
+/** A part of the list of dead letters. */
+export interface DeadLettersPage {{
+  /** Only dead letters with a higher id; 0 by default. */
+  after?: number;
+  /** At most this many; {DEFAULT_PAGE} by default. */
+  limit?: number;
+}}
+"
+    );
+}
+
+/// A text with the names of settings as they are in JavaScript.
+fn spelled(text: &str) -> String {
+    let spell = |text: String, name: &str| {
+        let spelling = Language::Node.spell(name);
+        text.replace(&format!("`{name}`"), &format!("`{spelling}`"))
+    };
+    let names = SETTINGS.iter().map(|setting| setting.name);
+    names.fold(text.to_owned(), spell)
 }
 
 const VALUES: &str = r"
@@ -71,28 +97,6 @@ export type Amount = string | number | bigint | DecimalLike;
 /** What a field may be given; `null` and `undefined` are not given at all. */
 export type FieldValue = Amount | Time | null | undefined;
 ";
-
-fn union<'n>(out: &mut String, name: &str, members: impl Iterator<Item = &'n str>) {
-    let members: Vec<String> = members
-        .map(|member| format!("\n  | \"{member}\""))
-        .collect();
-    let members = members.concat();
-    let _ = writeln!(out, "\nexport type {name} ={members};");
-}
-
-/// By class, so that a class narrows its code.
-fn error_codes(out: &mut String) {
-    *out += "\n/** The codes of each class of errors. */\nexport interface ErrorCodes {\n";
-    let mut rest = ErrorCode::ALL;
-    while let Some(first) = rest.first() {
-        let same = rest.iter().take_while(|code| code.kind() == first.kind());
-        let (class, others) = rest.split_at(same.count());
-        let codes = quoted(class.iter().map(|code| code.as_str()), " | ");
-        let _ = writeln!(out, "  {}: {codes};", first.kind().as_str());
-        rest = others;
-    }
-    *out += "}\nexport type ErrorCode = ErrorCodes[keyof ErrorCodes];\n";
-}
 
 fn interface(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
     *out += "\n";
