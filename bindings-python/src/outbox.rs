@@ -6,7 +6,7 @@ use crate::errors;
 use crate::results::{Receipt, Ticket, record};
 use crate::{signals, warnings};
 use katalys_core::bridge::Bridge as _;
-use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT};
+use katalys_core::config::{self, DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT};
 use katalys_core::{Client, DeadLetter, Error, Fields, Stats};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -18,8 +18,6 @@ use std::time::{Duration, Instant};
 
 /// How often a wait checks whether it was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
-/// In place of an infinite wait: some thirty years.
-const LONGEST_WAIT: f64 = 1e9;
 
 /// A call that may have to wait.
 pub enum Command {
@@ -45,13 +43,13 @@ pub enum Reply {
 
 impl Command {
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is not a number of seconds.
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
     pub fn flush(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
         seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Flush)
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is not a number of seconds.
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
     pub fn close(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
         seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Close)
     }
@@ -110,19 +108,8 @@ fn flush(
 }
 
 fn seconds_or(py: Python<'_>, timeout: Option<f64>, default: Duration) -> PyResult<Duration> {
-    timeout.map_or(Ok(default), |timeout| seconds(py, timeout))
-}
-
-fn seconds(py: Python<'_>, timeout: f64) -> PyResult<Duration> {
-    // Not `clamp`: NaN stays NaN, and is refused below.
-    let capped = if timeout > LONGEST_WAIT {
-        LONGEST_WAIT
-    } else {
-        timeout
-    };
-    Duration::try_from_secs_f64(capped).map_err(|_| {
-        let text = "timeout must be a number of seconds, 0 or more";
-        errors::raised(py, &Error::misuse(text))
+    timeout.map_or(Ok(default), |seconds| {
+        config::timeout(seconds).map_err(|error| errors::raised(py, &error))
     })
 }
 

@@ -375,14 +375,19 @@ def test_flush_says_how_many_are_left_and_close_leaves_them_to_the_next(receiver
     assert notes_by_order(receiver.recorded(run, wait=4)) == {"1": ["0", "1", "2", "3"]}
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan"), "soon"])
+@pytest.mark.parametrize(
+    "timeout", [-1, float("nan"), float("inf"), float("-inf"), 31622401, 1e300, "soon"]
+)
 def test_a_timeout_is_a_number_of_seconds(client, timeout):
     _, sender = client(deliver=False)
     for wait in (sender.flush, sender.close):
-        with pytest.raises((katalys.Error, TypeError)):
+        with pytest.raises((katalys.Error, TypeError)) as caught:
             wait(timeout)
+        if timeout != "soon":
+            assert caught.value.code == "misuse"
+            assert "up to 31622400 (366 days)" in str(caught.value)
     sender.enqueue_update("1")
-    assert sender.close(timeout=float("inf")) == 1
+    assert sender.close(timeout=31622400) == 1
 
 
 @pytest.fixture
