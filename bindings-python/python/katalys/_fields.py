@@ -21,6 +21,7 @@ Amount: TypeAlias = str | Decimal | int | float
 Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
 # The documented statuses; the shop's own are sent as given.
 OrderStatus: TypeAlias = Literal["pending", "paid", "refunded", "cancelled"] | str
+Severity: TypeAlias = Literal["error", "warning"]
 ProblemCode: TypeAlias = Literal[
     "required",
     "empty",
@@ -94,6 +95,14 @@ ErrorCode: TypeAlias = Literal[
     "internal",
     "misuse",
     "library_unavailable",
+]
+EventKind: TypeAlias = Literal[
+    "accepted",
+    "delivered",
+    "retried",
+    "dead_lettered",
+    "discarded",
+    "failed",
 ]
 
 class Discount(TypedDict, total=False):
