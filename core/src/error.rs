@@ -1,7 +1,7 @@
 //! What can go wrong with a call: one tree of errors with the same names, codes and numbers in
 //! every language.
 
-use crate::config::Language;
+use crate::language::Language;
 use crate::order::{Problem, Severity};
 use crate::table::{Holds, ResultValue, Words};
 use std::fmt;

@@ -1,15 +1,28 @@
 //! The kinds of values that one setting has: the site, the endpoint, the proxy, the files and the
 //! time zone.
 
-use super::reader::{Given, Kind, Reader};
-use super::settings::OutboxSettings;
-use super::{Language, Secret, SettingKind, WorkingFolder};
+use super::reader::{Given, Group, Kind, Reader};
+use super::setting::SettingKind;
 use crate::address::{has_usable_port, is_loopback};
 use crate::error::{Error, ErrorCode};
+use crate::language::{Language, WorkingFolder};
 use crate::testing;
 use http::Uri;
 use jiff::tz::TimeZone;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+
+/// The vendor's endpoint.
+pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
+
+/// Text that may hold a password and is never shown.
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
 
 /// Gives each of these kinds what its row holds.
 macro_rules! kinds {
@@ -28,7 +41,6 @@ kinds! {
     Zone = Text;
     Proxy = SecretUrl;
     CaFile = Path;
-    OutboxFile = Path;
 }
 
 /// The site; empty where each update has to name its own.
@@ -203,11 +215,22 @@ impl Kind for Zone {
     }
 }
 
-/// The outbox's file, and with it the settings of an outbox.
-pub(super) struct OutboxFile;
+/// The outbox's file, and with it the settings of an outbox, the group `G`.
+pub(super) struct OutboxFile<G>(PhantomData<G>);
 
-impl Kind for OutboxFile {
-    type Value = Option<OutboxSettings>;
+impl<G> OutboxFile<G> {
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    #[allow(clippy::unused_self, reason = "as all kinds have it")]
+    pub const fn kind(&self) -> SettingKind {
+        SettingKind::Path
+    }
+}
+
+impl<G: Group<Known = PathBuf>> Kind for OutboxFile<G> {
+    type Value = Option<G>;
 
     fn read(&self, given: &Given<'_>) -> Result<Option<Self::Value>, Error> {
         // The command, which also looks at files without one, has none whatever the environment
@@ -224,7 +247,7 @@ impl Kind for OutboxFile {
             Err(problem) => Err(problem),
         };
         let path = given.reader.note(path);
-        Ok(Some(Some(OutboxSettings::from_reader(path, given.reader))))
+        Ok(Some(Some(G::from_reader(path, given.reader))))
     }
 
     fn default(&self) -> Self::Value {
