@@ -24,43 +24,44 @@
  * Settings of a client, for katalys_client_new():
  * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
  *   tracking id. Required. Or KATALYS_SITE_ID.
- * - endpoint: The whole URL that updates are sent to. Default:
+ * - endpoint: The full URL that updates are sent to. Default:
  *   https://db.revoffers.com/v2/_tr_offline. Or KATALYS_ENDPOINT.
- * - timeout: The longest a waiting call may take, with all its retries, in seconds, up to 900.
+ * - timeout: Maximum duration of a waiting call with all its retries, in seconds, up to 900.
  *   Default: 10. Or KATALYS_TIMEOUT.
- * - connect_timeout: The longest that making one connection may take, in seconds, up to 900.
+ * - connect_timeout: Maximum duration of one attempt to connect, in seconds, up to 900.
  *   Default: 3.
- * - ca_file: A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+ * - ca_file: A PEM file with the only certificate authorities to trust, instead of Mozilla's;
  *   `SSL_CERT_FILE` does the same.
- * - proxy: The URL of an HTTP proxy (`http://user:password@host:port`); empty for none.
- *   Otherwise HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to
- *   this machine itself.
- * - timezone: The IANA time zone in which times without an offset are read, such as
- *   `America/New_York`; without it they are errors.
- * - invalid: What becomes of an invalid optional field: `raise` refuses the update, `drop`
+ * - proxy: The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. By
+ *   default HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, except for
+ *   connections to this machine.
+ * - timezone: The IANA time zone of times without an offset, such as `America/New_York`;
+ *   without it they are errors.
+ * - invalid: What happens to an invalid optional field: `raise` refuses the update, `drop`
  *   leaves the field out and warns. Default: raise.
- * - allow_http: Allows an endpoint without TLS on another host than this one, or behind a
- *   proxy. Customer data then crosses the network unprotected. Default: false.
- * - workers: The most threads that send in the background, started as they are needed.
- *   Default: 32.
- * - outbox: The file that keeps updates until the endpoint has them, made if it is not there.
- *   On a local disk; processes may share it. Or KATALYS_OUTBOX.
- * - durability: With `full`, an accepted update survives a power failure. `normal` is faster,
- *   and may lose the last ones then, though not when a process is killed. Default: full.
- * - on_rejected: What becomes of an order's later updates when the endpoint refuses one for
- *   good: `continue` sends them, `hold` waits until the dead letter is replayed or discarded.
- *   Default: continue.
- * - max_age: Updates that could not be sent for so many seconds become dead letters; without
- *   it none does.
- * - collapse: Leaves out an update that says exactly what the last waiting one of its order
- *   says. Default: false.
- * - capacity_rows: The most updates that may wait; further ones are refused.
- * - capacity_bytes: The most bytes of updates that may wait; further ones are refused.
- * - deliver: Whether this client sends what is in the outbox; if not, another process has to.
- *   Default: true.
+ * - allow_http: Allows an endpoint without TLS on another host, or behind a proxy. Customer
+ *   data then crosses the network unprotected. Default: false.
+ * - workers: Maximum number of threads that send in the background, up to 1024. They start
+ *   when they are needed. Default: 32.
+ * - outbox: The file that keeps updates until they are delivered; created if it does not
+ *   exist. It must be on a local disk; processes may share it. Or KATALYS_OUTBOX.
+ * - durability: With `full`, an accepted update survives a power failure. `normal` is faster;
+ *   a power failure may then lose the last updates, the end of a process does not. Default:
+ *   full.
+ * - on_rejected: What happens to an order's later updates when the endpoint rejects one for
+ *   good: `continue` sends them, `hold` keeps them until the dead letter is replayed or
+ *   discarded. Default: continue.
+ * - max_age: The age at which an update that is still not delivered becomes a dead letter, in
+ *   seconds, up to 316224000. Without it, updates do not expire.
+ * - collapse: Skips an update that is identical to the last pending one of its order. Default:
+ *   false.
+ * - capacity_rows: Maximum number of pending updates; further ones are refused.
+ * - capacity_bytes: Maximum size of all pending updates, in bytes; further ones are refused.
+ * - deliver: Whether this client delivers what is in the outbox; if not, another process has
+ *   to. Default: true.
  * - event_order_ids: How events name the order: `hashed` as 16 hexadecimal digits that are the
- *   same for all updates of one order, `plain` as its order_id. The digest has no key: who can
- *   guess an order_id can recognise it. Default: hashed.
+ *   same for all updates of one order, `plain` as its order_id. The hash has no key: anyone
+ *   who guesses an order_id can verify the guess. Default: hashed.
  *
  * Fields of an order, for katalys_update_order():
  * - site_id: The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a
@@ -410,10 +411,12 @@ katalys_fields *katalys_fields_new(void);
 
 /**
  * Creates fields from the text of one JSON object, in its order. A key that occurs twice is kept
- * twice, which is a problem of the update.
+ * twice, which is a problem of the update. A number keeps all its digits, as with
+ * katalys_fields_set_decimal().
  *
  * Writes the fields, which the caller owns and frees with katalys_fields_free(), or NULL; and
- * the result, unless `result` is NULL. Returns KATALYS_MISUSE if the text is not one JSON object.
+ * the result, unless `result` is NULL. Returns KATALYS_MISUSE if the text is not one JSON
+ * object, is longer than 16 MiB or nested more than 16 deep; the message says where.
  *
  * Conditions:
  * `text` points to `len` readable bytes; `fields` and `result` may be written to or are NULL.

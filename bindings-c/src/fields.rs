@@ -3,9 +3,9 @@
 use crate::codes::katalys_code;
 use crate::guard::{free, guarded};
 use crate::input;
-use crate::json;
 use crate::outcome::Outcome;
 use crate::result::{deliver, katalys_result};
+use katalys_core::order::fields_from_json;
 use katalys_core::{Error, Fields, Value};
 use std::ffi::c_char;
 use std::ptr;
@@ -175,10 +175,12 @@ pub extern "C" fn katalys_fields_new() -> *mut katalys_fields {
 }
 
 /// Creates fields from the text of one JSON object, in its order. A key that occurs twice is kept
-/// twice, which is a problem of the update.
+/// twice, which is a problem of the update. A number keeps all its digits, as with
+/// katalys_fields_set_decimal().
 ///
 /// Writes the fields, which the caller owns and frees with katalys_fields_free(), or NULL; and
-/// the result, unless `result` is NULL. Returns KATALYS_MISUSE if the text is not one JSON object.
+/// the result, unless `result` is NULL. Returns KATALYS_MISUSE if the text is not one JSON
+/// object, is longer than 16 MiB or nested more than 16 deep; the message says where.
 ///
 /// # Safety
 /// `text` points to `len` readable bytes; `fields` and `result` may be written to or are NULL.
@@ -199,8 +201,9 @@ pub unsafe extern "C" fn katalys_fields_from_json(
         unsafe { fields.write(ptr::null_mut()) };
         // SAFETY: readable, as this function demands.
         let text = unsafe { input::bytes(text, len) }?;
-        let parsed = json::parse(text.unwrap_or_default())?;
-        let made = Box::into_raw(Box::new(katalys_fields::holding(parsed)));
+        let parsed = fields_from_json(text.unwrap_or_default())
+            .map_err(|error| Error::misuse(error.to_string()))?;
+        let made = Box::into_raw(Box::new(katalys_fields::holding(parsed.into_owned())));
         // SAFETY: as above.
         unsafe { fields.write(made) };
         Ok(Outcome::done())

@@ -34,7 +34,6 @@ mod exit;
 mod gate;
 mod guard;
 mod input;
-mod json;
 mod outcome;
 mod shared;
 mod value;

@@ -202,18 +202,23 @@ static void json_becomes_fields_in_its_order(void) {
     katalys_fields *fields = NULL;
     katalys_result *result = NULL;
     HOLDS(katalys_fields_from_json(TEXT("{\"z\":1,\"discounts\":[{\"amount\":\"1.50\",\"code\":"
-                                        "\"A\"}],\"y\":\"\\u00e9\"}"),
+                                        "\"A\"}],\"y\":\"\\u00e9\",\"tax_amount\":"
+                                        "12345678901234567.89}"),
                                    &fields, &result) == KATALYS_OK);
     HOLDS(katalys_result_code(result) == KATALYS_OK);
     katalys_result_free(&result);
     katalys_fields_set_int(fields, TEXT("order_count"), 1);
     expect_payload(fields, "{\"site_id\":\"abcd.com\",\"order_id\":\"1\",\"order_count\":1,"
+                           "\"tax_amount\":\"12345678901234567.89\","
                            "\"discount_1_code\":\"A\",\"discount_1_amount\":\"1.50\",\"z\":1,"
                            "\"y\":\"\xc3\xa9\"}");
     katalys_fields_free(&fields);
     HOLDS(katalys_fields_from_json(TEXT("{\"a\":"), &fields, &result) == KATALYS_MISUSE);
     HOLDS(fields == NULL);
-    HOLDS(strstr(katalys_result_message(result), "line 1") != NULL);
+    HOLDS(strstr(katalys_result_message(result), "line 1, column 5") != NULL);
+    katalys_result_free(&result);
+    HOLDS(katalys_fields_from_json(TEXT("[\"secret\"]"), &fields, &result) == KATALYS_MISUSE);
+    HOLDS(strstr(katalys_result_message(result), "not an object") != NULL);
     katalys_result_free(&result);
 }
 

@@ -14,6 +14,40 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+/// How monitoring sees a statistic, with a line of help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// It only rises.
+    Counter(&'static str),
+    /// It rises and falls.
+    Gauge(&'static str),
+}
+
+impl Metric {
+    /// Its type in Prometheus' format.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Counter(_) => "counter",
+            Self::Gauge(_) => "gauge",
+        }
+    }
+
+    /// What it counts, in one line.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Counter(help) | Self::Gauge(help) => help,
+        }
+    }
+
+    /// Its name, for the field of this name.
+    pub fn name(self, field: &str) -> String {
+        match self {
+            Self::Counter(_) => format!("{field}_total"),
+            Self::Gauge(_) => field.to_owned(),
+        }
+    }
+}
+
 /// One row: a field of a result.
 #[derive(Clone, Copy, Debug)]
 pub struct ResultField {
@@ -25,6 +59,8 @@ pub struct ResultField {
     pub is_optional: bool,
     /// Whether it is customer data, which no dump shows.
     pub is_private: bool,
+    /// The metric it is, if it is one.
+    pub metric: Option<Metric>,
     /// For every language's documentation, one string per line.
     pub doc: &'static [&'static str],
 }
@@ -107,11 +143,20 @@ impl<T: FieldType> FieldType for Option<T> {
     }
 }
 
+macro_rules! metric {
+    () => {
+        None
+    };
+    ($metric:expr) => {
+        Some($metric)
+    };
+}
+
 /// The table of a type with these fields.
 macro_rules! table {
     (
         $record:ident [$($doc:literal)*]
-        $([$($field_doc:literal)*] $name:ident : $type:ty => $holds:expr $(, $private:ident)?;)*
+        $([$($field_doc:literal)*] $name:ident : $type:ty => $holds:expr $(, $private:ident)? $(=> $metric:expr)?;)*
     ) => {
         impl Record for $record {
             const TABLE: ResultTable = ResultTable {
@@ -122,6 +167,7 @@ macro_rules! table {
                     holds: $holds,
                     is_optional: <$type as FieldType>::IS_OPTIONAL,
                     is_private: false $(|| stringify!($private).len() > 0)?,
+                    metric: metric!($($metric)?),
                     doc: &[$($field_doc),*],
                 }),*],
             };
@@ -140,7 +186,7 @@ macro_rules! results {
         $(#[doc = $doc:literal])*
         #[derive($($derive:ident),*)]
         pub struct $record:ident {
-            $($(#[doc = $field_doc:literal])* $name:ident : $type:ty => $holds:expr $(, $private:ident)?;)*
+            $($(#[doc = $field_doc:literal])* $name:ident : $type:ty => $holds:expr $(, $private:ident)? $(=> $metric:expr)?;)*
         }
     )*) => {
         $(
@@ -152,7 +198,7 @@ macro_rules! results {
 
             table! {
                 $record [$($doc)*]
-                $([$($field_doc)*] $name : $type => $holds $(, $private)?;)*
+                $([$($field_doc)*] $name : $type => $holds $(, $private)? $(=> $metric)?;)*
             }
 
             /// Shows no customer data.
@@ -203,19 +249,19 @@ results! {
     #[derive(Clone, Copy, Default, PartialEq)]
     pub struct Stats {
         /// Updates accepted since the outbox was created.
-        accepted: u64 => Holds::Count;
+        accepted: u64 => Holds::Count => Metric::Counter("Updates ever accepted.");
         /// Updates that the endpoint has received.
-        delivered: u64 => Holds::Count;
+        delivered: u64 => Holds::Count => Metric::Counter("Updates the endpoint has.");
         /// Updates that are neither delivered nor dead letters yet.
-        pending: u64 => Holds::Count;
+        pending: u64 => Holds::Count => Metric::Gauge("Pending updates, those in flight included.");
         /// Pending updates that a process is sending.
-        in_flight: u64 => Holds::Count;
+        in_flight: u64 => Holds::Count => Metric::Gauge("Updates in flight.");
         /// Dead letters: kept until they are replayed or discarded.
-        dead: u64 => Holds::Count;
+        dead: u64 => Holds::Count => Metric::Gauge("Updates refused for good.");
         /// Dead letters that were discarded.
-        discarded: u64 => Holds::Count;
+        discarded: u64 => Holds::Count => Metric::Counter("Dead letters discarded.");
         /// Age of the oldest pending update, in seconds; 0 if there is none.
-        oldest_pending_seconds: f64 => Holds::Seconds;
+        oldest_pending_seconds: f64 => Holds::Seconds => Metric::Gauge("How long the oldest pending update has waited.");
     }
 
     /// An update that will not be sent unless it is replayed.

@@ -82,7 +82,7 @@ print([event.kind for event in heard], client.stats().delivered)
 """
 
 
-def test_a_greenlet_may_give_up_and_events_are_heard(receiver, tmp_path):
+def test_a_greenlet_may_time_out_and_events_are_delivered(receiver, tmp_path):
     _, endpoint = receiver.endpoint("slow=600")
     command = [sys.executable, "-c", PROGRAM, endpoint, str(tmp_path / "katalys.db")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

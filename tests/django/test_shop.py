@@ -97,7 +97,7 @@ def hear(event):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_update_is_enqueued_with_the_commit_and_heard_of(
+def test_an_update_is_enqueued_with_the_commit_and_has_an_event(
     client, receiver, endpoint, settings, tmp_path
 ):
     outbox = {"outbox": tmp_path / "katalys.db", "on_event": "test_shop.hear"}
@@ -146,7 +146,7 @@ def test_a_report_that_fails_breaks_no_checkout(client, two_orders, settings, tm
     assert [type(record.exc_info[1]) for record in failed] == [katalys.OutboxError] * 2
 
 
-def test_a_view_tells_an_error_by_its_code(client, settings, receiver):
+def test_a_view_reports_an_error_by_its_code(client, settings, receiver):
     _, url = receiver.endpoint("400")
     settings.KATALYS = {**settings.KATALYS, "endpoint": url}
     answer = client.get("/send/1")

@@ -37,14 +37,14 @@ pub fn text(notice: &str) -> String {
         let variable = setting
             .env
             .map_or(String::new(), |env| format!(" Or {env}."));
-        let default = match setting.default {
+        let default = match setting.default().as_str() {
             "" => String::new(),
             default => format!(" Default: {default}."),
         };
         item(
             &mut out,
             setting.name,
-            &format!("{}{default}{variable}", setting.doc),
+            &format!("{}{default}{variable}", setting.doc()),
         );
     }
     let _ = write!(

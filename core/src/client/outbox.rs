@@ -3,7 +3,7 @@
 use super::bridge::Bridge;
 use super::process::Client;
 use crate::error::{Error, ErrorCode};
-use crate::order::{Call, Fields, Value};
+use crate::order::{Call, Fields, Value, fields_from_json};
 use crate::pipeline::Outbox;
 use crate::results::{DeadLetter, Event, PendingUpdate, Stats, Ticket};
 use std::sync::Arc;
@@ -163,24 +163,14 @@ impl Client {
 }
 
 /// The fields of a payload with changes. `order_id` and `site_id` decide the lane and cannot change.
-fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields<'v>), Error> {
+fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fields<'m>), Error> {
     let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter is not readable");
-    let old: Vec<(String, serde_json::Value)> = serde_json::from_slice::<Ordered>(payload)
-        .map_err(unreadable)?
-        .0;
     let mut order_id = Value::Null;
     let mut fields = Fields::new();
-    for (key, value) in old {
-        if changes.iter().any(|(changed, _)| changed == key) && !is_identity(&key) {
-            continue;
-        }
-        let value = match value {
-            serde_json::Value::String(text) => Value::from(text),
-            other => Value::Decimal(other.to_string().into()),
-        };
+    for (key, value) in fields_from_json(payload).map_err(unreadable)? {
         if key == "order_id" {
             order_id = value;
-        } else {
+        } else if is_identity(&key) || changes.iter().all(|(changed, _)| changed != key) {
             fields.push(key, value);
         }
     }
@@ -196,32 +186,4 @@ fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields
 
 fn is_identity(key: &str) -> bool {
     matches!(key, "order_id" | "site_id")
-}
-
-/// A flat JSON object with its keys in the order given.
-struct Ordered(Vec<(String, serde_json::Value)>);
-
-impl<'de> serde::Deserialize<'de> for Ordered {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = Ordered;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Ordered, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Ordered(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
-    }
 }

@@ -72,7 +72,16 @@ pub(crate) struct Context<'c> {
     pub call: Call,
     pub site_id: &'c str,
     pub zone: Option<&'c TimeZone>,
-    pub drop_invalid: bool,
+    pub invalid: Invalid,
+}
+
+/// What happens to an invalid optional field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// The update is refused.
+    Raise,
+    /// The field is left out, with a warning.
+    Drop,
 }
 
 /// The most keys and list entries of one update, nested ones included: more cannot fit into the
@@ -98,6 +107,8 @@ const SALE: usize = fields::index_of("sale_amount");
 const SUBTOTAL: usize = fields::index_of("subtotal_amount");
 const SHIPPING: usize = fields::index_of("shipping_amount");
 const TAX: usize = fields::index_of("tax_amount");
+// Their rows are the first: the lane is made of both, in this order, before any other row is checked.
+const _: () = assert!(SITE_ID == 0 && ORDER_ID == 1);
 /// Without these nothing can be sent, so `invalid = "drop"` does not apply to them.
 const INDISPENSABLE: [usize; 3] = [SITE_ID, ORDER_ID, ORDER_STATUS];
 
@@ -393,7 +404,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     pub(super) fn drops_invalid(&self) -> bool {
-        self.context.drop_invalid
+        self.context.invalid == Invalid::Drop
     }
 
     pub(super) fn zone(&self) -> Option<&'w TimeZone> {
@@ -421,7 +432,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// An error, unless the client was told to leave out what is invalid.
     fn push_error(&mut self, mut problem: Problem) {
         problem.severity = Severity::Error;
-        if self.context.drop_invalid && !is_indispensable(&problem.path) {
+        if self.drops_invalid() && !is_indispensable(&problem.path) {
             problem.leave_out();
         }
         self.problems.push(problem);

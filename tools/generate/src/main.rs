@@ -1,5 +1,5 @@
-//! Writes every file that is made from the core's tables, or with `--check` says which of them
-//! are stale.
+//! Writes every file that is made from the core's tables, and the regions of pages that are; with
+//! `--check` it reports which of them are stale.
 //!
 //! `cargo run -p katalys-generate [-- --check]`
 
@@ -8,14 +8,16 @@ mod node;
 mod php;
 mod python;
 mod reference;
+mod regions;
 mod schema;
+mod tables;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};
 
-/// A generated file: where it stands in the repository, and what makes its text.
+/// A generated file: its path in the repository, and the function that makes its text.
 struct Output {
     path: &'static str,
     text: fn() -> String,
@@ -25,6 +27,22 @@ const OUTPUTS: &[Output] = &[
     Output {
         path: "bindings-python/python/katalys/_fields.py",
         text: python::fields,
+    },
+    Output {
+        path: "bindings-python/python/katalys/_results.py",
+        text: python::result_classes,
+    },
+    Output {
+        path: "bindings-python/python/katalys/_results.pyi",
+        text: python::result_stubs,
+    },
+    Output {
+        path: "bindings-python/python/katalys/_errors.py",
+        text: python::error_classes,
+    },
+    Output {
+        path: "bindings-python/src/results/fields.rs",
+        text: python::native_fields,
     },
     Output {
         path: "bindings-node/fields.d.ts",
@@ -85,13 +103,9 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|argument| argument == "--check");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let outputs = OUTPUTS.iter();
-    let outputs = outputs.map(|output| (output.path.to_owned(), (output.text)()));
-    let results = outputs.chain(php::results::files());
-    let results = results.map(|(path, text)| apply(&root, &path, &text, check));
-    match results.collect::<io::Result<Vec<bool>>>() {
-        Ok(fresh) if fresh.iter().all(|fresh| *fresh) => ExitCode::SUCCESS,
-        Ok(_) => {
+    match apply_all(&root, check) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
             eprintln!("run `make generate` and commit the result");
             ExitCode::FAILURE
         }
@@ -102,13 +116,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Writes one file, or tells whether it is what it would be.
-fn apply(root: &Path, name: &str, text: &str, check: bool) -> io::Result<bool> {
-    let path: PathBuf = root.join(name);
-    let fresh = fs::read_to_string(&path).is_ok_and(|current| current == text);
+/// Writes all files, or with `check` returns whether all are up to date.
+fn apply_all(root: &Path, check: bool) -> io::Result<bool> {
+    let mut all_fresh = true;
+    for output in OUTPUTS {
+        all_fresh &= apply(&root.join(output.path), &(output.text)(), check)?;
+    }
+    for (path, text) in php::results::files() {
+        all_fresh &= apply(&root.join(path), &text, check)?;
+    }
+    for page in regions::pages(root)? {
+        let text = regions::fill(&fs::read_to_string(&page)?)
+            .map_err(|reason| io::Error::other(format!("{}: {reason}", page.display())))?;
+        all_fresh &= apply(&page, &text, check)?;
+    }
+    Ok(all_fresh)
+}
+
+/// Writes one file, or returns whether it is up to date.
+fn apply(path: &Path, text: &str, check: bool) -> io::Result<bool> {
+    let fresh = fs::read_to_string(path).is_ok_and(|current| current == text);
     if check {
         if !fresh {
-            eprintln!("{name} is stale");
+            eprintln!("{} is stale", path.display());
         }
         return Ok(fresh);
     }
@@ -116,8 +146,8 @@ fn apply(root: &Path, name: &str, text: &str, check: bool) -> io::Result<bool> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        fs::write(&path, text)?;
-        println!("wrote {name}");
+        fs::write(path, text)?;
+        println!("wrote {}", path.display());
     }
     Ok(true)
 }

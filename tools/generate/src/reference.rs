@@ -1,7 +1,10 @@
-//! The reference page: every field, setting, problem and error.
+//! The reference page: every field, setting, problem, result, event and error.
 
-use katalys_core::config::{SETTINGS, SettingKind};
+use crate::tables;
+use katalys_core::Language;
+use katalys_core::config::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, SETTINGS, SettingKind};
 use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, Required, STATUSES};
+use katalys_core::results::RESULTS;
 use katalys_core::{Code, ErrorCode};
 use std::fmt::Write;
 
@@ -22,29 +25,29 @@ pub(crate) fn page() -> String {
     out += "\nAny other key with text or a number is sent as it is.\n";
     out += "\n## Settings\n\n| setting | in Node and PHP | environment | default | |\n|---|---|---|---|---|\n";
     for setting in SETTINGS {
-        let camel = katalys_core::Language::Node.spell(setting.name);
+        let camel = Language::Node.spell(setting.name);
         let env = setting
             .env
             .map_or(String::new(), |name| format!("`{name}`"));
-        let default = if setting.default.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`", setting.default)
+        let default = match (setting.default(), setting.kind) {
+            (none, _) if none.is_empty() => none,
+            (number, SettingKind::Seconds { .. }) => format!("`{number}` seconds"),
+            (default, _) => format!("`{default}`"),
         };
-        let unit = if setting.kind == SettingKind::Seconds {
-            "seconds"
-        } else {
-            ""
-        };
-        let default = format!("{default} {unit}");
         let _ = writeln!(
             out,
             "| `{}` | `{camel}` | {env} | {} | {} |",
             setting.name,
-            default.trim(),
-            setting.doc
+            default,
+            setting.doc()
         );
     }
+    let of_outbox: Vec<String> = SETTINGS
+        .iter()
+        .filter(|setting| setting.needs_outbox)
+        .map(|setting| format!("`{}`", setting.name))
+        .collect();
+    let _ = writeln!(out, "\nOnly with `outbox`: {}.", of_outbox.join(", "));
     out += PROBLEMS;
     for code in Code::ALL {
         let _ = writeln!(
@@ -55,7 +58,34 @@ pub(crate) fn page() -> String {
             code.explanation().replace("{}", "…")
         );
     }
-    out += "\n## Errors\n\n| class | code | number in C | worth another try | |\n|---|---|---|---|---|\n";
+    results(&mut out);
+    errors(&mut out);
+    out
+}
+
+fn results(out: &mut String) {
+    *out += RESULTS_HEAD;
+    let _ = write!(
+        out,
+        "\nBy default, `flush` and `close` wait up to {} seconds, the end of a process waits up to {}, and\na \
+         call lists up to {DEFAULT_PAGE} dead letters.\n",
+        DEFAULT_WAIT.as_secs(),
+        EXIT_WAIT.as_secs()
+    );
+    for table in RESULTS {
+        let _ = write!(out, "\n### {}\n\n{}\n\n", table.name, table.doc());
+        *out += &tables::fields(table, Language::Rust);
+    }
+    *out += "\n## Events\n\nThe level is that of the line in a log.\n\n";
+    *out += &tables::event_kinds();
+}
+
+fn errors(out: &mut String) {
+    *out += "\n## Errors\n\nEvery error has these properties.\n\n";
+    *out += &tables::common_properties();
+    *out += "\n### Classes\n\nA class adds these properties to those of every error.\n\n";
+    *out += &tables::errors(Language::Rust);
+    *out += "\n### Codes\n\n| class | code | number in C | retryable | |\n|---|---|---|---|---|\n";
     for code in ErrorCode::ALL {
         let again = if code.is_retryable() { "yes" } else { "no" };
         let _ = writeln!(
@@ -67,8 +97,14 @@ pub(crate) fn page() -> String {
             code.explanation()
         );
     }
-    out
 }
+
+const RESULTS_HEAD: &str = "
+## Results
+
+What calls return. Names are in `camelCase` in Node and PHP. Seconds and times are numbers with
+decimals, times in Unix seconds, unless the language has a type for them.
+";
 
 const HEAD: &str = "<!-- Made from the core's tables by `make generate`; change core/src/order/fields.rs instead. -->
 # Reference

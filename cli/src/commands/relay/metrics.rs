@@ -1,6 +1,7 @@
 //! `/health` and `/metrics` (Prometheus' text format) over plain HTTP.
 
 use crate::failure::Failure;
+use katalys_core::results::{Metric, Record, ResultValue};
 use katalys_core::{Client, EventKind, Stats};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -167,62 +168,25 @@ impl Metrics {
                 name,
                 "counter",
                 help,
-                number(counter.load(Ordering::Relaxed)),
+                number(&ResultValue::Whole(counter.load(Ordering::Relaxed))),
             );
         }
         ("200 OK", kind, text)
     }
 }
 
+/// The statistics that are metrics: counters first, then gauges.
 fn of_outbox(text: &mut String, stats: &Stats) {
-    for (name, kind, help, count) in [
-        (
-            "outbox_accepted_total",
-            "counter",
-            "Updates ever accepted.",
-            stats.accepted,
-        ),
-        (
-            "outbox_delivered_total",
-            "counter",
-            "Updates the endpoint has.",
-            stats.delivered,
-        ),
-        (
-            "outbox_discarded_total",
-            "counter",
-            "Dead letters discarded.",
-            stats.discarded,
-        ),
-        (
-            "outbox_pending",
-            "gauge",
-            "Pending updates, those in flight included.",
-            stats.pending,
-        ),
-        (
-            "outbox_in_flight",
-            "gauge",
-            "Updates in flight.",
-            stats.in_flight,
-        ),
-        (
-            "outbox_dead",
-            "gauge",
-            "Updates refused for good.",
-            stats.dead,
-        ),
-    ] {
-        family(text, name, kind, help, number(count));
+    for is_counter in [true, false] {
+        for (place, field) in Stats::TABLE.fields.iter().enumerate() {
+            let Some(metric) = field.metric else { continue };
+            if matches!(metric, Metric::Counter(_)) == is_counter {
+                let name = format!("outbox_{}", metric.name(field.name));
+                let value = number(&stats.value(place));
+                family(text, &name, metric.kind(), metric.help(), value);
+            }
+        }
     }
-    let help = "How long the oldest pending update has waited.";
-    family(
-        text,
-        "outbox_oldest_pending_seconds",
-        "gauge",
-        help,
-        stats.oldest_pending_seconds,
-    );
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str, value: f64) {
@@ -236,8 +200,12 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str, value: f64) {
     clippy::cast_precision_loss,
     reason = "Prometheus has nothing but doubles"
 )]
-fn number(count: u64) -> f64 {
-    count as f64
+fn number(value: &ResultValue<'_>) -> f64 {
+    match value {
+        ResultValue::Whole(count) => *count as f64,
+        ResultValue::Seconds(seconds) => *seconds,
+        _ => f64::NAN,
+    }
 }
 
 /// A connection that ends at a fixed time, whatever its client does.

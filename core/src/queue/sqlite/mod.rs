@@ -20,6 +20,7 @@ mod watch;
 
 use super::clock::{Clock, Millis, millis, wall};
 use super::store::{Backlog, Checkpointer, Effect, Store, UpdateId, UpdateState, Work, count};
+use crate::config::Durability;
 use crate::error::Error;
 use crate::interrupt;
 use crate::results::{DeadLetter, PendingUpdate, Stats};
@@ -52,8 +53,7 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub path: PathBuf,
-    /// Whether a commit survives a power failure, and not only a crash of the process.
-    pub is_full: bool,
+    pub durability: Durability,
     /// How long to wait for another process that is writing.
     pub busy_timeout: Duration,
     pub limits: Limits,
@@ -74,7 +74,7 @@ pub(crate) struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, or makes it.
     pub(crate) fn open(setup: &Setup) -> Result<Self, Error> {
-        let opened = open::open(&setup.path, setup.is_full, setup.busy_timeout)?;
+        let opened = open::open(&setup.path, setup.durability, setup.busy_timeout)?;
         Ok(Self {
             location: Location::new(&setup.path, opened.standing),
             reserve: Reserve::beside(&opened.path),

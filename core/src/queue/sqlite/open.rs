@@ -4,6 +4,7 @@
 use super::fault::{self, Fault};
 use super::schema;
 use super::vfs::{self, Standing};
+use crate::config::Durability;
 use crate::error::Error;
 use crate::interrupt;
 use crate::queue::clock::Clock;
@@ -36,16 +37,20 @@ pub(super) struct Opened {
 }
 
 /// Opens or makes the outbox. `busy_timeout` is how long to wait for another process that writes.
-pub(super) fn open(path: &Path, is_full: bool, busy_timeout: Duration) -> Result<Opened, Error> {
+pub(super) fn open(
+    path: &Path,
+    durability: Durability,
+    busy_timeout: Duration,
+) -> Result<Opened, Error> {
     let path = resolve(path)?;
     let is_new = check_kind(&path)?;
-    try_open(&path, is_new, is_full, busy_timeout).map_err(|fault| fault.at(&path))
+    try_open(&path, is_new, durability, busy_timeout).map_err(|fault| fault.at(&path))
 }
 
 fn try_open(
     path: &Path,
     is_new: bool,
-    is_full: bool,
+    durability: Durability,
     busy_timeout: Duration,
 ) -> Result<Opened, Fault> {
     let mut connection = connect(
@@ -62,7 +67,10 @@ fn try_open(
     connection.pragma_update(None, "secure_delete", true)?;
     let clock = schema::prepare(&mut connection)?;
     use_log(&connection, busy_timeout)?;
-    let synchronous = if is_full { "FULL" } else { "NORMAL" };
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
     connection.pragma_update(None, "synchronous", synchronous)?;
     connection.pragma_update(None, "wal_autocheckpoint", ENORMOUS_LOG)?;
     connection.pragma_update(None, "journal_size_limit", LOG_REMAINS)?;

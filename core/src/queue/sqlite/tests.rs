@@ -39,7 +39,7 @@ impl Drop for Folder {
 pub(super) fn setup(path: &Path) -> Setup {
     Setup {
         path: path.to_owned(),
-        is_full: false,
+        durability: Durability::Normal,
         busy_timeout: Duration::from_secs(5),
         limits: Limits::default(),
     }

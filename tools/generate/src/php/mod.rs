@@ -45,7 +45,7 @@ pub(crate) fn client_options() -> String {
             &format!(
                 "@param {}|null ${name} {}",
                 option_type(setting.kind),
-                setting.doc
+                setting.doc()
             ),
             100,
         );
@@ -145,12 +145,13 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => {
-            "string".into()
-        }
-        SettingKind::Seconds => "int|float".into(),
-        SettingKind::Number => "int".into(),
-        SettingKind::Flag => "bool".into(),
+        SettingKind::Text
+        | SettingKind::Url { .. }
+        | SettingKind::SecretUrl
+        | SettingKind::Path => "string".into(),
+        SettingKind::Seconds { .. } => "int|float".into(),
+        SettingKind::Number { .. } => "int".into(),
+        SettingKind::Flag { .. } => "bool".into(),
         SettingKind::Choice(words) => words
             .iter()
             .map(|word| format!("'{word}'"))
@@ -170,9 +171,9 @@ fn secrecy(kind: SettingKind) -> &'static str {
 
 fn native_type(kind: SettingKind) -> &'static str {
     match kind {
-        SettingKind::Seconds => "int|float|null",
-        SettingKind::Number => "?int",
-        SettingKind::Flag => "?bool",
+        SettingKind::Seconds { .. } => "int|float|null",
+        SettingKind::Number { .. } => "?int",
+        SettingKind::Flag { .. } => "?bool",
         _ => "?string",
     }
 }

@@ -3,6 +3,7 @@
 use super::pages::Pages;
 use super::rows::{Lane, Update, payload};
 use super::salvage::Salvaged;
+use crate::config::Durability;
 use crate::error::Error;
 use crate::queue::clock::{Clock, Millis};
 use crate::queue::sqlite::books::{Books, write_era};
@@ -67,7 +68,7 @@ impl Tally {
 
 /// Writes the new file, and leaves it on disk as one file without a log.
 pub(super) fn write(path: &Path, pages: &Pages<'_>, all: &Salvaged) -> Result<Tally, Error> {
-    let mut new = open::open(path, true, Duration::ZERO)?;
+    let mut new = open::open(path, Durability::Full, Duration::ZERO)?;
     let tally = Tally::of(all);
     let filled = fill(&mut new.connection, new.clock, pages, all, &tally);
     filled.map_err(|fault| fault.at(path))?;

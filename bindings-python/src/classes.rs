@@ -7,25 +7,25 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule, PyType};
 
-/// A class by its place, found once its module has been imported.
-pub struct Known {
+/// A class by its module and name, looked up once the module has been imported.
+pub struct Class {
     module: &'static str,
     name: &'static str,
     found: PyOnceLock<Py<PyType>>,
 }
 
-pub static DATETIME: Known = Known::new("datetime", "datetime");
-pub static DATE: Known = Known::new("datetime", "date");
-pub static DECIMAL: Known = Known::new("decimal", "Decimal");
-pub static ENUM: Known = Known::new("enum", "Enum");
-pub static UUID: Known = Known::new("uuid", "UUID");
-pub static MAPPING: Known = Known::new("_collections_abc", "Mapping");
-pub static REAL: Known = Known::new("numbers", "Real");
-pub static RATIONAL: Known = Known::new("numbers", "Rational");
+pub static DATETIME: Class = Class::new("datetime", "datetime");
+pub static DATE: Class = Class::new("datetime", "date");
+pub static DECIMAL: Class = Class::new("decimal", "Decimal");
+pub static ENUM: Class = Class::new("enum", "Enum");
+pub static UUID: Class = Class::new("uuid", "UUID");
+pub static MAPPING: Class = Class::new("_collections_abc", "Mapping");
+pub static REAL: Class = Class::new("numbers", "Real");
+pub static RATIONAL: Class = Class::new("numbers", "Rational");
 /// Django's lazily translated strings.
-pub static PROMISE: Known = Known::new("django.utils.functional", "Promise");
+pub static PROMISE: Class = Class::new("django.utils.functional", "Promise");
 
-impl Known {
+impl Class {
     const fn new(module: &'static str, name: &'static str) -> Self {
         let found = PyOnceLock::new();
         Self {
@@ -63,7 +63,7 @@ impl Known {
     }
 }
 
-/// What this library remembers of Python, such as classes, belongs to one interpreter.
+/// Checks that this is the interpreter whose objects, such as classes, the library has cached.
 ///
 /// # Errors
 /// `ImportError` in any other interpreter of the process than the first that imported it.
@@ -82,7 +82,7 @@ pub fn require_same_interpreter(py: Python<'_>) -> PyResult<()> {
     ))
 }
 
-/// A module if it has been imported.
+/// A module, if it has been imported.
 pub fn imported<'py>(py: Python<'py>, module: impl IntoPyObject<'py>) -> Option<Bound<'py, PyAny>> {
     static SYS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let sys = SYS.get_or_try_init(py, || py.import("sys").map(Bound::unbind));

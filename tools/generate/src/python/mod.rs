@@ -1,22 +1,43 @@
-//! The types of the Python package.
+//! The types of the Python package: what calls take in `fields`, what they return in `results`,
+//! what they raise in `errors`.
+
+mod errors;
+mod results;
+
+pub(crate) use errors::{builtin_base, classes as error_classes};
+pub(crate) use results::{classes as result_classes, native_fields, stubs as result_stubs};
 
 use crate::text::{NOTICE, quoted, wrap};
 use katalys_core::config::{SETTINGS, SettingKind};
 use katalys_core::order::fields::{Field, GROUPS, Kind, ORDER_FIELDS, STATUSES};
-use katalys_core::{Code, ErrorCode};
+use katalys_core::{Code, ErrorCode, EventKind, Severity};
 use std::fmt::Write;
 
 pub(crate) fn fields() -> String {
     let mut out = format!("# {NOTICE}\n{HEAD}");
     let statuses = quoted(STATUSES.iter().map(|status| status.name), ", ");
-    let codes = quoted(Code::ALL.iter().map(|code| code.as_str()), ",\n    ");
-    let errors = quoted(ErrorCode::ALL.iter().map(|code| code.as_str()), ",\n    ");
     let _ = write!(
         out,
         "# The documented statuses; the shop's own are sent as given.\nOrderStatus: TypeAlias = Literal[{statuses}] | str\n"
     );
-    let _ = write!(out, "ProblemCode: TypeAlias = Literal[\n    {codes},\n]\n");
-    let _ = write!(out, "ErrorCode: TypeAlias = Literal[\n    {errors},\n]\n");
+    let severities = [Severity::Error, Severity::Warning];
+    let severities = quoted(severities.iter().map(|severity| severity.as_str()), ", ");
+    let _ = writeln!(out, "Severity: TypeAlias = Literal[{severities}]");
+    literal(
+        &mut out,
+        "ProblemCode",
+        Code::ALL.iter().map(|code| code.as_str()),
+    );
+    literal(
+        &mut out,
+        "ErrorCode",
+        ErrorCode::ALL.iter().map(|code| code.as_str()),
+    );
+    literal(
+        &mut out,
+        "EventKind",
+        EventKind::ALL.iter().map(|kind| kind.as_str()),
+    );
     for group in GROUPS {
         class(&mut out, group.record, group.doc, group.fields);
     }
@@ -37,7 +58,7 @@ pub(crate) fn fields() -> String {
             &mut out,
             setting.name,
             &format!("{} | None", option_type(setting.kind)),
-            setting.doc,
+            &setting.doc(),
         );
     }
     out
@@ -65,12 +86,21 @@ Amount: TypeAlias = str | Decimal | int | float
 Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
 ";
 
+/// The words of a table as a type.
+fn literal<'w>(out: &mut String, name: &str, words: impl Iterator<Item = &'w str>) {
+    let words = quoted(words, ",\n    ");
+    let _ = write!(out, "{name}: TypeAlias = Literal[\n    {words},\n]\n");
+}
+
+/// A docstring, indented for the body of a class.
+fn docstring(text: &str) -> String {
+    let text = wrap(text, 88).join("\n    ");
+    format!("    \"\"\"{text}\"\"\"\n")
+}
+
 fn class(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
-    let doc = wrap(doc, 88).join("\n    ");
-    let _ = write!(
-        out,
-        "\nclass {name}(TypedDict, total=False):\n    \"\"\"{doc}\"\"\"\n\n"
-    );
+    let doc = docstring(doc);
+    let _ = write!(out, "\nclass {name}(TypedDict, total=False):\n{doc}\n");
     for field in fields.iter().filter(|field| field.name != "order_id") {
         let annotation = format!("{} | None", field_type(field.kind));
         let doc = format!("{} Example: `{}`", field.doc, field.example);
@@ -79,8 +109,7 @@ fn class(out: &mut String, name: &str, doc: &str, fields: &[Field]) {
 }
 
 fn member(out: &mut String, name: &str, annotation: &str, doc: &str) {
-    let doc = wrap(doc, 88).join("\n    ");
-    let _ = write!(out, "    {name}: {annotation}\n    \"\"\"{doc}\"\"\"\n");
+    let _ = write!(out, "    {name}: {annotation}\n{}", docstring(doc));
 }
 
 fn field_type(kind: Kind) -> &'static str {
@@ -96,11 +125,11 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl => "str".into(),
+        SettingKind::Text | SettingKind::Url { .. } | SettingKind::SecretUrl => "str".into(),
         SettingKind::Path => "str | PathLike[str]".into(),
-        SettingKind::Seconds => "float".into(),
-        SettingKind::Number => "int".into(),
-        SettingKind::Flag => "bool".into(),
+        SettingKind::Seconds { .. } => "float".into(),
+        SettingKind::Number { .. } => "int".into(),
+        SettingKind::Flag { .. } => "bool".into(),
         SettingKind::Choice(words) => format!("Literal[{}]", quoted(words.iter().copied(), ", ")),
     }
 }
