@@ -16,6 +16,9 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+// Literals in the signatures, so that `help()` and the stubs show them.
+const _: () = assert!(DEFAULT_WAIT.as_secs() == 10 && DEFAULT_PAGE == 1000);
+
 /// Reports orders of one site. Made to be kept and shared between threads, and good across
 /// fork: a child process opens its own connections on its first call.
 #[pyclass(frozen, subclass, weakref, module = "katalys")]
@@ -156,7 +159,7 @@ impl Client {
 
     /// Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
     /// updates.
-    #[pyo3(signature = (timeout=DEFAULT_WAIT.as_secs_f64()))]
+    #[pyo3(signature = (timeout=10.0))]
     fn flush<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let question = Question::flush(slf.py(), timeout)?;
         Self::ask(slf, "flush", (timeout,), question)
@@ -165,7 +168,7 @@ impl Client {
     /// Ends delivery: no further request is made, and those in flight are finished, up to `timeout`
     /// seconds. Returns the number of updates left in the file for the next process; 0 without an
     /// outbox.
-    #[pyo3(signature = (timeout=DEFAULT_WAIT.as_secs_f64()))]
+    #[pyo3(signature = (timeout=10.0))]
     fn close<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
         let question = Question::close(slf.py(), timeout)?;
         Self::ask(slf, "close", (timeout,), question)
@@ -173,7 +176,7 @@ impl Client {
 
     /// Updates that the endpoint rejected for good: those whose number is above `after`, in order,
     /// at most `limit`.
-    #[pyo3(signature = (after=0, limit=DEFAULT_PAGE))]
+    #[pyo3(signature = (after=0, limit=1000))]
     fn dead_letters<'py>(
         slf: &Bound<'py, Self>,
         after: i64,

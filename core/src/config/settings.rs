@@ -61,7 +61,7 @@ pub struct Setting {
     pub kind: SettingKind,
     /// The environment variable that gives it where no argument does.
     pub env: Option<&'static str>,
-    /// Whether it has a meaning only together with `outbox`.
+    /// Whether it applies only together with `outbox`.
     pub needs_outbox: bool,
     doc: &'static str,
 }
@@ -152,7 +152,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Everything a client was told, checked.
+    /// The checked settings of a client.
     #[derive(Debug)]
     #[allow(dead_code, reason = "some settings only decide whether others are valid")]
     struct Config { language: Language } needs_outbox: false => {
@@ -180,7 +180,7 @@ settings! {
             "The file that keeps updates until they are delivered; created if it does not exist. It must be on a local disk; processes may share it.";
     }
 
-    /// What was said of the outbox.
+    /// The checked settings of an outbox.
     #[derive(Clone, Debug)]
     struct OutboxSettings { path: PathBuf } needs_outbox: true => {
         durability: Durability = Choice::<Durability>::new(), None,
