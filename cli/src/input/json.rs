@@ -16,12 +16,12 @@ mod brackets;
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
     is_by_line: bool,
-    /// What is known of the brackets ahead, after a row that was broken.
+    /// What is known of the brackets ahead, after a broken row.
     brackets: Option<Brackets>,
-    /// The brackets up to where a row over several lines turned out not to be JSON.
+    /// The brackets up to the syntax error of a row over several lines.
     syntax_error: Option<Brackets>,
-    /// The column at which the array's first object begins: where the next one probably does
-    /// behind one that is broken.
+    /// The column at which the array's first object begins: after a broken object, the next one
+    /// probably begins there, too.
     indentation: Option<usize>,
 }
 
@@ -35,7 +35,7 @@ impl<R: Read> JsonReader<R> {
             indentation: None,
         };
         if !is_by_line {
-            // Known from the beginning, also after a jump into the middle.
+            // Finds the indentation, which a jump into the middle needs as well.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -98,7 +98,7 @@ impl<R: Read> JsonReader<R> {
                 content,
             }));
         }
-        // A bracket too many is something, or it would be looked at for ever.
+        // A surplus bracket counts as one byte, so that the reader advances.
         let size = size.max(1);
         self.window.take_counting(size);
         let raw = self.window.slice((start, start + size)).trim_ascii_end();
@@ -169,7 +169,7 @@ impl<R: Read> JsonReader<R> {
         Ok((size, has_end && size <= LONGEST_ROW))
     }
 
-    /// Where a bracket ends by what is known, or can be found out in passing.
+    /// Where a bracket ends; reads on if that is not known yet.
     fn bracket_end(&mut self, bracket: u64) -> io::Result<Extent> {
         let position = self.window.position();
         let Some(known) = &mut self.brackets else {
@@ -189,7 +189,7 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Finds out about the brackets behind a row that is broken, once for all rows there.
+    /// Finds the brackets after a broken row, once for all rows there.
     fn look_ahead(&mut self) {
         if self.brackets.is_none() {
             let (position, bytes) = (self.window.position(), self.window.bytes());
@@ -197,8 +197,8 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Whether brackets that match over several lines are no JSON: then one is missing, and what
-    /// seems to be one object may be several.
+    /// Whether text over several lines with matching brackets is not JSON: then a bracket is missing,
+    /// and what seems to be one object may be several.
     fn is_run_together(&mut self, size: usize) -> bool {
         let (position, bytes) = (self.window.position(), &self.window.bytes()[..size]);
         if memchr(b'\n', bytes).is_none() {
@@ -213,14 +213,14 @@ impl<R: Read> JsonReader<R> {
             return false;
         };
         if earlier.is_none() {
-            // Brackets that are open where the error is have it in them, too.
+            // Brackets that are open at the error contain it, too.
             let valid = &bytes[..offset_of(&error, bytes)];
             self.syntax_error = Some(Brackets::of(position, valid));
         }
         true
     }
 
-    /// Goes to where the next object probably begins behind one that is broken.
+    /// Skips to where the next object probably begins after a broken one.
     fn recover(&mut self) -> io::Result<Fault> {
         let indentation = self.indentation.unwrap_or(0);
         let column = self.window.line_length()?.unwrap_or(LONGEST_ROW) as u64;
@@ -265,7 +265,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// Where it ends and whether it does; `None` if more is needed, or at a bracket.
+    /// The size and whether the object is complete; `None` if more is needed, or at a bracket.
     fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
@@ -290,7 +290,7 @@ impl Scan {
         None
     }
 
-    /// Whether it may end with the file.
+    /// Whether the object may end with the file.
     fn is_bare(&self) -> bool {
         self.depth == 0 && !self.is_in_text
     }

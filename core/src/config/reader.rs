@@ -67,7 +67,7 @@ impl<'r> Reader<'r> {
         let of_outbox = self.table.iter().filter(|row| row.needs_outbox);
         let given = of_outbox.map(|row| self.given(row.name));
         for given in given.filter(|given| given.value().is_some()) {
-            let advice = "has a meaning only with an outbox; set that, too, or leave it out";
+            let advice = "applies only with an outbox; set outbox as well, or leave this out";
             self.problems.borrow_mut().push(given.invalid(advice));
         }
     }
@@ -80,11 +80,11 @@ fn unknown_setting(table: &[Setting], language: Language, name: &str) -> Error {
         .map(|row| format!("; did you mean {}?", language.spell(row.name)));
     let all = || {
         let names: Vec<String> = table.iter().map(|row| language.spell(row.name)).collect();
-        format!("; there are {}", names.join(", "))
+        format!("; the settings are {}", names.join(", "))
     };
     let hint = near.unwrap_or_else(all);
     let shown: String = name.chars().take(40).flat_map(char::escape_debug).collect();
-    let message = format!("there is no setting {shown}{hint}");
+    let message = format!("unknown setting {shown}{hint}");
     Error::new(ErrorCode::ConfigUnknown, message)
 }
 

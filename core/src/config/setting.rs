@@ -46,7 +46,7 @@ pub struct Setting {
     pub kind: SettingKind,
     /// The environment variable that gives it where no argument does.
     pub env: Option<&'static str>,
-    /// Whether it has a meaning only together with `outbox`.
+    /// Whether it applies only together with `outbox`.
     pub needs_outbox: bool,
     pub(super) doc: &'static str,
 }

@@ -58,7 +58,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Everything a client was told, checked.
+    /// The checked settings of a client.
     #[derive(Debug)]
     #[allow(dead_code, reason = "some settings only decide whether others are valid")]
     struct Config { language: Language } needs_outbox: false => {
@@ -86,7 +86,7 @@ settings! {
             "The file that keeps updates until they are delivered; created if it does not exist. It must be on a local disk; processes may share it.";
     }
 
-    /// What was said of the outbox.
+    /// The checked settings of an outbox.
     #[derive(Clone, Debug)]
     struct OutboxSettings { path: PathBuf } needs_outbox: true => {
         durability: Durability = Choice::<Durability>::new(), None,

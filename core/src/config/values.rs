@@ -124,7 +124,7 @@ fn endpoint(text: &str, reader: &Reader<'_>) -> Result<Uri, String> {
         .authority()
         .is_some_and(|authority| authority.as_str().contains('@'))
     {
-        return wrong("must not hold a user name or password");
+        return wrong("must not contain a user name or password");
     }
     match scheme {
         "https" => Ok(uri),
@@ -287,7 +287,7 @@ fn outbox_path(text: &str, given: &Given<'_>) -> Result<PathBuf, Error> {
 const NOT_A_URL: &str =
     "is not a URL; give the whole one, such as https://db.revoffers.com/v2/_tr_offline";
 
-/// What is wrong with a site, with what is likely meant.
+/// What is wrong with a site, and what is probably meant.
 fn wrong_with_site(given: &str) -> Option<String> {
     let meant = || {
         let name = given.trim().rsplit('/').next().unwrap_or_default();
@@ -319,7 +319,7 @@ fn without_extension(name: &str) -> Option<&str> {
     extension.eq_ignore_ascii_case("js").then_some(stem)
 }
 
-/// White space, and what is as invisible.
+/// White space and other invisible characters.
 fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || matches!(
@@ -328,7 +328,7 @@ fn is_blank(character: char) -> bool {
         )
 }
 
-/// What is wrong with a path that would make a file of an odd name.
+/// What is wrong with a path that is probably not meant as one.
 fn wrong_with_path(given: &str) -> Option<String> {
     if let Some(path) = given.strip_prefix("file://")
         && path.starts_with('/')
