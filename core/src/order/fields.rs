@@ -1,20 +1,20 @@
 //! The field table: every field of the endpoint is one row here, and nowhere else.
 //!
 //! Validation, the payload, the type definitions of every language, the JSON Schema and the
-//! field reference are made from these rows. Adding a field is adding a row (and a vector that
-//! shows it), then `make generate`.
+//! field reference come from these rows. To add a field, add a row and a vector, then run
+//! `make generate`.
 //!
 //! The source of each row is Katalys' page "Order Status Reporting", section "Available
 //! Fields", unless its text says otherwise.
 
-/// What a field holds, and so which rule looks at it and how it is sent.
+/// What a field holds; decides which rule checks it and how it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An identifier that is sent exactly as given and without which nothing is sent.
+    /// An identifier, sent exactly as given; no update is sent without it.
     Identifier,
     /// Free text.
     Text,
-    /// One of the documented statuses, or the shop's own.
+    /// A documented status, or one of the shop's own.
     Status,
     /// A moment with its UTC offset (ISO 8601, RFC 3339).
     Time,
@@ -30,11 +30,11 @@ pub enum Kind {
     Email,
     /// An IPv4 or IPv6 address.
     Ip,
-    /// An ISO 3166-1 alpha-2 code, by preference.
+    /// A country, preferably as an ISO 3166-1 alpha-2 code.
     Country,
 }
 
-/// When a field has to be there.
+/// When a field has to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Required {
     /// In every call.
@@ -52,20 +52,20 @@ pub enum Required {
 pub struct Field {
     /// The key on the wire, or within a record the part after the number.
     pub name: &'static str,
-    /// The key as it stands in the payload: from the comma before it to the quote that opens
-    /// its value, which a number leaves out.
+    /// The key as it is written into the payload: from the comma before it to the quote that opens
+    /// its value; a number has no such quote.
     pub(crate) json_key: &'static str,
     /// The same for a row of a record: what follows the number.
     pub(crate) json_part: &'static str,
     /// What it holds.
     pub kind: Kind,
-    /// When it has to be there.
+    /// When it has to be given.
     pub required: Required,
-    /// One line for every language's documentation.
+    /// One line for the documentation of every language.
     pub doc: &'static str,
-    /// A value that would be right.
+    /// A valid value.
     pub example: &'static str,
-    /// Names that other systems use for the same thing; a hint names the row.
+    /// Names of the same field in other systems, for hints.
     pub also_called: &'static [&'static str],
 }
 
@@ -80,18 +80,18 @@ pub struct Group {
     pub other_prefixes: &'static [&'static str],
     /// What one record is called in a type name: `Discount`.
     pub record: &'static str,
-    /// One line for every language's documentation.
+    /// One line for the documentation of every language.
     pub doc: &'static str,
     /// The fields of a record.
     pub fields: &'static [Field],
-    /// Whether a record is worth nothing unless all its fields are given.
+    /// Whether a record needs all its fields.
     pub all_or_nothing: bool,
-    /// How many of the first fields identify a record: at least one of them must be given, and
-    /// a missing one is worth a warning.
+    /// How many of the first fields identify a record: at least one of them is required, and a missing
+    /// one is a warning.
     pub identifying: usize,
 }
 
-/// A row, with its key spelled as JSON by the compiler.
+/// A row; the compiler writes its key as JSON.
 macro_rules! row {
     ($name:literal, $kind:expr, $required:expr, $example:literal, $doc:literal, $also_called:expr) => {
         Field {
@@ -174,7 +174,7 @@ pub static GROUPS: &[Group] = &[
     },
 ];
 
-/// How far an order is by its status.
+/// How far an order has progressed, by its status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stage {
@@ -192,13 +192,13 @@ pub enum Stage {
 /// A documented order status.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
-    /// As it is sent.
+    /// The name as it is sent.
     pub name: &'static str,
-    /// How far an order with it is.
+    /// How far an order with this status has progressed.
     pub stage: Stage,
     /// One line for documentation.
     pub doc: &'static str,
-    /// Inflections that are taken for it by mistake.
+    /// Inflections that are used by mistake.
     pub inflections: &'static [&'static str],
 }
 
@@ -211,8 +211,24 @@ pub static STATUSES: &[Status] = &[
     Status { name: "cancelled", stage: Stage::Closed, doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
 ];
 
-/// The place of an order field in [`ORDER_FIELDS`]; a name that is not there fails the build.
-pub(crate) const fn index_of(name: &str) -> usize {
+pub(super) const SITE_ID: usize = index_of("site_id");
+pub(super) const ORDER_ID: usize = index_of("order_id");
+pub(super) const ORDER_STATUS: usize = index_of("order_status");
+pub(super) const ORDER_TIME: usize = index_of("order_time");
+pub(super) const ORDER_ALIAS: usize = index_of("order_alias");
+pub(super) const SALE: usize = index_of("sale_amount");
+pub(super) const SUBTOTAL: usize = index_of("subtotal_amount");
+pub(super) const SHIPPING: usize = index_of("shipping_amount");
+pub(super) const TAX: usize = index_of("tax_amount");
+
+// The lane is computed while the two ids are checked, which come first.
+const _: () = assert!(
+    SITE_ID == 0 && ORDER_ID == 1,
+    "site_id and order_id are the first rows"
+);
+
+/// The index of an order field in [`ORDER_FIELDS`]; an unknown name fails the build.
+const fn index_of(name: &str) -> usize {
     let mut index = 0;
     while index < ORDER_FIELDS.len() {
         if same(ORDER_FIELDS[index].name, name) {

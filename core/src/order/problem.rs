@@ -1,16 +1,16 @@
-//! Everything that can be wrong with an order update: the one table of codes, their severity
-//! and the sentences that explain them, and `Problem`, one finding with its place.
+//! The table of problem codes with their severities and explanations, and `Problem`, one finding with
+//! its path.
 
 use serde::Serialize;
 use std::fmt;
 
-/// Whether a problem stops the call or travels with the receipt.
+/// Whether a problem rejects the update or is returned with the receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Cannot be right: it would send wrong data, or the endpoint would drop it in silence.
+    /// The value is invalid: wrong data would be sent, or the endpoint would silently ignore it.
     Error,
-    /// Only suspicious: the update is sent, and the problem is reported with it.
+    /// The value is suspicious: the update is sent, and the problem is reported with it.
     Warning,
 }
 
@@ -26,7 +26,7 @@ impl Severity {
 
 macro_rules! problem_codes {
     ($($variant:ident, $name:literal, $severity:ident, $text:literal;)*) => {
-        /// The stable name of a rule that a value broke. The same in every language.
+        /// The stable name of the rule that a value breaks, the same in every language.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(u8)]
@@ -48,7 +48,7 @@ macro_rules! problem_codes {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// The sentence that says what is wrong and how to fix it.
+            /// What is wrong and how to fix it, as the rest of a sentence that begins with the path.
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -57,7 +57,7 @@ macro_rules! problem_codes {
 }
 
 // A row is never renamed or removed: users' code and stored dead letters refer to it.
-// `{}` stands for a detail that comes from the table or the rule, never from the customer.
+// `{}` stands for a detail from the table or the rule, never for customer data.
 problem_codes! {
     Required, "required", Error, "is required; give it a value";
     Empty, "empty", Warning, "is empty; the endpoint ignores empty values, so it is left out";
@@ -104,28 +104,28 @@ problem_codes! {
     NumberInexact, "number_inexact", Error, "is a floating-point number beyond 2^53, which may have lost digits; give it as text, or as an integer type that keeps all digits (BigInt in JavaScript)";
 }
 
-/// What an empty value is told where the field is required.
+/// The explanation of an empty value in a required field.
 const EMPTY_REQUIRED: &str = "is empty; it is required, so give it a value";
 
-/// One thing that is wrong, where it is, and how to fix it.
+/// One problem: its path, its rule, and a message that says how to fix it.
 ///
-/// The message never repeats what the customer entered.
+/// The message never contains customer data.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What the caller wrote: `sale_amount`, `discounts[1].amount`, `discount_2_amount`.
+    /// The field as the caller wrote it: `sale_amount`, `discounts[1].amount`, `discount_2_amount`.
     pub path: String,
-    /// The rule that was broken.
+    /// The rule that the value breaks.
     #[serde(serialize_with = "code_name")]
     pub code: Code,
-    /// A whole sentence, with the path in it.
+    /// A whole sentence, which contains the path.
     pub message: String,
-    /// Whether it stops the call.
+    /// Whether it rejects the update.
     pub severity: Severity,
 }
 
 #[allow(
     clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
+    reason = "the signature that serde requires"
 )]
 fn code_name<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_str())
@@ -141,15 +141,15 @@ impl Problem {
         for detail in details {
             sentence = sentence.replacen("{}", detail, 1);
         }
-        Self::saying(path.into(), code, &sentence)
+        Self::explained(path.into(), code, &sentence)
     }
 
-    /// An empty value of a field that cannot be left out.
+    /// An empty value of a required field.
     pub(crate) fn empty_required(path: impl Into<String>) -> Self {
-        Self::saying(path.into(), Code::Empty, EMPTY_REQUIRED)
+        Self::explained(path.into(), Code::Empty, EMPTY_REQUIRED)
     }
 
-    fn saying(path: String, code: Code, sentence: &str) -> Self {
+    fn explained(path: String, code: Code, sentence: &str) -> Self {
         let message = format!("{path} {sentence}").trim_start().to_owned();
         Self {
             path,
@@ -159,7 +159,7 @@ impl Problem {
         }
     }
 
-    /// Turns an error into a warning that says the field was left out.
+    /// Turns an error into a warning that the field is left out.
     pub(crate) fn leave_out(&mut self) {
         self.severity = Severity::Warning;
         self.message.push_str("; it is left out");
@@ -176,7 +176,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The same as `Display`: a message holds no customer data by construction.
+/// Like `Display`: a message holds no customer data by construction.
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.severity.as_str())
