@@ -14,8 +14,10 @@ impl LaneHash {
     /// Adds one id. A separator follows it, so that `ab` + `c` and `a` + `bc` differ. Two orders that
     /// collide share a lane: they wait for each other, and nothing else changes.
     pub(super) fn add(&mut self, id: &str) {
-        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(Self::PRIME);
-        self.0 = mix(id.bytes().fold(self.0, mix), 0xFF);
+        const SEPARATOR: u8 = 0xFF;
+        for byte in id.bytes().chain([SEPARATOR]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(Self::PRIME);
+        }
     }
 
     pub(super) fn get(&self) -> u64 {

@@ -105,7 +105,7 @@ fn write_group(entries: &[Entry<'_, '_>], encoder: &mut Encoder<'_>, sale: Optio
         let mark = encoder.payload.mark();
         let result = record.write(numbering.next(), encoder);
         let is_left_out = result.is_blank && record.index.is_none();
-        if is_left_out || !record.is_sendable(&result, encoder, sale) || !result.has_any {
+        if is_left_out || !record.report_completeness(&result, encoder, sale) || !result.has_any {
             encoder.payload.back_to(mark);
         } else {
             numbering.count_sent();
@@ -200,8 +200,8 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
             number,
             field,
         };
-        let encoded = encoder.value(field, &name, entry.value, &|| entry.path());
-        match encoded.written {
+        let outcome = encoder.value(field, &name, entry.value, &|| entry.path());
+        match outcome.written {
             Written::Sent => {
                 result.parts.mark_sent(part);
                 result.has_any = true;
@@ -211,12 +211,12 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
         }
         result.is_blank = false;
         if field.kind == Kind::Amount {
-            result.amount = encoded.amount.map(|units| (part, units));
+            result.amount = outcome.amount.map(|units| (part, units));
         }
     }
 
-    /// Whether the record as a whole can be sent; reports what is missing.
-    fn is_sendable(
+    /// Reports what the record lacks; returns whether it can be sent.
+    fn report_completeness(
         &self,
         result: &WrittenRecord,
         encoder: &mut Encoder<'_>,

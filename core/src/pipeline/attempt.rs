@@ -1,6 +1,6 @@
 //! The attempts of one call: when to try again, how long to wait before, when to give up.
 
-use crate::delivery::{Class, Failure, Outcome, Transport};
+use crate::delivery::{AnswerClass, ExchangeOutcome, Failure, Transport};
 use crate::error::{Error, ErrorCode};
 use crate::order::Problem;
 use crate::results::Receipt;
@@ -60,12 +60,12 @@ impl Attempts {
         }
         self.count += 1;
         match transport.post(payload, self.attempt_deadline()) {
-            Outcome::Received => Step::Received,
-            Outcome::Answered {
+            ExchangeOutcome::Received => Step::Received,
+            ExchangeOutcome::Answered {
                 status,
                 retry_after,
             } => self.after_answer(status, retry_after, rng),
-            Outcome::Failed(failure) => self.after_failure(&failure, rng),
+            ExchangeOutcome::Failed(failure) => self.after_failure(&failure, rng),
         }
     }
 
@@ -137,8 +137,8 @@ impl Attempts {
 
 /// What an answer other than 204 is called.
 pub(crate) fn code_of_answer(status: u16) -> ErrorCode {
-    match (Class::of(status), status) {
-        (Class::Rejected, _) => ErrorCode::Rejected,
+    match (AnswerClass::of(status), status) {
+        (AnswerClass::Rejected, _) => ErrorCode::Rejected,
         (_, 200..=299) => ErrorCode::NotConfirmed,
         (_, 300..=399) => ErrorCode::Redirected,
         _ => ErrorCode::Unavailable,

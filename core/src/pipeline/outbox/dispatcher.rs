@@ -4,7 +4,7 @@
 //! Lock order: `state` is never held while the store is asked or written.
 
 use super::intake::Arrival;
-use crate::delivery::{LONGEST_RETRY_AFTER, Outcome};
+use crate::delivery::{ExchangeOutcome, LONGEST_RETRY_AFTER};
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::attempt::code_of_answer;
 use crate::pipeline::breaker::Health;
@@ -734,13 +734,13 @@ impl Sender {
         }
     }
 
-    fn judge(&self, claim: &Claim, outcome: Outcome) -> (Verdict, Option<Error>) {
+    fn judge(&self, claim: &Claim, outcome: ExchangeOutcome) -> (Verdict, Option<Error>) {
         let (code, error, asked) = match outcome {
-            Outcome::Received => {
+            ExchangeOutcome::Received => {
                 self.lock().health.succeeded();
                 return (Verdict::Delivered, None);
             }
-            Outcome::Answered {
+            ExchangeOutcome::Answered {
                 status,
                 retry_after,
             } => {
@@ -751,7 +751,7 @@ impl Sender {
                     retry_after,
                 )
             }
-            Outcome::Failed(failure) => {
+            ExchangeOutcome::Failed(failure) => {
                 let code = failure.code;
                 (code, Error::new(code, failure.reason), None)
             }
