@@ -74,8 +74,12 @@ mod tests {
 
     fn completeness(group: usize, sent: &[usize], rejected: &[usize]) -> Completeness {
         let mut parts = Parts::default();
-        sent.iter().for_each(|part| parts.mark_sent(*part));
-        rejected.iter().for_each(|part| parts.mark_rejected(*part));
+        for part in sent {
+            parts.mark_sent(*part);
+        }
+        for part in rejected {
+            parts.mark_rejected(*part);
+        }
         parts.completeness(&GROUPS[group])
     }
 
