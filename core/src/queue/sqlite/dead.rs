@@ -121,15 +121,14 @@ fn insert_into_lane(
         .query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (head, is_leased) = found.unwrap_or((None, false));
-    match head {
-        Some(head) if is_leased || head < id => match predecessor(transaction, head, id)? {
-            Some(before) => insert_behind(transaction, lane, before, id)?,
-            None => {
-                log::error!(target: OUTBOX_LOG, "the lane of update {id} was damaged and has been rebuilt");
-                lane::rebuild(transaction, lane, now)?;
-            }
-        },
-        _ => return insert_as_head(transaction, now, lane, head, id),
+    let Some(first) = head.filter(|head| is_leased || *head < id) else {
+        return insert_as_head(transaction, now, lane, head, id);
+    };
+    if let Some(before) = predecessor(transaction, first, id)? {
+        insert_behind(transaction, lane, before, id)?;
+    } else {
+        log::error!(target: OUTBOX_LOG, "the lane of update {id} was damaged and has been rebuilt");
+        lane::rebuild(transaction, lane, now)?;
     }
     release(transaction, now, lane)
 }
