@@ -16,8 +16,8 @@ pub(crate) enum AnswerClass {
 }
 
 impl AnswerClass {
-    /// Only 204 is a receipt. Another 2xx or a redirect comes from something in between, such as
-    /// a captive portal, and says nothing about the update.
+    /// Only 204 is a receipt. Another 2xx or a redirect comes from something in between, such as a captive
+    /// portal, and has no meaning for the update.
     pub(crate) fn of(status: u16) -> Self {
         match status {
             204 => Self::Received,

@@ -55,9 +55,9 @@ pub struct Field {
     /// The key as it is written into the payload: from the comma before it to the quote that opens
     /// its value; a number has no such quote.
     pub(crate) json_key: &'static str,
-    /// The same for a row of a record: what follows the number.
+    /// The same for a row of a record: the part behind the number.
     pub(crate) json_part: &'static str,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: Kind,
     /// When it has to be given.
     pub required: Required,
@@ -74,11 +74,11 @@ pub struct Field {
 pub struct Group {
     /// The key of the list: `discounts`.
     pub list: &'static str,
-    /// What comes before the number on the wire: `discount`, as in `discount_1_code`.
+    /// The prefix before the number on the wire: `discount`, as in `discount_1_code`.
     pub prefix: &'static str,
     /// Other spellings of the prefix that are accepted, and sent as `prefix`.
     pub other_prefixes: &'static [&'static str],
-    /// What one record is called in a type name: `Discount`.
+    /// The name of a record's type: `Discount`.
     pub record: &'static str,
     /// One line for the documentation of every language.
     pub doc: &'static str,
@@ -111,33 +111,33 @@ macro_rules! row {
 #[rustfmt::skip]
 pub static ORDER_FIELDS: &[Field] = &[
     row!("site_id", Kind::Identifier, Required::Always, "abcd.com",
-        "The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking id. Given by the client unless it is set here.", &["site", "tracking_id"]),
+        "The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking id. Defaults to the client's setting.", &["site", "tracking_id"]),
     row!("order_id", Kind::Identifier, Required::Always, "12345",
         "Exactly the value given on the Thank-You page; globally unique in the shop.", &["order_number", "order"]),
     row!("order_status", Kind::Status, Required::No, "paid",
-        "What became of the order: pending, paid, refunded, cancelled, or the shop's own status.", &["status", "state", "order_state"]),
+        "The status of the order: pending, paid, refunded, cancelled, or the shop's own status.", &["status", "state", "order_state"]),
     row!("order_time", Kind::Time, Required::No, "2018-01-01 01:23:40-08:00",
-        "When the order was first placed. Needed whenever it is reported more than 5 minutes after that, or it is counted twice.", &["order_date", "created_at", "date_created"]),
+        "When the order was first placed. Required if it is reported more than 5 minutes later; otherwise it is counted twice.", &["order_date", "created_at", "date_created"]),
     row!("order_count", Kind::Count, Required::No, "2",
-        "How many orders this customer has placed in total; above 1 is a returning customer.", &["orders_count", "customer_orders"]),
+        "Total number of orders of this customer; a returning customer has more than 1.", &["orders_count", "customer_orders"]),
     row!("order_alias", Kind::Text, Required::No, "R-10001",
-        "This order's id in another system. Merges the two orders and may change the order id: this cannot be undone.", &["alias"]),
+        "The id of this order in another system. Merges the two orders and may change the order id, which cannot be undone.", &["alias"]),
     row!("sale_amount", Kind::Amount, Required::InReport, "25.67",
-        "The order's total with shipping and tax, without currency sign.", &["total", "total_amount", "order_total", "grand_total"]),
+        "The total of the order with shipping and tax, without a currency sign.", &["total", "total_amount", "order_total", "grand_total"]),
     row!("subtotal_amount", Kind::Amount, Required::InReportUnless(&["shipping_amount", "tax_amount"]), "24.95",
         "sale_amount minus shipping and tax.", &["subtotal", "sub_total"]),
     row!("shipping_amount", Kind::Amount, Required::No, "4.99",
-        "What shipping cost, in the currency of sale_amount. Required in a report without subtotal_amount.", &["shipping", "shipping_total", "shipping_cost"]),
+        "The shipping cost, in the currency of sale_amount. Required in a report without subtotal_amount.", &["shipping", "shipping_total", "shipping_cost"]),
     row!("tax_amount", Kind::Amount, Required::No, "1.48",
         "The tax, in the currency of sale_amount. Required in a report without subtotal_amount.", &["tax", "tax_total", "total_tax", "vat"]),
     row!("currency", Kind::Currency, Required::No, "EUR",
-        "ISO 4217 code of all amounts. The endpoint takes USD where it is missing.", &["currency_code"]),
+        "ISO 4217 code of all amounts. The endpoint assumes USD if it is missing.", &["currency_code"]),
     row!("email_address", Kind::Email, Required::InReport, "email@example.com",
-        "The customer's address, or the same digest of it each time; it tells customers apart.", &["email", "customer_email", "e_mail"]),
+        "The customer's email address, or always the same digest of it; identifies the customer.", &["email", "customer_email", "e_mail"]),
     row!("user_agent", Kind::Text, Required::No, "Mozilla/5.0 (X11; Linux x86_64)",
-        "The customer's browser, never the shop server's.", &["browser"]),
+        "The user agent of the customer's browser, never that of the shop's server.", &["browser"]),
     row!("ip_address", Kind::Ip, Required::No, "93.184.215.14",
-        "The customer's IPv4 or IPv6 address, never the shop server's.", &["ip", "customer_ip", "remote_addr", "client_ip"]),
+        "The customer's IPv4 or IPv6 address, never that of the shop's server.", &["ip", "customer_ip", "remote_addr", "client_ip"]),
     row!("shipping_city", Kind::Text, Required::No, "Springfield",
         "The city the order is shipped to.", &["city"]),
     row!("shipping_state", Kind::Text, Required::No, "OR",
@@ -145,7 +145,7 @@ pub static ORDER_FIELDS: &[Field] = &[
     row!("shipping_postal", Kind::Text, Required::No, "97477",
         "The postal code the order is shipped to.", &["shipping_zip", "zip", "postal_code", "shipping_postcode"]),
     row!("shipping_country", Kind::Country, Required::No, "US",
-        "The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.", &["country", "country_code"]),
+        "The country the order is shipped to, preferably as an ISO 3166-1 alpha-2 code.", &["country", "country_code"]),
 ];
 
 /// The numbered groups, in the order in which they are sent.
@@ -156,8 +156,8 @@ pub static GROUPS: &[Group] = &[
         doc: "Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount, discount_2_code, …",
         all_or_nothing: true, identifying: 0,
         fields: &[
-            row!("code", Kind::Text, Required::No, "REVOFFERS_EXAMPLE", "The coupon's code.", &["coupon", "name"]),
-            row!("amount", Kind::Amount, Required::No, "1.50", "What it took off, in the currency of sale_amount.", &["amt", "value", "total"]),
+            row!("code", Kind::Text, Required::No, "REVOFFERS_EXAMPLE", "The code of the coupon.", &["coupon", "name"]),
+            row!("amount", Kind::Amount, Required::No, "1.50", "The amount of the discount, in the currency of sale_amount.", &["amt", "value", "total"]),
         ],
     },
     Group {
@@ -165,11 +165,11 @@ pub static GROUPS: &[Group] = &[
         doc: "The order's line items; also as line_item_1_title, line_item_1_sku, …",
         all_or_nothing: false, identifying: 3,
         fields: &[
-            row!("title", Kind::Text, Required::No, "Wellness Bundle #4", "The product's name.", &["name", "product"]),
-            row!("sku", Kind::Text, Required::No, "WLNS_BUNDLE_4", "The product's stock-keeping unit, which SKU-based payouts match.", &["id", "product_id"]),
+            row!("title", Kind::Text, Required::No, "Wellness Bundle #4", "The name of the product.", &["name", "product"]),
+            row!("sku", Kind::Text, Required::No, "WLNS_BUNDLE_4", "The stock-keeping unit of the product, used for SKU-based payouts.", &["id", "product_id"]),
             row!("price", Kind::Amount, Required::No, "1.99", "The price, in the currency of sale_amount.", &["amount", "unit_price", "cost"]),
             row!("var", Kind::Text, Required::No, "Blue / L", "The variant.", &["variant", "variation"]),
-            row!("qty", Kind::Quantity, Required::No, "2", "How many.", &["quantity", "count"]),
+            row!("qty", Kind::Quantity, Required::No, "2", "The quantity.", &["quantity", "count"]),
         ],
     },
 ];
@@ -207,7 +207,7 @@ pub struct Status {
 pub static STATUSES: &[Status] = &[
     Status { name: "pending", stage: Stage::Pending, doc: "Placed, not yet paid.", inflections: &["pend", "awaiting"] },
     Status { name: "paid", stage: Stage::Paid, doc: "Paid.", inflections: &["pay", "pays", "payed", "payment"] },
-    Status { name: "refunded", stage: Stage::Closed, doc: "Paid back; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
+    Status { name: "refunded", stage: Stage::Closed, doc: "Refunded; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
     Status { name: "cancelled", stage: Stage::Closed, doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
 ];
 

@@ -1,8 +1,8 @@
 //! The outbox in an `SQLite` file.
 //!
-//! A module uses only modules to its right: `reader → store → claim, append, settle → dead → lane`,
-//! `inspect → reader`, `repair → open`, and all of them `open → schema → counters → fault → vfs →
-//! format`.
+//! A module uses only modules to its right: `inspect → reader → store → checkpoint, claim, settle →
+//! append, dead, location, reserve → lane, open, setup → migration → counters → fault, schema → vfs →
+//! format`. `repair` uses those from `lane` on; `watch` uses none.
 
 mod append;
 mod checkpoint;

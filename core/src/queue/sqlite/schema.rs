@@ -6,7 +6,7 @@ pub(super) const HELD: i64 = i64::MAX;
 /// The steps from each version to the next; the version of a file is the number of steps taken. A
 /// released step is never changed.
 const STEPS: &[&str] = &["
--- Each accepted update, until it is delivered. `next` is the one behind it in its lane.
+-- The accepted updates that are not delivered yet. `next` is the following update of the lane.
 CREATE TABLE updates (
     id INTEGER PRIMARY KEY,
     lane INTEGER NOT NULL,
@@ -15,9 +15,9 @@ CREATE TABLE updates (
     stage INTEGER NOT NULL,
     next INTEGER
 ) STRICT;
--- One row per order that has something pending, or is held. While a lane is leased, `due` is
--- the lease's end. `started` counts attempts whose end nobody has seen. `paid` and `closed` are the
--- last updates that said so, whether they still wait or not.
+-- One row per order that has pending updates or is held. While a lane is leased, `due` is the end of
+-- the lease. `started` counts attempts without a recorded end. `paid` and `closed` are the last updates
+-- with these stages, pending or not.
 CREATE TABLE lanes (
     lane INTEGER PRIMARY KEY,
     due INTEGER NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE dead (
     code TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
--- The counters, and what has to be remembered of the time. `bytes` is of pending payloads.
+-- The counters and the state of the clock. `bytes` is the size of pending payloads.
 CREATE TABLE books (
     accepted INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
