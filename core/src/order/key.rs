@@ -89,9 +89,9 @@ pub(super) fn part_index(group: &Group, part: &str) -> Option<usize> {
 
 /// Whether a custom key can be sent. A replacement character shows that the key was not valid text.
 pub(super) fn is_usable(key: &str) -> bool {
-    const LONGEST: usize = 200;
+    const MAX_LENGTH: usize = 200;
     let is_wrong = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
-    !key.trim().is_empty() && key.len() <= LONGEST && !key.chars().any(is_wrong)
+    !key.trim().is_empty() && key.len() <= MAX_LENGTH && !key.chars().any(is_wrong)
 }
 
 /// Whether a key is a number, as where a list was given for the fields.
@@ -164,10 +164,10 @@ fn is_near(folded: &str, name: &str, also_called: &[&str]) -> bool {
 /// Whether two words are equal, or one insertion, deletion, substitution or transposition apart; short
 /// words must be equal.
 fn one_edit(left: &str, right: &str) -> bool {
-    const SHORTEST: usize = 4;
+    const MIN_LENGTH: usize = 4;
     left == right
         || (left.len().abs_diff(right.len()) <= 1
-            && left.len().min(right.len()) >= SHORTEST
+            && left.len().min(right.len()) >= MIN_LENGTH
             && strsim::osa_distance(left, right) <= 1)
 }
 
