@@ -74,8 +74,8 @@ describe('a sandbox', () => {
     const order = await sandbox.waitFor('1001', { status: 'refunded', updates: 2 });
     assert.equal(order.updates.length, 2);
     await Promise.all(sent);
-    const inVain = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
-    await assert.rejects(inVain, isError(408, /the time is up/));
+    const unanswered = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
+    await assert.rejects(unanswered, isError(408, /the time is up/));
   });
 
   it('answers with faults, and shows every request', async () => {

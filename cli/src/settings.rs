@@ -5,8 +5,9 @@ use crate::input::Source;
 use clap::builder::PossibleValuesParser;
 use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
+use katalys_core::config::{SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
+use std::time::Duration;
 
 /// The settings that were given as options.
 #[derive(Clone, Default)]
@@ -22,10 +23,8 @@ impl Settings {
 
     /// A client that opens no outbox, whatever was given: for those who only look.
     pub fn client_without_outbox(&self) -> Result<Client, Failure> {
-        let rest = self
-            .0
-            .iter()
-            .filter(|(name, _)| !OUTBOX_ONLY.contains(name));
+        let needs_outbox = |name| Setting::named(name).is_some_and(|row| row.needs_outbox);
+        let rest = self.0.iter().filter(|(name, _)| !needs_outbox(name));
         Self(rest.cloned().collect()).client(&[("outbox", "".into())])
     }
 
@@ -52,7 +51,7 @@ impl Settings {
 
     /// What was given as text, or stands in the environment.
     pub fn text(&self, name: &str) -> Option<String> {
-        let row = SETTINGS.iter().find(|row| row.name == name)?;
+        let row = Setting::named(name)?;
         self.shown(name).or_else(|| from_environment(row))
     }
 }
@@ -61,6 +60,12 @@ impl Settings {
 pub fn from_environment(row: &Setting) -> Option<String> {
     let value = std::env::var(row.env?).ok();
     value.filter(|value| !value.is_empty())
+}
+
+/// A timeout given as an option.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().unwrap_or(f64::NAN);
+    katalys_core::config::timeout(seconds).map_err(|error| error.message().to_owned())
 }
 
 /// The option of a setting.
@@ -72,8 +77,8 @@ fn option(row: &'static Setting) -> Arg {
         .help(help(row))
         .help_heading("Settings of the client");
     match row.kind {
-        SettingKind::Number => option.value_name("NUMBER").value_parser(value_parser!(i64)),
-        SettingKind::Flag => option
+        SettingKind::Number { .. } => option.value_name("NUMBER").value_parser(value_parser!(i64)),
+        SettingKind::Flag { .. } => option
             .value_name("BOOL")
             .value_parser(value_parser!(bool))
             .num_args(0..=1)
@@ -82,20 +87,20 @@ fn option(row: &'static Setting) -> Arg {
         SettingKind::Choice(words) => option
             .value_name("CHOICE")
             .value_parser(PossibleValuesParser::new(words.iter().copied())),
-        SettingKind::Seconds => option.value_name("SECONDS"),
+        SettingKind::Seconds { .. } => option.value_name("SECONDS"),
         SettingKind::Path => option
             .value_name("FILE")
             .value_hint(clap::ValueHint::FilePath),
-        SettingKind::Url | SettingKind::SecretUrl => option.value_name("URL"),
+        SettingKind::Url { .. } | SettingKind::SecretUrl => option.value_name("URL"),
         SettingKind::Text => option.value_name("TEXT"),
     }
 }
 
 fn help(row: &Setting) -> String {
     let env = row.env.map(|variable| format!(" [env: {variable}]"));
-    let default = Some(row.default).filter(|default| !default.is_empty());
+    let default = Some(row.default()).filter(|default| !default.is_empty());
     let default = default.map(|default| format!(" [default: {default}]"));
-    [Some(row.doc.to_owned()), env, default]
+    [Some(row.doc()), env, default]
         .into_iter()
         .flatten()
         .collect()
@@ -115,8 +120,8 @@ impl FromArgMatches for Settings {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, ClapError> {
         let given = SETTINGS.iter().filter_map(|row| {
             let value = match row.kind {
-                SettingKind::Number => (*matches.get_one::<i64>(row.name)?).into(),
-                SettingKind::Flag => (*matches.get_one::<bool>(row.name)?).into(),
+                SettingKind::Number { .. } => (*matches.get_one::<i64>(row.name)?).into(),
+                SettingKind::Flag { .. } => (*matches.get_one::<bool>(row.name)?).into(),
                 _ => matches.get_one::<String>(row.name)?.clone().into(),
             };
             Some((row.name, value))

@@ -439,6 +439,25 @@ fn a_relay_is_not_healthy_when_its_file_is_moved() {
     assert_eq!(again, 0, "once is enough");
 }
 
+/// Before anything is opened or sent: a mistyped one is not found out when the relay stops.
+#[test]
+fn a_timeout_is_a_finite_number_of_seconds() {
+    let folder = Folder::new("timeouts");
+    let path = folder.path("katalys.db");
+    for wrong in ["nan", "inf", "-1", "1e300", "31622401", "soon", ""] {
+        for (command, option) in [
+            (&["relay"][..], "--grace"),
+            (&["relay"], "--max-wait"),
+            (&["outbox", text(&path), "flush"], "--wait"),
+        ] {
+            let ran = run(&[command, &[&format!("{option}={wrong}")]].concat()).expect(2);
+            assert!(ran.err.contains(option), "{}", ran.err);
+            assert!(ran.err.contains("31622400 (366 days)"), "{}", ran.err);
+        }
+    }
+    assert!(!path.exists());
+}
+
 /// Data that would steer a terminal is shown, and not obeyed.
 #[test]
 fn nothing_raw_reaches_a_terminal() {

@@ -24,7 +24,9 @@ typedef struct {
     void (*client_free)(katalys_client **);
     katalys_code (*enqueue)(const katalys_client *, const char *, size_t, const katalys_fields *,
                             katalys_result **);
-    katalys_code (*stats)(const katalys_client *, katalys_stats *, katalys_result **);
+    katalys_code (*stats)(const katalys_client *, katalys_stats **, katalys_result **);
+    uint64_t (*count)(const katalys_stats *, int);
+    void (*stats_free)(katalys_stats **);
     int64_t (*ticket)(const katalys_result *);
     const char *(*message)(const katalys_result *);
     void (*result_free)(katalys_result **);
@@ -69,6 +71,8 @@ static library load(const char *path) {
     *(void **)&loaded.client_free = symbol(handle, "katalys_client_free");
     *(void **)&loaded.enqueue = symbol(handle, "katalys_enqueue_update");
     *(void **)&loaded.stats = symbol(handle, "katalys_client_stats");
+    *(void **)&loaded.count = symbol(handle, "katalys_stats_count");
+    *(void **)&loaded.stats_free = symbol(handle, "katalys_stats_free");
     *(void **)&loaded.ticket = symbol(handle, "katalys_result_ticket");
     *(void **)&loaded.message = symbol(handle, "katalys_result_message");
     *(void **)&loaded.result_free = symbol(handle, "katalys_result_free");
@@ -118,12 +122,17 @@ static void *enqueue(void *argument) {
 static void *open_and_close(void *argument) {
     const library *with = argument;
     while (!is_over) {
-        katalys_stats stats;
+        katalys_stats *stats = NULL;
         katalys_client *client = open_client(with);
         if (with->stats(client, &stats, NULL) != KATALYS_OK ||
-            stats.accepted != stats.delivered + stats.pending + stats.dead + stats.discarded) {
+            with->count(stats, KATALYS_STAT_ACCEPTED) !=
+                with->count(stats, KATALYS_STAT_DELIVERED) +
+                    with->count(stats, KATALYS_STAT_PENDING) +
+                    with->count(stats, KATALYS_STAT_DEAD) +
+                    with->count(stats, KATALYS_STAT_DISCARDED)) {
             fail("no stats", "or they do not balance");
         }
+        with->stats_free(&stats);
         with->client_free(&client);
         usleep(2000);
     }
@@ -192,12 +201,15 @@ int main(int argc, char **argv) {
         pthread_join(others[i], NULL);
     }
     for (int i = 0; i < 2; i++) {
-        katalys_stats stats;
+        katalys_stats *stats = NULL;
         if (both[i].stats(clients[i], &stats, NULL) != KATALYS_OK ||
-            (long)stats.accepted != most || (long)stats.pending != most) {
-            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", most, stats.accepted);
+            (long)both[i].count(stats, KATALYS_STAT_ACCEPTED) != most ||
+            (long)both[i].count(stats, KATALYS_STAT_PENDING) != most) {
+            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", most,
+                    both[i].count(stats, KATALYS_STAT_ACCEPTED));
             fail("the counters", "are wrong");
         }
+        both[i].stats_free(&stats);
     }
     printf("%ld updates through two copies, all counted\n", most);
     return 0;

@@ -87,13 +87,11 @@ final class Shop
     /** Reloads like `systemctl reload php-fpm`; returns when the workers have been replaced. */
     public function reload(): void
     {
-        $known = $this->worker();
+        // Another old worker may answer until the new master says that it is ready.
+        $starts = fn(): int => substr_count($this->log(), 'ready to handle connections');
+        $before = $starts();
         posix_kill(proc_get_status($this->processes[0])['pid'], SIGUSR2);
-        Program::waitFor('new workers', function () use ($known): bool {
-            $worker = $this->worker();
-
-            return $worker !== null && $worker !== $known;
-        });
+        Program::waitFor('new workers', fn(): bool => $starts() > $before && $this->worker() !== null);
     }
 
     /**

@@ -7,11 +7,11 @@ use crate::output::{Output, Style};
 use crate::settings::Settings;
 use clap::Args;
 use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Call, Checked, Client, Fields, Problem, Receipt, Value};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Sends what became of an order, and waits until the endpoint has it.
 #[derive(Args)]
@@ -62,9 +62,6 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// How long an outbox may take to come to rest when the command ends.
-const LAST_WAIT: Duration = Duration::from_secs(3);
-
 pub fn run(arguments: &Arguments, way: Way, output: &Output) -> Result<Exit, Failure> {
     let client = if arguments.dry_run {
         arguments.settings.client_without_outbox()?
@@ -78,7 +75,7 @@ pub fn run(arguments: &Arguments, way: Way, output: &Output) -> Result<Exit, Fai
         return Ok(Exit::Done);
     }
     let receipt = client.send(checked);
-    client.shut_down(LAST_WAIT);
+    client.shut_down(EXIT_WAIT);
     tell(&receipt?, output);
     Ok(Exit::Done)
 }

@@ -4,12 +4,10 @@ use super::fault::Fault;
 use super::window::{LONGEST_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
 use brackets::{Brackets, Extent};
+use katalys_core::order::{JsonError, JsonErrorKind, fields_from_json};
 use katalys_core::{Fields, Value};
 use memchr::memchr;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
+use serde::de::IgnoredAny;
 use std::io::{self, Read, Seek};
 
 mod brackets;
@@ -18,12 +16,12 @@ mod brackets;
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
     is_by_line: bool,
-    /// What is known of the brackets ahead, after a row that was broken.
+    /// What is known of the brackets ahead, after a broken row.
     brackets: Option<Brackets>,
-    /// The brackets up to where a row over several lines turned out not to be JSON.
+    /// The brackets up to the syntax error of a row over several lines.
     syntax_error: Option<Brackets>,
-    /// The column at which the array's first object begins: where the next one probably does
-    /// behind one that is broken.
+    /// The column at which the array's first object begins: after a broken object, the next one
+    /// probably begins there, too.
     indentation: Option<usize>,
 }
 
@@ -37,7 +35,7 @@ impl<R: Read> JsonReader<R> {
             indentation: None,
         };
         if !is_by_line {
-            // Known from the beginning, also after a jump into the middle.
+            // Finds the indentation, which a jump into the middle needs as well.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -100,7 +98,7 @@ impl<R: Read> JsonReader<R> {
                 content,
             }));
         }
-        // A bracket too many is something, or it would be looked at for ever.
+        // A surplus bracket counts as one byte, so that the reader advances.
         let size = size.max(1);
         self.window.take_counting(size);
         let raw = self.window.slice((start, start + size)).trim_ascii_end();
@@ -171,7 +169,7 @@ impl<R: Read> JsonReader<R> {
         Ok((size, has_end && size <= LONGEST_ROW))
     }
 
-    /// Where a bracket ends by what is known, or can be found out in passing.
+    /// Where a bracket ends; reads on if that is not known yet.
     fn bracket_end(&mut self, bracket: u64) -> io::Result<Extent> {
         let position = self.window.position();
         let Some(known) = &mut self.brackets else {
@@ -191,7 +189,7 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Finds out about the brackets behind a row that is broken, once for all rows there.
+    /// Finds the brackets after a broken row, once for all rows there.
     fn look_ahead(&mut self) {
         if self.brackets.is_none() {
             let (position, bytes) = (self.window.position(), self.window.bytes());
@@ -199,8 +197,8 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Whether brackets that match over several lines are no JSON: then one is missing, and what
-    /// seems to be one object may be several.
+    /// Whether text over several lines with matching brackets is not JSON: then a bracket is missing,
+    /// and what seems to be one object may be several.
     fn is_run_together(&mut self, size: usize) -> bool {
         let (position, bytes) = (self.window.position(), &self.window.bytes()[..size]);
         if memchr(b'\n', bytes).is_none() {
@@ -215,14 +213,14 @@ impl<R: Read> JsonReader<R> {
             return false;
         };
         if earlier.is_none() {
-            // Brackets that are open where the error is have it in them, too.
+            // Brackets that are open at the error contain it, too.
             let valid = &bytes[..offset_of(&error, bytes)];
             self.syntax_error = Some(Brackets::of(position, valid));
         }
         true
     }
 
-    /// Goes to where the next object probably begins behind one that is broken.
+    /// Skips to where the next object probably begins after a broken one.
     fn recover(&mut self) -> io::Result<Fault> {
         let indentation = self.indentation.unwrap_or(0);
         let column = self.window.line_length()?.unwrap_or(LONGEST_ROW) as u64;
@@ -267,7 +265,7 @@ struct Scan {
 }
 
 impl Scan {
-    /// Where it ends and whether it does; `None` if more is needed, or at a bracket.
+    /// The size and whether the object is complete; `None` if more is needed, or at a bracket.
     fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
@@ -292,7 +290,7 @@ impl Scan {
         None
     }
 
-    /// Whether it may end with the file.
+    /// Whether the object may end with the file.
     fn is_bare(&self) -> bool {
         self.depth == 0 && !self.is_in_text
     }
@@ -300,16 +298,15 @@ impl Scan {
 
 /// Reads one object.
 fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
-    let Pairs(pairs) = serde_json::from_slice(raw).map_err(|error| fault(&error))?;
+    let fields = fields_from_json(raw).map_err(|error| fault(&error))?;
     let mut update = Update {
         order_id: Value::Null,
-        fields: Fields::with_capacity(pairs.len()),
+        fields: Fields::with_capacity(fields.len()),
     };
-    for (key, raw) in pairs {
+    for (key, value) in fields {
         if key == PROBLEM_KEY {
             continue;
         }
-        let value = value(raw, MOST_DEPTH)?;
         if key == "order_id" && update.order_id == Value::Null {
             update.order_id = value;
         } else {
@@ -319,131 +316,15 @@ fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
     Ok(update)
 }
 
-fn fault(error: &serde_json::Error) -> Fault {
-    if error.is_data() {
-        return Fault::NotAnObject;
-    }
-    Fault::Json {
-        line: (error.line() as u64).saturating_sub(1),
-        column: error.column() as u64,
-    }
-}
-
-/// How deep lists and objects may be nested in a value; an update has them two deep.
-const MOST_DEPTH: usize = 16;
-
-/// A value with its digits as they stand in the file.
-fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, Fault> {
-    let text = raw.get();
-    let parse_error = |error: serde_json::Error| fault(&error);
-    Ok(match text.as_bytes().first() {
-        Some(b'"') => {
-            let Text(text) = serde_json::from_str(text).map_err(parse_error)?;
-            Value::Text(text)
-        }
-        Some(b'n') => Value::Null,
-        Some(b't' | b'f') => Value::Bool(text == "true"),
-        Some(b'[' | b'{') if depth_left == 0 => return Err(Fault::TooDeep),
-        Some(b'[') => {
-            let items: Items<'_> = serde_json::from_str(text).map_err(parse_error)?;
-            Value::List(
-                items
-                    .0
-                    .into_iter()
-                    .map(|item| value(item, depth_left - 1))
-                    .collect::<Result<_, _>>()?,
-            )
-        }
-        Some(b'{') => {
-            let Pairs(pairs) = serde_json::from_str(text).map_err(parse_error)?;
-            let mut fields = Fields::with_capacity(pairs.len());
-            for (key, raw) in pairs {
-                fields.push(key, value(raw, depth_left - 1)?);
-            }
-            Value::Map(fields)
-        }
-        _ => text
-            .parse::<i64>()
-            .map_or_else(|_| Value::Decimal(Cow::Borrowed(text)), Value::Int),
-    })
-}
-
-/// Keys and values in the order given; a key that comes twice is there twice.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-struct Items<'a>(Vec<&'a RawValue>);
-
-/// Text, borrowed where nothing in it is escaped.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    pairs.push((key, value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Visit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Items<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Items<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_seq(Visit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer
-            .deserialize_str(Visit)
-            .map_err(D::Error::custom)
+fn fault(error: &JsonError) -> Fault {
+    match error.kind() {
+        JsonErrorKind::Syntax => Fault::Json {
+            line: error.line() as u64 - 1,
+            column: error.column() as u64,
+        },
+        JsonErrorKind::NotAnObject => Fault::NotAnObject,
+        JsonErrorKind::TooDeep => Fault::TooDeep,
+        JsonErrorKind::TooLong => Fault::TooLong,
     }
 }
 

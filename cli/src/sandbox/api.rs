@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Sse};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use katalys_core::config;
 use katalys_core::order::fields::{GROUPS, ORDER_FIELDS, STATUSES};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ type Shared = State<Arc<App>>;
 
 const LARGEST_PAGE: u64 = 1000;
 const LARGEST_RULES: usize = 64 * 1024;
-const LONGEST_WAIT: f64 = 600.0;
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// The query of a list.
 #[derive(Default, Deserialize)]
@@ -209,9 +210,9 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
             "status and site_id need an order_id",
         );
     }
-    let seconds = query.timeout.unwrap_or(5.0).min(LONGEST_WAIT);
-    let Ok(timeout) = Duration::try_from_secs_f64(seconds) else {
-        return answer::error(StatusCode::BAD_REQUEST, "timeout is in seconds, 0 or more");
+    let timeout = match config::timeout(query.timeout.unwrap_or(5.0)) {
+        Ok(timeout) => timeout.min(LONGEST_WAIT),
+        Err(error) => return answer::error(StatusCode::BAD_REQUEST, error.message()),
     };
     let expected = Expectation {
         order_id: query.order_id.clone(),

@@ -4,7 +4,7 @@ use super::bridge::Bridge;
 use super::process::Client;
 use crate::delivery::{Answer, RouteChoice};
 use crate::error::Error;
-use crate::order::{self, Call, Checked, Context, Fields, Problem, Value};
+use crate::order::{self, Call, Checked, Context, Fields, Invalid, Problem, Value};
 use crate::results::{Receipt, Validation};
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ impl Validation {
             call,
             site_id,
             zone: None,
-            drop_invalid: false,
+            invalid: Invalid::Raise,
         };
         Self::from(order::check(&context, order_id, fields))
     }

@@ -3,7 +3,7 @@
 use super::bridge::Bridge;
 use super::process::Client;
 use crate::error::{Error, ErrorCode};
-use crate::order::{Call, Fields, Value};
+use crate::order::{Call, Fields, Value, fields_from_json};
 use crate::pipeline::Outbox;
 use crate::results::{DeadLetter, Event, PendingUpdate, Stats, Ticket};
 use std::sync::Arc;
@@ -163,24 +163,14 @@ impl Client {
 }
 
 /// The fields of a payload with changes. `order_id` and `site_id` decide the lane and cannot change.
-fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields<'v>), Error> {
+fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fields<'m>), Error> {
     let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter is not readable");
-    let old: Vec<(String, serde_json::Value)> = serde_json::from_slice::<Ordered>(payload)
-        .map_err(unreadable)?
-        .0;
     let mut order_id = Value::Null;
     let mut fields = Fields::new();
-    for (key, value) in old {
-        if changes.iter().any(|(changed, _)| changed == key) && !is_identity(&key) {
-            continue;
-        }
-        let value = match value {
-            serde_json::Value::String(text) => Value::from(text),
-            other => Value::Decimal(other.to_string().into()),
-        };
+    for (key, value) in fields_from_json(payload).map_err(unreadable)? {
         if key == "order_id" {
             order_id = value;
-        } else {
+        } else if is_identity(&key) || changes.iter().all(|(changed, _)| changed != key) {
             fields.push(key, value);
         }
     }
@@ -198,30 +188,27 @@ fn is_identity(key: &str) -> bool {
     matches!(key, "order_id" | "site_id")
 }
 
-/// A flat JSON object with its keys in the order given.
-struct Ordered(Vec<(String, serde_json::Value)>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<'de> serde::Deserialize<'de> for Ordered {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = Ordered;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Ordered, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Ordered(pairs))
-            }
+    #[test]
+    fn an_edit_changes_what_is_given_and_nothing_else() {
+        let payload = br#"{"site_id":"a.com","order_id":"1","sale_amount":"5","own":12345678901234567.89,"count":2}"#;
+        let changes = Fields::new().set("sale_amount", "6");
+        let (order_id, fields) = merged(payload, &changes).expect("readable");
+        assert!(order_id == Value::from("1"));
+        let expected = Fields::new()
+            .set("site_id", "a.com")
+            .set("own", Value::Decimal("12345678901234567.89".into()))
+            .set("count", 2)
+            .set("sale_amount", "6");
+        assert!(fields == expected);
+        for identity in ["order_id", "site_id"] {
+            let error = merged(payload, &Fields::new().set(identity, "x")).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Misuse);
         }
-        deserializer.deserialize_map(Pairs)
+        let error = merged(b"{", &changes).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::OutboxCorrupt);
     }
 }

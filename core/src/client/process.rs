@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Language, WorkingFolder};
 use crate::error::Error;
-use crate::order::{Call, Context, Fields};
+use crate::order::{Call, Code, Context, Fields};
 use crate::pipeline::{Direct, Link, ObserverSlot, Outbox};
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -28,6 +28,11 @@ pub struct Client {
     /// A bit per problem code that was logged.
     pub(super) logged: AtomicU64,
 }
+
+const _: () = assert!(
+    Code::ALL.len() <= u64::BITS as usize,
+    "`logged` has a bit per code"
+);
 
 /// The part of a client that belongs to one process. A forked child must not use its parent's, whose
 /// locks may be held by threads that the child does not have.
@@ -97,7 +102,7 @@ impl Client {
             call,
             site_id: &self.config.site_id,
             zone: self.config.timezone.as_ref(),
-            drop_invalid: self.config.drop_invalid,
+            invalid: self.config.invalid,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Calls the client's observer with events, on a thread of its own, so that a slow observer delays
 //! neither callers nor the delivery.
 
+use crate::config::EventOrderIds;
 use crate::queue::store::{LaneId, Verdict, text_of};
 use crate::results::{Event, EventKind};
 use std::collections::VecDeque;
@@ -41,7 +42,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Events {
     observer: Arc<ObserverSlot>,
-    is_plain: bool,
+    order_ids: EventOrderIds,
     state: Mutex<State>,
     news: Condvar,
 }
@@ -56,11 +57,11 @@ struct State {
 }
 
 impl Events {
-    pub(crate) fn new(observer: Arc<ObserverSlot>, is_plain: bool) -> Arc<Self> {
+    pub(crate) fn new(observer: Arc<ObserverSlot>, order_ids: EventOrderIds) -> Arc<Self> {
         let (state, news) = (Mutex::default(), Condvar::new());
         Arc::new(Self {
             observer,
-            is_plain,
+            order_ids,
             state,
             news,
         })
@@ -76,7 +77,7 @@ impl Events {
         if !self.observer.wants(kind) {
             return String::new();
         }
-        if self.is_plain {
+        if self.order_ids == EventOrderIds::Plain {
             return order_id();
         }
         format!("{:016x}", lane.cast_unsigned())

@@ -42,12 +42,12 @@ impl Stream {
         let _ = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
     }
 
-    /// Ends with FIN after the written bytes, without a TLS close_notify: a server that disappears.
+    /// Ends with FIN after the written bytes, without a TLS `close_notify`: a server that disappears.
     pub fn close(self) {
         drop(self);
     }
 
-    /// Ends as a healthy server does: TLS close_notify, FIN, then waits until the client has read.
+    /// Ends as a healthy server does: TLS `close_notify`, FIN, then waits until the client has read.
     pub fn finish(mut self) {
         if let Self::Tls(tls) = &mut self {
             tls.conn.send_close_notify();

@@ -73,6 +73,22 @@ const OUTPUTS: &[Output] = &[
         text: c::codes,
     },
     Output {
+        path: "bindings-c/src/stats_fields.rs",
+        text: c::stats,
+    },
+    Output {
+        path: "bindings-c/src/dead_letters_fields.rs",
+        text: c::dead_letters,
+    },
+    Output {
+        path: "bindings-c/src/event_fields.rs",
+        text: c::event,
+    },
+    Output {
+        path: "bindings-c/src/result_fields.rs",
+        text: c::result,
+    },
+    Output {
         path: "docs/reference.md",
         text: reference::page,
     },
@@ -105,6 +121,9 @@ fn apply_all(root: &Path, check: bool) -> io::Result<bool> {
     let mut all_fresh = true;
     for output in OUTPUTS {
         all_fresh &= apply(&root.join(output.path), &(output.text)(), check)?;
+    }
+    for (path, text) in php::results::files() {
+        all_fresh &= apply(&root.join(path), &text, check)?;
     }
     for page in regions::pages(root)? {
         let text = regions::fill(&fs::read_to_string(&page)?)

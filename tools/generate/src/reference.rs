@@ -29,25 +29,25 @@ pub(crate) fn page() -> String {
         let env = setting
             .env
             .map_or(String::new(), |name| format!("`{name}`"));
-        let default = if setting.default.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`", setting.default)
+        let default = match (setting.default(), setting.kind) {
+            (none, _) if none.is_empty() => none,
+            (number, SettingKind::Seconds { .. }) => format!("`{number}` seconds"),
+            (default, _) => format!("`{default}`"),
         };
-        let unit = if setting.kind == SettingKind::Seconds {
-            "seconds"
-        } else {
-            ""
-        };
-        let default = format!("{default} {unit}");
         let _ = writeln!(
             out,
             "| `{}` | `{camel}` | {env} | {} | {} |",
             setting.name,
-            default.trim(),
-            setting.doc
+            default,
+            setting.doc()
         );
     }
+    let of_outbox: Vec<String> = SETTINGS
+        .iter()
+        .filter(|setting| setting.needs_outbox)
+        .map(|setting| format!("`{}`", setting.name))
+        .collect();
+    let _ = writeln!(out, "\nOnly with `outbox`: {}.", of_outbox.join(", "));
     out += PROBLEMS;
     for code in Code::ALL {
         let _ = writeln!(

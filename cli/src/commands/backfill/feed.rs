@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::input::Source;
 use crate::signals::Interrupt;
 use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Checked, Client, Error, ErrorKind, Submission};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -28,8 +29,6 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 const SHORT_WAIT: Duration = Duration::from_millis(2);
 /// Before a full outbox is asked again.
 const OUTBOX_PAUSE: Duration = Duration::from_millis(100);
-/// How long an outbox may take to come to rest at the end.
-const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// How a run ended.
 pub enum Outcome {
@@ -141,7 +140,7 @@ impl<'f> Feed<'f> {
         self.save(&saver).map_err(|error| unsaved(states, &error))?;
         saver.finish().map_err(|error| unsaved(states, &error))?;
         let in_outbox = if self.has_outbox {
-            Some(self.client.close(LAST_WAIT)?)
+            Some(self.client.close(EXIT_WAIT)?)
         } else {
             None
         };

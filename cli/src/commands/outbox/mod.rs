@@ -8,8 +8,9 @@ use super::send::pair;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::settings::Settings;
+use crate::settings::{Settings, timeout};
 use clap::{Args, Subcommand};
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Client, Error, Fields, Stats, Value};
 use listing::{Which, Wish};
 use reading::{demand_file, open_read_only, unicode};
@@ -70,8 +71,8 @@ enum Action {
     /// Delivers until nothing is pending.
     Flush {
         /// For at most this many seconds.
-        #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-        wait: f64,
+        #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = timeout)]
+        wait: Duration,
         #[command(flatten)]
         settings: Settings,
     },
@@ -266,12 +267,9 @@ fn edit(
     Ok(Exit::Done)
 }
 
-fn flush(client: &Client, wait: f64, output: &Output) -> Result<Exit, Failure> {
-    const LAST_WAIT: Duration = Duration::from_secs(5);
-    let wait = Duration::try_from_secs_f64(wait)
-        .map_err(|_| Failure::usage("--wait must be a number of seconds"))?;
+fn flush(client: &Client, wait: Duration, output: &Output) -> Result<Exit, Failure> {
     client.flush(wait)?;
-    let left = client.close(LAST_WAIT)?;
+    let left = client.close(EXIT_WAIT)?;
     if output.json {
         output.json(&json!({ "left": left }));
     } else {

@@ -35,8 +35,8 @@ impl Counters {
 pub struct Metrics {
     pub client: Arc<Client>,
     pub counters: Arc<Counters>,
-    /// In seconds; `/health` fails when the oldest pending update is older.
-    pub max_wait: f64,
+    /// `/health` fails when the oldest pending update is older.
+    pub max_wait: Duration,
 }
 
 /// How long one connection may take in all, however its bytes arrive.
@@ -113,7 +113,7 @@ impl Metrics {
             }
             Ok(stats) => {
                 let age = stats.oldest_pending_seconds;
-                let is_well = age <= self.max_wait;
+                let is_well = age <= self.max_wait.as_secs_f64();
                 let answer = if is_well { "200 OK" } else { ILL };
                 let reason = if is_well {
                     ""

@@ -6,7 +6,7 @@ mod notify;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, escaped_json};
-use crate::settings::Settings;
+use crate::settings::{Settings, timeout};
 use crate::signals::Interrupt;
 use clap::Args;
 use katalys_core::order::visible;
@@ -35,11 +35,11 @@ pub struct Arguments {
     #[arg(long)]
     metrics_public: bool,
     /// /health fails when the oldest pending update is older than this, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
-    max_wait: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = timeout)]
+    max_wait: Duration,
     /// How long to wait for updates in flight when it stops, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20.0)]
-    grace: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = timeout)]
+    grace: Duration,
     #[command(flatten)]
     settings: Settings,
 }
@@ -72,9 +72,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     manager.tell("READY=1");
     watch(&client, &interrupt, &manager, output.json);
     manager.tell("STOPPING=1");
-    let grace = Duration::try_from_secs_f64(arguments.grace)
-        .map_err(|_| Failure::usage("--grace must be a number of seconds"))?;
-    let left = client.close(grace)?;
+    let left = client.close(arguments.grace)?;
     log(output.json, &json!({ "event": "stopped", "left": left }));
     Ok(Exit::Done)
 }

@@ -133,7 +133,7 @@ impl Delivery {
             any_from: is_probe.then(|| fastrand::i64(..)),
             lease: self.options.lease(),
             max_age: self.options.max_age,
-            hold: self.options.hold,
+            hold: self.options.holds(),
         })
     }
 
@@ -219,7 +219,7 @@ impl Delivery {
             status: error.status(),
             reason: error.message().to_owned(),
         };
-        let hold = self.options.hold;
+        let hold = self.options.holds();
         Verdict::Rejected { cause, hold }
     }
 

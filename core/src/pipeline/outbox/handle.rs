@@ -42,7 +42,7 @@ impl Outbox {
         };
         Ok(Some(Self {
             options: DeliveryOptions::new(config, &settings)?,
-            events: Events::new(Arc::clone(observer), settings.has_plain_events),
+            events: Events::new(Arc::clone(observer), settings.event_order_ids),
             intake: Arc::default(),
             link: Arc::clone(link),
             delivery: OnceLock::new(),
@@ -138,7 +138,7 @@ impl Outbox {
         };
         SqliteStore::open(&Setup {
             path: self.settings.path.clone(),
-            is_full: self.settings.is_full,
+            durability: self.settings.durability,
             busy_timeout: self.options.timeout.min(LONGEST_BUSY_TIMEOUT),
             limits,
         })

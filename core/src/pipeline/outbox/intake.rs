@@ -144,14 +144,14 @@ impl Waiter for Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Call, Context, Fields, check};
+    use crate::order::{Call, Context, Fields, Invalid, check};
 
     fn enqueue() -> PendingEnqueue {
         let context = Context {
             call: Call::Update,
             site_id: "abcd.com",
             zone: None,
-            drop_invalid: false,
+            invalid: Invalid::Raise,
         };
         PendingEnqueue {
             update: check(&context, &"1001".into(), &Fields::new()).unwrap(),

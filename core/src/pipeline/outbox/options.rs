@@ -1,6 +1,6 @@
 //! How an outbox delivers: the settings of its client, and the limits that hold for every client.
 
-use crate::config::{Config, Language, OutboxSettings};
+use crate::config::{Config, Language, OnRejected, OutboxSettings};
 use crate::error::Error;
 use crate::queue::store::Owner;
 use std::time::Duration;
@@ -23,8 +23,8 @@ pub(super) struct DeliveryOptions {
     pub workers: usize,
     /// Time limit of an attempt.
     pub timeout: Duration,
-    /// Whether a dead letter stops the later updates of its order.
-    pub hold: bool,
+    /// What happens to the later updates of an order with a dead letter.
+    pub on_rejected: OnRejected,
     /// Older updates become dead letters.
     pub max_age: Option<Duration>,
     /// Interval for noticing updates of other processes while nothing is pending.
@@ -37,13 +37,18 @@ impl DeliveryOptions {
             owner: draw_owner()?,
             workers: config.workers,
             timeout: config.timeout,
-            hold: settings.hold,
+            on_rejected: settings.on_rejected,
             max_age: settings.max_age,
             idle_poll: match config.language {
                 Language::Cli => RELAY_POLL,
                 _ => IDLE_POLL,
             },
         })
+    }
+
+    /// Whether a dead letter stops its lane.
+    pub(super) fn holds(&self) -> bool {
+        self.on_rejected == OnRejected::Hold
     }
 
     /// Duration of a lease: long enough for an attempt and its settlement.

@@ -86,6 +86,7 @@ impl StoreStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EventOrderIds;
     use crate::pipeline::events::ObserverSlot;
     use std::sync::mpsc;
 
@@ -98,7 +99,7 @@ mod tests {
                 let _ = sender.send(event.code);
             }
         }));
-        let status = StoreStatus::new(&Events::new(slot, false));
+        let status = StoreStatus::new(&Events::new(slot, EventOrderIds::Hashed));
         let (busy, damaged) = (ErrorCode::OutboxFailed, ErrorCode::OutboxCorrupt);
         for _ in 0..3 {
             status.failed(&Error::new(busy, "busy"));

@@ -41,7 +41,7 @@ pub(crate) fn fields() -> String {
     out += "  [key: string]: unknown;\n}\n";
     out += "\n/** The settings of a client. */\nexport interface ClientOptions {\n";
     for setting in SETTINGS {
-        out += &block_comment(&spelled(setting.doc), "  ");
+        out += &block_comment(&spelled(&setting.doc()), "  ");
         let name = Language::Node.spell(setting.name);
         let _ = writeln!(out, "  {name}?: {};", option_type(setting.kind));
     }
@@ -122,9 +122,11 @@ fn field_type(kind: Kind) -> &'static str {
 fn option_type(kind: SettingKind) -> String {
     match kind {
         SettingKind::Text => "string".into(),
-        SettingKind::Url | SettingKind::SecretUrl | SettingKind::Path => "string | URL".into(),
-        SettingKind::Seconds | SettingKind::Number => "number".into(),
-        SettingKind::Flag => "boolean".into(),
+        SettingKind::Url { .. } | SettingKind::SecretUrl | SettingKind::Path => {
+            "string | URL".into()
+        }
+        SettingKind::Seconds { .. } | SettingKind::Number { .. } => "number".into(),
+        SettingKind::Flag { .. } => "boolean".into(),
         SettingKind::Choice(words) => quoted(words.iter().copied(), " | "),
     }
 }

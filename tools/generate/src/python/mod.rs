@@ -58,7 +58,7 @@ pub(crate) fn fields() -> String {
             &mut out,
             setting.name,
             &format!("{} | None", option_type(setting.kind)),
-            setting.doc,
+            &setting.doc(),
         );
     }
     out
@@ -125,11 +125,11 @@ fn field_type(kind: Kind) -> &'static str {
 
 fn option_type(kind: SettingKind) -> String {
     match kind {
-        SettingKind::Text | SettingKind::Url | SettingKind::SecretUrl => "str".into(),
+        SettingKind::Text | SettingKind::Url { .. } | SettingKind::SecretUrl => "str".into(),
         SettingKind::Path => "str | PathLike[str]".into(),
-        SettingKind::Seconds => "float".into(),
-        SettingKind::Number => "int".into(),
-        SettingKind::Flag => "bool".into(),
+        SettingKind::Seconds { .. } => "float".into(),
+        SettingKind::Number { .. } => "int".into(),
+        SettingKind::Flag { .. } => "bool".into(),
         SettingKind::Choice(words) => format!("Literal[{}]", quoted(words.iter().copied(), ", ")),
     }
 }
