@@ -1,9 +1,8 @@
 // Faults on demand: which are in force, and a form for another one.
 
 import * as api from './api.js';
-import { describe } from './details.js';
 import { byId, h, icon, say } from './dom.js';
-import { number, plural } from './format.js';
+import { describeFault, number, plural } from './format.js';
 
 const PRESETS = [
   ['503, next three', { status: 503, next: 3 }],
@@ -165,7 +164,7 @@ async function add(rule) {
   error.textContent = '';
   try {
     await api.addFault(rule);
-    say(`In force: ${describe(rule)}`);
+    say(`In force: ${describeFault(rule)}`);
   } catch (problem) {
     error.textContent = problem.message;
   }
@@ -210,7 +209,7 @@ function ruleLine(fault) {
     h(
       'div',
       { class: 'rule-text' },
-      h('strong', {}, capital(describe(fault))),
+      h('strong', {}, capital(describeFault(fault))),
       h('span', { class: 'faint' }, when.join(' · ') || 'every request'),
     ),
     h('span', { class: 'faint' }, plural(fault.hits, 'hit')),
@@ -219,7 +218,7 @@ function ruleLine(fault) {
       {
         type: 'button',
         class: 'icon-button',
-        'aria-label': `Remove: ${describe(fault)}`,
+        'aria-label': `Remove: ${describeFault(fault)}`,
         title: 'Remove',
         onclick: () => api.removeFault(fault.id),
       },

@@ -90,3 +90,16 @@ export const shown = (value) => (typeof value === 'string' ? value : JSON.string
 
 /** The key for one order in a map: ids may hold anything but this separator's control character. */
 export const keyOf = (order) => `${order.site_id}\u001f${order.order_id}`;
+
+/** A fault's rule in a few words. */
+export function describeFault(rule) {
+  const what = [];
+  if (rule.hang) what.push('hangs');
+  if (rule.reset) what.push(`reset ${rule.reset} reading`);
+  if (rule.redirect) what.push(`${rule.status ?? 307} to ${rule.redirect}`);
+  else if (rule.rate !== undefined) what.push(`${rule.status ?? 429} above ${rule.rate}/s`);
+  else if (rule.status) what.push(`answers ${rule.status}`);
+  if (rule.retry_after !== undefined) what.push(`Retry-After ${rule.retry_after}`);
+  if (rule.latency) what.push(`${number(rule.latency)} ms late`);
+  return what.join(', ');
+}

@@ -1,9 +1,8 @@
 // Every request that was read, also those that became no update of an order.
 
 import * as api from './api.js';
-import { describe } from './details.js';
 import { byId, h, icon } from './dom.js';
-import { moment, number, plural, since, time } from './format.js';
+import { describeFault, moment, number, plural, since, time } from './format.js';
 
 const NEWEST = 200;
 let place;
@@ -124,13 +123,18 @@ function became(entry) {
         'span',
         { class: 'note fault' },
         icon('bolt'),
-        `Fault, not recorded: ${describe(entry.fault)}`,
+        `Fault, not recorded: ${describeFault(entry.fault)}`,
       ),
     );
   } else {
     parts.push(
       entry.fault
-        ? h('span', { class: 'note fault' }, icon('bolt'), `Recorded, ${describe(entry.fault)}`)
+        ? h(
+            'span',
+            { class: 'note fault' },
+            icon('bolt'),
+            `Recorded, ${describeFault(entry.fault)}`,
+          )
         : h('span', {}, 'Recorded'),
     );
     if (entry.warnings.length > 0)
