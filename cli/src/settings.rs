@@ -7,6 +7,7 @@ use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
+use std::time::Duration;
 
 /// The settings that were given as options.
 #[derive(Clone, Default)]
@@ -55,6 +56,17 @@ impl Settings {
         let row = SETTINGS.iter().find(|row| row.name == name)?;
         self.shown(name).or_else(|| from_environment(row))
     }
+}
+
+/// Reads a number of seconds. Every duration that the command is given passes through here, apart
+/// from settings, which the core reads.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    const MAX: f64 = 366.0 * 24.0 * 60.0 * 60.0;
+    let seconds = text.trim().parse::<f64>().ok();
+    let seconds = seconds.filter(|seconds| (0.0..=MAX).contains(seconds));
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("must be a number of seconds from 0 to {MAX}, such as 10 or 2.5"))
 }
 
 /// The environment's value of a setting; an empty variable counts as unset.

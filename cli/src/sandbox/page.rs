@@ -1,14 +1,18 @@
-//! The page's files, which are part of the program.
+//! Serves the page's files, which are embedded in the program.
 
-use super::answer::{self, Answer};
+use super::response::{self, Response};
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 
-/// Name, type and content of each file.
+/// Name, content type and content of each file.
 macro_rules! assets {
-    ($($name:literal, $kind:literal;)*) => {
-        &[$(($name, $kind, include_bytes!(concat!("../../web/", $name)).as_slice())),*]
+    ($($name:literal, $content_type:literal;)*) => {
+        &[$((
+            $name,
+            $content_type,
+            include_bytes!(concat!("../../web/", $name)).as_slice(),
+        )),*]
     };
 }
 
@@ -31,21 +35,48 @@ const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "snippets.js", "text/javascript; charset=utf-8";
 };
 
-pub async fn index() -> Answer {
+pub async fn index() -> Response {
     file("text/html; charset=utf-8", INDEX)
 }
 
-pub async fn asset(Path(name): Path<String>) -> Answer {
+pub async fn asset(Path(name): Path<String>) -> Response {
     match ASSETS.iter().find(|(of, ..)| *of == name) {
-        Some((_, kind, content)) => file(kind, content),
-        None => answer::error(StatusCode::NOT_FOUND, "there is no such file"),
+        Some((_, content_type, content)) => file(content_type, content),
+        None => response::error(StatusCode::NOT_FOUND, "there is no such file"),
     }
 }
 
-fn file(kind: &'static str, content: &'static [u8]) -> Answer {
-    let mut answer = Response::new(Body::from(content));
-    answer
+fn file(content_type: &'static str, content: &'static [u8]) -> Response {
+    let mut response = Response::new(Body::from(content));
+    let content_type = HeaderValue::from_static(content_type);
+    response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ASSETS, INDEX};
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_the_page_is_embedded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .map(|name| name.into_string().expect("UTF-8"))
+            .filter(|name| name != "index.html")
+            .collect();
+        let mut embedded: Vec<&str> = ASSETS.iter().map(|(name, ..)| *name).collect();
+        names.sort_unstable();
+        embedded.sort_unstable();
+        assert_eq!(names, embedded);
+        let index = str::from_utf8(INDEX).expect("UTF-8");
+        for name in embedded {
+            let is_used = index.contains(&format!("/assets/{name}"));
+            assert!(is_used, "{name} is not loaded by the page");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Reads one payload as the endpoint does: what of it is taken, what is ignored without an error,
-//! and what is suspicious by the core's own rules.
+//! Parses a payload as the endpoint does: which values are accepted, which are ignored without an
+//! error, and what the core's rules warn about.
 
 use jiff::Timestamp;
 use katalys_core::{Call, Fields, Problem, Validation, Value};
@@ -11,19 +11,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// One update that can be told apart from all others, and so can be recorded.
+/// An update with a site id and an order id, which can be recorded.
 pub struct Update {
     pub site_id: String,
     pub order_id: String,
-    /// The other id this order goes by, if the update says so.
+    /// Another id of the order, if the update gives one.
     pub alias: Option<String>,
-    /// Keys and values as JSON, in the order given; a key comes once.
-    pub taken: Vec<(String, String)>,
+    /// Keys and values as JSON, in the order given; each key once.
+    pub accepted: Vec<(String, String)>,
     pub ignored: Vec<Ignored>,
     pub warnings: Vec<Problem>,
 }
 
-/// A value that the endpoint drops without an error.
+/// A value that the endpoint ignores without an error.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ignored {
     pub field: String,
@@ -69,11 +69,11 @@ impl Serialize for Ignored {
     }
 }
 
-/// Why a request cannot be recorded at all. The vendor's page does not say what happens then.
+/// Why a request cannot be recorded. The vendor's page does not document this case.
 #[derive(Debug)]
 pub struct Refusal {
     pub message: String,
-    /// What could be read of the order's identity.
+    /// The ids of the order, as far as they could be read.
     pub site_id: Option<String>,
     pub order_id: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Refusal {
     }
 }
 
-/// The pairs of a JSON object in their order, also those whose key comes twice.
+/// The pairs of a JSON object in their order, duplicate keys included.
 pub struct Pairs<V>(pub Vec<(String, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
@@ -118,27 +118,27 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
 /// Reads the body of a request.
 pub fn read(body: &[u8]) -> Result<Update, Refusal> {
     let pairs = parse(body)?;
-    let (mut taken, mut ignored) = (Vec::with_capacity(pairs.len()), Vec::new());
+    let (mut accepted, mut ignored) = (Vec::with_capacity(pairs.len()), Vec::new());
     for (key, raw) in &pairs {
         match read_value(raw.get())? {
-            Ok(value) => taken.push((key.as_str(), raw.get(), value)),
+            Ok(value) => accepted.push((key.as_str(), raw.get(), value)),
             Err(reason) => ignored.push(Ignored {
                 field: key.clone(),
                 reason,
             }),
         }
     }
-    let id_of = |name| last_of(&taken, name).map(|(raw, value)| plain_text(raw, value));
+    let id_of = |name| last_of(&accepted, name).map(|(raw, value)| plain_text(raw, value));
     let (site_id, order_id) = match (id_of("site_id"), id_of("order_id")) {
         (Some(site_id), Some(order_id)) => (site_id, order_id),
-        (site_id, order_id) => return Err(anonymous(site_id, order_id, &ignored)),
+        (site_id, order_id) => return Err(missing_ids(site_id, order_id, &ignored)),
     };
-    let warnings = suspicions(&site_id, &order_id, &taken);
+    let warnings = check(&site_id, &order_id, &accepted);
     Ok(Update {
         alias: id_of("order_alias").filter(|alias| *alias != order_id),
         site_id,
         order_id,
-        taken: last_of_each(taken),
+        accepted: without_duplicates(accepted),
         ignored,
         warnings,
     })
@@ -160,7 +160,7 @@ fn parse(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Refusal> {
     Err(Refusal::new(format!("the body is not JSON: {error}")))
 }
 
-/// A value as the core sees it, or why the endpoint ignores it.
+/// A value for the core, or why the endpoint ignores it.
 fn read_value(raw: &str) -> Result<Result<Value<'_>, Reason>, Refusal> {
     Ok(match raw.as_bytes()[0] {
         b'n' => Err(Reason::Null),
@@ -201,19 +201,19 @@ fn plain_text(raw: &str, value: &Value<'_>) -> String {
     }
 }
 
-type Taken<'t> = (&'t str, &'t str, Value<'t>);
+type Accepted<'t> = (&'t str, &'t str, Value<'t>);
 
-fn last_of<'t>(taken: &'t [Taken<'t>], name: &str) -> Option<(&'t str, &'t Value<'t>)> {
-    let mut backwards = taken.iter().rev();
+fn last_of<'t>(accepted: &'t [Accepted<'t>], name: &str) -> Option<(&'t str, &'t Value<'t>)> {
+    let mut backwards = accepted.iter().rev();
     let found = backwards.find(|(key, ..)| *key == name)?;
     Some((found.1, &found.2))
 }
 
-/// A key that comes twice counts once, with its last value, as JSON parsers have it.
-fn last_of_each(taken: Vec<Taken<'_>>) -> Vec<(String, String)> {
-    let mut places = HashMap::with_capacity(taken.len());
-    let mut kept = Vec::with_capacity(taken.len());
-    for (key, raw, _) in taken {
+/// Removes duplicate keys. The last value is kept, as in JSON parsers.
+fn without_duplicates(accepted: Vec<Accepted<'_>>) -> Vec<(String, String)> {
+    let mut places = HashMap::with_capacity(accepted.len());
+    let mut kept = Vec::with_capacity(accepted.len());
+    for (key, raw, _) in accepted {
         if let Some(&place) = places.get(key) {
             let (_, last): &mut (String, String) = &mut kept[place];
             raw.clone_into(last);
@@ -225,11 +225,11 @@ fn last_of_each(taken: Vec<Taken<'_>>) -> Vec<(String, String)> {
     kept
 }
 
-/// What the client's own check would have said about it.
-fn suspicions(site_id: &str, order_id: &str, taken: &[Taken<'_>]) -> Vec<Problem> {
+/// The problems that the client's own check finds.
+fn check(site_id: &str, order_id: &str, accepted: &[Accepted<'_>]) -> Vec<Problem> {
     let mut id = Value::from(order_id);
-    let mut fields = Fields::with_capacity(taken.len());
-    for (key, _, value) in taken {
+    let mut fields = Fields::with_capacity(accepted.len());
+    for (key, _, value) in accepted {
         if *key == "order_id" {
             id = value.clone();
         }
@@ -238,7 +238,7 @@ fn suspicions(site_id: &str, order_id: &str, taken: &[Taken<'_>]) -> Vec<Problem
     Validation::of(Call::Update, site_id, &id, &fields).problems
 }
 
-fn anonymous(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignored]) -> Refusal {
+fn missing_ids(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignored]) -> Refusal {
     let missing = |name: &str, given: bool| {
         let reason = ignored.iter().find(|ignored| ignored.field == name);
         match (given, reason) {
@@ -247,15 +247,15 @@ fn anonymous(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignor
             (false, None) => Some(format!("{name} is missing")),
         }
     };
-    let complaints = [
+    let problems = [
         missing("site_id", site_id.is_some()),
         missing("order_id", order_id.is_some()),
     ];
-    let complaints: Vec<String> = complaints.into_iter().flatten().collect();
+    let problems: Vec<String> = problems.into_iter().flatten().collect();
     Refusal {
         message: format!(
             "{}; every update needs both, as text",
-            complaints.join(", and ")
+            problems.join(", and ")
         ),
         site_id,
         order_id,
@@ -270,15 +270,15 @@ pub fn text_of(raw: &str) -> String {
     }
 }
 
-/// The moment an `order_time` stands for, in Unix milliseconds.
-pub fn moment_of(raw: &str) -> Option<i64> {
+/// An `order_time` in Unix milliseconds.
+pub fn unix_milliseconds(raw: &str) -> Option<i64> {
     let text = text_of(raw);
     text.parse::<Timestamp>()
         .ok()
         .map(Timestamp::as_millisecond)
 }
 
-/// A moment as `order_time` is written on the wire.
+/// Formats a time as `order_time` on the wire.
 pub fn order_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds)
         .unwrap_or_default()
@@ -286,7 +286,7 @@ pub fn order_time(milliseconds: i64) -> String {
         .to_string()
 }
 
-/// A moment as this sandbox's answers write it.
+/// Formats a time for the sandbox's responses.
 pub fn iso_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds)
         .unwrap_or_default()
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_endpoint_ignores_is_named_and_the_rest_is_taken_as_written() {
+    fn ignored_values_are_listed_and_the_rest_is_accepted_unchanged() {
         let body = br#"{"site_id":"a.com","order_id":1001,"a":null,"b":"","c":true,"d":[1],"e":{},"sale_amount":25.670,"a":"x","note":"\u00e9"}"#;
         let update = read(body).expect("an update");
         assert_eq!(update.order_id, "1001");
@@ -319,16 +319,16 @@ mod tests {
             ]
         );
         let raw = |name| {
-            let found = update.taken.iter().find(|(key, _)| key == name);
+            let found = update.accepted.iter().find(|(key, _)| key == name);
             found.map(|(_, raw)| raw.as_str())
         };
         assert_eq!(raw("sale_amount"), Some("25.670"));
         assert_eq!(raw("a"), Some("\"x\""));
-        assert_eq!(update.taken.len(), 5);
+        assert_eq!(update.accepted.len(), 5);
     }
 
     #[test]
-    fn refusals_say_what_is_wrong() {
+    fn a_refusal_names_the_problem() {
         for (body, expected) in [
             (&b""[..], "empty"),
             (b"{", "not JSON"),
@@ -346,10 +346,13 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_with_any_offset() {
-        assert_eq!(moment_of("\"1970-01-01 01:00:01+01:00\""), Some(1000));
-        assert_eq!(moment_of("\"1970-01-01T00:00:01Z\""), Some(1000));
-        assert_eq!(moment_of("\"soon\""), None);
+    fn times_are_parsed_with_any_offset() {
+        assert_eq!(
+            unix_milliseconds("\"1970-01-01 01:00:01+01:00\""),
+            Some(1000)
+        );
+        assert_eq!(unix_milliseconds("\"1970-01-01T00:00:01Z\""), Some(1000));
+        assert_eq!(unix_milliseconds("\"soon\""), None);
         assert_eq!(iso_time(1001), "1970-01-01T00:00:01.001Z");
         assert_eq!(order_time(1001), "1970-01-01 00:00:01+00:00");
     }
