@@ -1,4 +1,4 @@
-//! The settings of a client as options: made from the core's table when the program starts.
+//! The client's settings as options, built from the core's table, and durations of other options.
 
 use crate::failure::Failure;
 use crate::input::Source;
@@ -9,19 +9,19 @@ use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
 use std::time::Duration;
 
-/// The settings that were given as options.
+/// The settings given as options.
 #[derive(Clone, Default)]
 pub struct Settings(Vec<(&'static str, Value<'static>)>);
 
 impl Settings {
-    /// A client of these settings, with others that the command decides.
-    pub fn client(&self, decided: &[(&'static str, Value<'static>)]) -> Result<Client, Failure> {
-        let pairs = self.0.iter().chain(decided).cloned();
+    /// A client with these settings, and with `fixed` ones that the command sets itself.
+    pub fn client(&self, fixed: &[(&'static str, Value<'static>)]) -> Result<Client, Failure> {
+        let pairs = self.0.iter().chain(fixed).cloned();
         let fields: Fields<'static> = pairs.collect();
         Ok(Client::with_options(Language::Cli, &fields)?)
     }
 
-    /// A client that opens no outbox, whatever was given: for those who only look.
+    /// A client that opens no outbox, whatever the settings: for commands that only read.
     pub fn client_without_outbox(&self) -> Result<Client, Failure> {
         let rest = self
             .0
@@ -30,18 +30,18 @@ impl Settings {
         Self(rest.cloned().collect()).client(&[("outbox", "".into())])
     }
 
-    /// A file whose rows name no site needs one from the settings.
-    pub fn demand_site(&self, source: &Source) -> Result<(), Failure> {
+    /// Fails if neither the settings nor the rows of a file can name a site.
+    pub fn require_site(&self, source: &Source) -> Result<(), Failure> {
         if source.may_have("site_id") || self.text("site_id").is_some() {
             return Ok(());
         }
         Err(Failure::usage(
-            "there is no site id: give --site-id, set KATALYS_SITE_ID, or have a column site_id",
+            "the site id is missing: use --site-id, set KATALYS_SITE_ID, or add a column site_id",
         ))
     }
 
-    /// What an option was given, as text.
-    pub fn shown(&self, name: &str) -> Option<String> {
+    /// The value of an option, as text.
+    pub fn option(&self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter().find(|(given, _)| *given == name)?;
         Some(match value {
             Value::Text(text) => text.to_string(),
@@ -51,10 +51,10 @@ impl Settings {
         })
     }
 
-    /// What was given as text, or stands in the environment.
+    /// The value of an option or of its environment variable.
     pub fn text(&self, name: &str) -> Option<String> {
         let row = SETTINGS.iter().find(|row| row.name == name)?;
-        self.shown(name).or_else(|| from_environment(row))
+        self.option(name).or_else(|| from_environment(row))
     }
 }
 
@@ -69,20 +69,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("must be a number of seconds from 0 to {MAX}, such as 10 or 2.5"))
 }
 
-/// The environment's value of a setting; an empty variable counts as unset.
+/// The value of a setting's environment variable; an empty variable counts as unset.
 pub fn from_environment(row: &Setting) -> Option<String> {
     let value = std::env::var(row.env?).ok();
     value.filter(|value| !value.is_empty())
 }
 
-/// The option of a setting.
-fn option(row: &'static Setting) -> Arg {
+/// The command-line option of a setting.
+fn argument(row: &'static Setting) -> Arg {
     let spelled = Language::Cli.spell(row.name);
     let name = spelled.trim_start_matches("--").to_owned();
     let option = Arg::new(row.name)
         .long(name)
         .help(help(row))
-        .help_heading("Settings of the client");
+        .help_heading("Client settings");
     match row.kind {
         SettingKind::Number => option.value_name("NUMBER").value_parser(value_parser!(i64)),
         SettingKind::Flag => option
@@ -115,7 +115,7 @@ fn help(row: &Setting) -> String {
 
 impl Args for Settings {
     fn augment_args(command: Command) -> Command {
-        command.args(SETTINGS.iter().map(option))
+        command.args(SETTINGS.iter().map(argument))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -1,7 +1,7 @@
-//! JSON: one object per line, or objects alone or in an array, each over any number of lines.
+//! Reads JSON: one object per line, or one object or an array of objects, over any number of lines.
 
-use super::fault::Fault;
-use super::window::{LONGEST_ROW, Window};
+use super::row_error::RowError;
+use super::window::{MAX_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
 use brackets::{Brackets, Extent};
 use katalys_core::{Fields, Value};
@@ -18,12 +18,12 @@ mod brackets;
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
     is_by_line: bool,
-    /// What is known of the brackets ahead, after a row that was broken.
+    /// The known extents of brackets, after an unreadable row.
     brackets: Option<Brackets>,
-    /// The brackets up to where a row over several lines turned out not to be JSON.
+    /// The brackets before the syntax error of a row over several lines.
     syntax_error: Option<Brackets>,
-    /// The column at which the array's first object begins: where the next one probably does
-    /// behind one that is broken.
+    /// The column at which the array's first object begins; after an unreadable object, the next one is
+    /// expected there.
     indentation: Option<usize>,
 }
 
@@ -37,7 +37,7 @@ impl<R: Read> JsonReader<R> {
             indentation: None,
         };
         if !is_by_line {
-            // Known from the beginning, also after a jump into the middle.
+            // Finds the indentation, which is needed after seeking too.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -56,7 +56,7 @@ impl<R: Read> JsonReader<R> {
             let (line, offset) = (self.window.line(), self.window.position());
             let Some(length) = self.window.line_length()? else {
                 self.window.skip_line()?;
-                let content = Err(Fault::TooLong);
+                let content = Err(RowError::TooLong);
                 return Ok(Some(Row {
                     line,
                     offset,
@@ -68,7 +68,7 @@ impl<R: Read> JsonReader<R> {
                 return Ok(None);
             }
             let start = self.window.start();
-            self.window.take(length + 1, 1);
+            self.window.consume(length + 1, 1);
             let text = self.window.slice((start, start + length)).trim_ascii();
             if !text.is_empty() && !text.starts_with(COMMENT) {
                 let raw = self.window.slice((start, start + length)).trim_ascii();
@@ -100,9 +100,9 @@ impl<R: Read> JsonReader<R> {
                 content,
             }));
         }
-        // A bracket too many is something, or it would be looked at for ever.
+        // A stray bracket is a row, so that reading makes progress.
         let size = size.max(1);
-        self.window.take_counting(size);
+        self.window.consume_counting(size);
         let raw = self.window.slice((start, start + size)).trim_ascii_end();
         let content = update(raw);
         Ok(Some(Row {
@@ -113,7 +113,7 @@ impl<R: Read> JsonReader<R> {
         }))
     }
 
-    /// Skips blanks and what separates objects; false at the end.
+    /// Skips whitespace and separators between objects; false at the end.
     fn skip_between(&mut self) -> io::Result<bool> {
         let mut column = 0;
         loop {
@@ -121,11 +121,11 @@ impl<R: Read> JsonReader<R> {
             match self.window.bytes() {
                 [] => return Ok(false),
                 [b'\n', ..] => {
-                    self.window.take(1, 1);
+                    self.window.consume(1, 1);
                     column = 0;
                 }
                 [b' ' | b'\t' | b'\r' | b',' | b'[' | b']', ..] => {
-                    self.window.take(1, 0);
+                    self.window.consume(1, 0);
                     column += 1;
                 }
                 bytes if bytes.starts_with(COMMENT) => self.window.skip_line()?,
@@ -137,7 +137,7 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Continues at another offset.
+    /// Seeks to an offset.
     pub(super) fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()>
     where
         R: Seek,
@@ -146,7 +146,7 @@ impl<R: Read> JsonReader<R> {
         self.window.go_to(offset, line)
     }
 
-    /// The size of what begins here, and whether it has an end.
+    /// The size of the value that begins here, and whether it is complete.
     fn measure(&mut self) -> io::Result<(usize, bool)> {
         let position = self.window.position();
         self.brackets = self.brackets.take().filter(|known| known.at() > position);
@@ -155,7 +155,7 @@ impl<R: Read> JsonReader<R> {
             ..Scan::default()
         };
         let (size, has_end) = loop {
-            if let Some(result) = scan.go_on(self.window.bytes()) {
+            if let Some(result) = scan.resume(self.window.bytes()) {
                 break result;
             }
             if scan.at < self.window.bytes().len() {
@@ -164,14 +164,14 @@ impl<R: Read> JsonReader<R> {
                     Extent::Broken | Extent::Open => break (0, false),
                     Extent::Unknown => scan.stops_at_bracket = false,
                 }
-            } else if scan.at > LONGEST_ROW || !self.window.fill()? {
+            } else if scan.at > MAX_ROW || !self.window.fill()? {
                 break (scan.at.min(self.window.bytes().len()), scan.is_bare());
             }
         };
-        Ok((size, has_end && size <= LONGEST_ROW))
+        Ok((size, has_end && size <= MAX_ROW))
     }
 
-    /// Where a bracket ends by what is known, or can be found out in passing.
+    /// Where a bracket ends, from the known extents or by scanning further.
     fn bracket_end(&mut self, bracket: u64) -> io::Result<Extent> {
         let position = self.window.position();
         let Some(known) = &mut self.brackets else {
@@ -187,11 +187,11 @@ impl<R: Read> JsonReader<R> {
             if seen >= self.window.bytes().len() && !self.window.fill()? {
                 return Ok(Extent::Broken);
             }
-            known.go_on(&self.window.bytes()[seen..]);
+            known.resume(&self.window.bytes()[seen..]);
         }
     }
 
-    /// Finds out about the brackets behind a row that is broken, once for all rows there.
+    /// Scans the brackets after an unreadable row, once for all rows there.
     fn look_ahead(&mut self) {
         if self.brackets.is_none() {
             let (position, bytes) = (self.window.position(), self.window.bytes());
@@ -199,8 +199,8 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Whether brackets that match over several lines are no JSON: then one is missing, and what
-    /// seems to be one object may be several.
+    /// Whether matching brackets over several lines are not JSON: then a bracket is missing, and the
+    /// apparent object may be several objects.
     fn is_run_together(&mut self, size: usize) -> bool {
         let (position, bytes) = (self.window.position(), &self.window.bytes()[..size]);
         if memchr(b'\n', bytes).is_none() {
@@ -215,17 +215,17 @@ impl<R: Read> JsonReader<R> {
             return false;
         };
         if earlier.is_none() {
-            // Brackets that are open where the error is have it in them, too.
+            // Brackets that are open at the error contain it as well.
             let valid = &bytes[..offset_of(&error, bytes)];
             self.syntax_error = Some(Brackets::of(position, valid));
         }
         true
     }
 
-    /// Goes to where the next object probably begins behind one that is broken.
-    fn recover(&mut self) -> io::Result<Fault> {
+    /// Seeks to where the next object probably begins after an unreadable one.
+    fn recover(&mut self) -> io::Result<RowError> {
         let indentation = self.indentation.unwrap_or(0);
-        let column = self.window.line_length()?.unwrap_or(LONGEST_ROW) as u64;
+        let column = self.window.line_length()?.unwrap_or(MAX_ROW) as u64;
         loop {
             self.window.skip_line()?;
             while self.window.bytes().len() <= indentation && self.window.fill()? {}
@@ -235,13 +235,13 @@ impl<R: Read> JsonReader<R> {
                     .iter()
                     .all(|byte| matches!(byte, b' ' | b'\t' | b','));
             if is_next || bytes.is_empty() {
-                return Ok(Fault::Json { line: 0, column });
+                return Ok(RowError::Json { line: 0, column });
             }
         }
     }
 }
 
-/// Where in the text an error was seen.
+/// The offset of an error in a text.
 fn offset_of(error: &serde_json::Error, text: &[u8]) -> usize {
     let mut line_start = 0;
     for _ in 1..error.line() {
@@ -255,27 +255,27 @@ fn to_size(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 
-/// Looks for the end of an object, byte by byte.
+/// Finds the end of an object, byte by byte.
 #[derive(Default)]
 struct Scan {
     at: usize,
     depth: usize,
     is_in_text: bool,
     is_escaped: bool,
-    /// Whether it stops before the outermost bracket, whose end may be known already.
+    /// Whether to stop before the outermost bracket, whose end may be known already.
     stops_at_bracket: bool,
 }
 
 impl Scan {
-    /// Where it ends and whether it does; `None` if more is needed, or at a bracket.
-    fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+    /// The end, and whether the object is complete; `None` if more bytes are needed, or at a bracket.
+    fn resume(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
                 b'\\' if self.is_in_text => self.is_escaped = true,
                 b'"' => self.is_in_text = !self.is_in_text,
-                // No text goes over a line's end in JSON.
+                // A JSON string cannot contain a line end.
                 b'\n' if self.is_in_text => return Some((self.at - 1, false)),
                 _ if self.is_in_text => {}
                 b'{' | b'[' if self.depth == 0 && self.stops_at_bracket => {
@@ -292,14 +292,14 @@ impl Scan {
         None
     }
 
-    /// Whether it may end with the file.
+    /// Whether the end of the file may end it.
     fn is_bare(&self) -> bool {
         self.depth == 0 && !self.is_in_text
     }
 }
 
 /// Reads one object.
-fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
+fn update(raw: &[u8]) -> Result<Update<'_>, RowError> {
     let Pairs(pairs) = serde_json::from_slice(raw).map_err(|error| fault(&error))?;
     let mut update = Update {
         order_id: Value::Null,
@@ -319,11 +319,11 @@ fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
     Ok(update)
 }
 
-fn fault(error: &serde_json::Error) -> Fault {
+fn fault(error: &serde_json::Error) -> RowError {
     if error.is_data() {
-        return Fault::NotAnObject;
+        return RowError::NotAnObject;
     }
-    Fault::Json {
+    RowError::Json {
         line: (error.line() as u64).saturating_sub(1),
         column: error.column() as u64,
     }
@@ -333,7 +333,7 @@ fn fault(error: &serde_json::Error) -> Fault {
 const MOST_DEPTH: usize = 16;
 
 /// A value with its digits as they stand in the file.
-fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, Fault> {
+fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, RowError> {
     let text = raw.get();
     let parse_error = |error: serde_json::Error| fault(&error);
     Ok(match text.as_bytes().first() {
@@ -343,7 +343,7 @@ fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, Fault> {
         }
         Some(b'n') => Value::Null,
         Some(b't' | b'f') => Value::Bool(text == "true"),
-        Some(b'[' | b'{') if depth_left == 0 => return Err(Fault::TooDeep),
+        Some(b'[' | b'{') if depth_left == 0 => return Err(RowError::TooDeep),
         Some(b'[') => {
             let items: Items<'_> = serde_json::from_str(text).map_err(parse_error)?;
             Value::List(
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bracket_too_few_or_too_many_is_one_broken_row() {
+    fn a_missing_or_stray_bracket_makes_one_unreadable_row() {
         assert_eq!(
             rows("[{\"a\": 1}}, {\"a\": 2}]"),
             [(1, true), (1, false), (1, true)]
