@@ -84,7 +84,10 @@ fn argument(row: &'static Setting) -> Arg {
         .help(help(row))
         .help_heading("Client settings");
     match row.kind {
-        SettingKind::Number => option.value_name("NUMBER").value_parser(value_parser!(i64)),
+        SettingKind::Number => option
+            .value_name("NUMBER")
+            .value_parser(value_parser!(i64))
+            .allow_negative_numbers(true),
         SettingKind::Flag => option
             .value_name("BOOL")
             .value_parser(value_parser!(bool))
@@ -94,7 +97,7 @@ fn argument(row: &'static Setting) -> Arg {
         SettingKind::Choice(words) => option
             .value_name("CHOICE")
             .value_parser(PossibleValuesParser::new(words.iter().copied())),
-        SettingKind::Seconds => option.value_name("SECONDS"),
+        SettingKind::Seconds => option.value_name("SECONDS").allow_negative_numbers(true),
         SettingKind::Path => option
             .value_name("FILE")
             .value_hint(clap::ValueHint::FilePath),

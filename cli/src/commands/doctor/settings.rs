@@ -73,7 +73,10 @@ mod tests {
             without_credentials("http://user:p@ss@proxy:3128"),
             "http://(hidden)@proxy:3128"
         );
-        assert_eq!(hidden("user:pass@proxy"), "(hidden)@proxy");
-        assert_eq!(hidden("http://proxy:3128"), "http://proxy:3128");
+        assert_eq!(without_credentials("user:pass@proxy"), "(hidden)@proxy");
+        assert_eq!(
+            without_credentials("http://proxy:3128"),
+            "http://proxy:3128"
+        );
     }
 }
