@@ -1,5 +1,5 @@
 #!/bin/sh
-# trial.sh PROGRAM…: each of these is the whole command, whatever package brought it.
+# trial.sh PROGRAM…: checks that each program is the complete command, as installed by a package.
 set -eu
 
 fail() { echo "$1" >&2; exit 1; }
@@ -15,6 +15,6 @@ for program; do
 done
 
 size=$(wc -c <"$1")
-[ "$size" -le 12582912 ] || fail "$1 has $size bytes; 12 MiB are the limit"
+[ "$size" -le 12582912 ] || fail "$1 has $size bytes; the limit is 12 MiB"
 foreign=$(ldd "$1" | grep -vE 'linux-vdso|ld-linux|lib(c|m|pthread|dl|rt)\.so' || true)
-[ -z "$foreign" ] || fail "$1 needs more than the C library: $foreign"
+[ -z "$foreign" ] || fail "$1 needs libraries other than the C library: $foreign"

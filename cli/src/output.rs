@@ -70,7 +70,7 @@ impl Output {
         painted(self.stderr_colors, style, text)
     }
 
-    /// Writes JSON to stdout, on a line of its own.
+    /// Writes JSON to stdout, as one line.
     pub fn json(&self, value: &Value) {
         self.json_text(&value.to_string());
     }

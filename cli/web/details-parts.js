@@ -1,9 +1,9 @@
-// What the parts of an order's details have in common: sections, and links to its updates.
+// Shared parts of an order's details: sections, and links to updates.
 
 import { byId, h } from './dom.js';
 import { number } from './format.js';
 
-/** A titled block; `count` is shown beside the title unless it is null. */
+/** A titled block; `count` is shown after the title unless it is null. */
 export function section(title, count, ...children) {
   return h(
     'section',

@@ -1,4 +1,4 @@
-// The top of an order's details: its facts, what its state means, and what to look at.
+// The summary of an order: its facts, the meaning of its state, and values to check.
 
 import { positions, updateLink } from './details-parts.js';
 import { h, icon } from './dom.js';
@@ -34,10 +34,10 @@ export function facts(order) {
 function customer(order) {
   const count = order.fields.order_count;
   if (order.returning_customer) return [icon('returning'), `Returning, ${shown(count)} orders`];
-  return count === undefined ? 'Not said' : 'New, first order';
+  return count === undefined ? 'Unknown' : 'New, first order';
 }
 
-/** What the state means, and what a refund or a cancellation does; `statuses` are documented. */
+/** The meaning of the order's state and its remarks; `statuses` are the documented ones. */
 export function callouts(order, statuses) {
   return h(
     'div',
@@ -130,7 +130,7 @@ function remarks(order) {
     h(
       'div',
       {},
-      h('strong', {}, plural(found.size, 'thing'), ' to look at'),
+      h('strong', {}, plural(found.size, 'thing'), ' to check'),
       h('ul', {}, lines, more > 0 && h('li', {}, `And ${plural(more, 'other')} in the timeline.`)),
     ),
   );

@@ -1,5 +1,5 @@
-// The tables of an order's details: discounts, line items, all other fields, and what a whole
-// report still needs.
+// The tables of an order: discounts, line items, all other fields, and what a whole report still
+// requires.
 
 import { positions, section, updateLink } from './details-parts.js';
 import { h, icon } from './dom.js';

@@ -1,4 +1,4 @@
-// The timeline of an order's details: each request with what it changed, newest first.
+// The timeline of an order: each request with its changes, newest first.
 
 import { entryId, positions, section } from './details-parts.js';
 import { copy, h, icon } from './dom.js';

@@ -1,4 +1,4 @@
-// One order beside the list: opens, refreshes and closes its details.
+// The panel with the details of one order: opens, refreshes and closes it.
 
 import * as api from './api.js';
 import { callouts, facts } from './details-summary.js';

@@ -94,10 +94,10 @@ enum Input {
 }
 
 impl Read for Input {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.read(room),
-            Self::Stdin(stdin) => stdin.read(room),
+            Self::File(file) => file.read(buffer),
+            Self::Stdin(stdin) => stdin.read(buffer),
         }
     }
 }
@@ -216,8 +216,9 @@ fn by_content(window: &mut Window<Input>) -> io::Result<Format> {
     })
 }
 
-/// The path of a related file beside another: `orders.csv` and `refused` give `orders.refused.csv`.
-pub fn beside(path: &Path, what: &str, extension: Option<&str>) -> PathBuf {
+/// The path of a related file in the same folder: `orders.csv` and `refused` give
+/// `orders.refused.csv`.
+pub fn sibling(path: &Path, what: &str, extension: Option<&str>) -> PathBuf {
     let own = path.extension().and_then(|extension| extension.to_str());
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!(".{what}"));

@@ -130,7 +130,7 @@ fn warnings_are_the_problems_of_the_core() {
     );
     assert_eq!(
         order["fields"]["tax_amount"], "$1",
-        "it is taken all the same"
+        "it is accepted nevertheless"
     );
 }
 

@@ -130,7 +130,7 @@ fn events_publish_the_counters() {
     }
     loop {
         let line = client.line();
-        assert!(!line.is_empty(), "the stream goes on");
+        assert!(!line.is_empty(), "the stream ended");
         let Some(data) = line.strip_prefix("data: ") else {
             continue;
         };

@@ -16,7 +16,7 @@ mod survey;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::{InputOptions, Row, Source, beside};
+use crate::input::{InputOptions, Row, Source, sibling};
 use crate::output::{Output, Style};
 use crate::settings::{self, Settings};
 use crate::signals::Interrupt;
@@ -209,7 +209,7 @@ fn send(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let path = arguments.refused.clone();
-    let path = path.unwrap_or_else(|| beside(&arguments.file, "refused", None));
+    let path = path.unwrap_or_else(|| sibling(&arguments.file, "refused", None));
     let refused = RefusedFile::open(&path, state.refused_bytes);
     let source = Source::open(&arguments.file, &arguments.input)?;
     let progress = Progress::sending(state.rows, state.sent + state.refused, output);

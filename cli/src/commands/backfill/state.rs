@@ -2,7 +2,7 @@
 //! synced. A thread writes it, so that sending never waits for the disk.
 
 use crate::failure::Failure;
-use crate::input::beside;
+use crate::input::sibling;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -51,7 +51,7 @@ pub struct StateFile(PathBuf);
 
 impl StateFile {
     pub fn of(input: &Path) -> Self {
-        Self(beside(input, "backfill", Some("json")))
+        Self(sibling(input, "backfill", Some("json")))
     }
 
     pub fn path(&self) -> &Path {
