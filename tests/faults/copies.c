@@ -1,5 +1,5 @@
-/* Two copies of the library in one process, and a foreign SQLite, share an outbox:
- * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket has to be counted, and none given twice. */
+/* Two copies of the library in one process, and another SQLite, share an outbox:
+ * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket must be counted, and issued once. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #define TEXT(text) text, strlen(text)
 #define THREADS 4
 
-/* The functions of one copy. */
+/* The functions of one copy of the library. */
 typedef struct {
     katalys_fields *(*fields_new)(void);
     void (*fields_free)(katalys_fields **);
@@ -37,10 +37,10 @@ typedef struct {
 
 static const char *file;
 static long updates_each;
-static long most;
-/* One byte per number, so that none is given twice. */
-static atomic_uchar *given;
-static atomic_bool is_over;
+static long total;
+/* One byte per ticket number, to detect duplicates. */
+static atomic_uchar *issued;
+static atomic_bool is_done;
 
 static void fail(const char *what, const char *detail) {
     fprintf(stderr, "%s: %s\n", what, detail);
@@ -104,9 +104,9 @@ static void *enqueue(void *argument) {
             fail("not accepted", with->message(result));
         }
         int64_t ticket = with->ticket(result);
-        if (ticket < 1 || ticket > most || atomic_fetch_add(&given[ticket], 1) != 0) {
-            fprintf(stderr, "ticket %" PRId64 " of %ld\n", ticket, most);
-            fail("a ticket is wrong", "given twice, or out of range");
+        if (ticket < 1 || ticket > total || atomic_fetch_add(&issued[ticket], 1) != 0) {
+            fprintf(stderr, "ticket %" PRId64 " of %ld\n", ticket, total);
+            fail("invalid ticket", "issued twice, or out of range");
         }
         with->result_free(&result);
     }
@@ -114,15 +114,15 @@ static void *enqueue(void *argument) {
     return NULL;
 }
 
-/* A copy that comes and goes: closing must not let go of the other clients' locks. */
+/* Opens and closes clients: closing must not release the locks of other clients. */
 static void *open_and_close(void *argument) {
     const library *with = argument;
-    while (!is_over) {
+    while (!is_done) {
         katalys_stats stats;
         katalys_client *client = open_client(with);
         if (with->stats(client, &stats, NULL) != KATALYS_OK ||
             stats.accepted != stats.delivered + stats.pending + stats.dead + stats.discarded) {
-            fail("no stats", "or they do not balance");
+            fail("no stats", "or the counters do not balance");
         }
         with->client_free(&client);
         usleep(2000);
@@ -130,7 +130,7 @@ static void *open_and_close(void *argument) {
     return NULL;
 }
 
-/* As a status page does with another SQLite: opens, reads, closes. */
+/* Opens, reads and closes the file with another SQLite, as a status page does. */
 static void *read_with_another(void *unused) {
     int (*open)(const char *, void **, int, const char *);
     int (*exec)(void *, const char *, void *, void *, void *);
@@ -144,9 +144,9 @@ static void *read_with_another(void *unused) {
     *(void **)&exec = symbol(handle, "sqlite3_exec");
     *(void **)&timeout = symbol(handle, "sqlite3_busy_timeout");
     *(void **)&close = symbol(handle, "sqlite3_close");
-    while (!is_over) {
+    while (!is_done) {
         void *connection = NULL;
-        /* 1 reads only, 2 also writes, as most programs open a file. */
+        /* 1: read-only; 2: read and write, as most programs open a file. */
         if (open(file, &connection, rand() % 2 + 1, NULL) != 0) {
             fail("another SQLite", "cannot open");
         }
@@ -169,12 +169,12 @@ int main(int argc, char **argv) {
     }
     library both[2] = {load(argv[1]), load(argv[2])};
     if (both[0].enqueue == both[1].enqueue) {
-        fail("the two copies", "are one");
+        fail("the two copies", "are the same");
     }
     file = argv[3];
     updates_each = strtol(argv[4], NULL, 10) / THREADS;
-    most = 2 * THREADS * updates_each;
-    given = calloc((size_t)most + 1, sizeof *given);
+    total = 2 * THREADS * updates_each;
+    issued = calloc((size_t)total + 1, sizeof *issued);
     katalys_client *clients[2] = {open_client(&both[0]), open_client(&both[1])};
     worker workers[2] = {{&both[0], clients[0]}, {&both[1], clients[1]}};
     pthread_t writers[2 * THREADS], others[3];
@@ -187,18 +187,18 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 2 * THREADS; i++) {
         pthread_join(writers[i], NULL);
     }
-    is_over = true;
+    is_done = true;
     for (int i = 0; i < 3; i++) {
         pthread_join(others[i], NULL);
     }
     for (int i = 0; i < 2; i++) {
         katalys_stats stats;
         if (both[i].stats(clients[i], &stats, NULL) != KATALYS_OK ||
-            (long)stats.accepted != most || (long)stats.pending != most) {
-            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", most, stats.accepted);
+            (long)stats.accepted != total || (long)stats.pending != total) {
+            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", total, stats.accepted);
             fail("the counters", "are wrong");
         }
     }
-    printf("%ld updates through two copies, all counted\n", most);
+    printf("%ld updates through two copies, all counted\n", total);
     return 0;
 }

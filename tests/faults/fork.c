@@ -1,5 +1,5 @@
-/* Forks while threads open and close clients with an outbox, and each child opens it, too:
- * `fork FILE FORKS`. A child that hangs is ended by its alarm, which fails the test. */
+/* Forks while threads open and close clients with an outbox; each child uses the outbox as well:
+ * `fork FILE FORKS`. A child that hangs is killed by its alarm, which fails the test. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -15,12 +15,12 @@
 
 #define TEXT(text) text, strlen(text)
 #define THREADS 4
-/* Children at a time, and the seconds that one may take on a busy machine. */
-#define AT_ONCE 4
-#define LONGEST 60
+/* Maximum number of concurrent children, and the seconds that one may take on a busy machine. */
+#define MAX_CHILDREN 4
+#define TIMEOUT 60
 
 static const char *file;
-static atomic_bool is_over;
+static atomic_bool is_done;
 static atomic_long accepted;
 
 static void fail(const char *what, katalys_result *result) {
@@ -56,7 +56,7 @@ static void enqueue(katalys_client *client) {
 }
 
 static void *open_and_close(void *unused) {
-    while (!is_over) {
+    while (!is_done) {
         katalys_client *client = open_client();
         enqueue(client);
         accepted++;
@@ -65,7 +65,7 @@ static void *open_and_close(void *unused) {
     return unused;
 }
 
-/* Waits for one child; every fourth is one that used its parent's client. */
+/* Waits for one child. Every fourth child uses its parent's client. */
 static void reap(void) {
     int status = 0;
     if (wait(&status) < 0) {
@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
     for (long number = 0; number < forks; number++) {
         pid_t child = fork();
         if (child == 0) {
-            alarm(LONGEST);
+            alarm(TIMEOUT);
             katalys_client *client = number % 4 == 0 ? shared : open_client();
             enqueue(client);
             _exit(0);
@@ -108,7 +108,7 @@ int main(int argc, char **argv) {
             perror("fork");
             return 1;
         }
-        if (++running == AT_ONCE) {
+        if (++running == MAX_CHILDREN) {
             reap();
             running--;
         }
@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
     while (running-- > 0) {
         reap();
     }
-    is_over = true;
+    is_done = true;
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }

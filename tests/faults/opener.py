@@ -1,4 +1,4 @@
-"""Opens an outbox a few times, while one read fails; prints what happened each time as JSON.
+"""Opens an outbox four times, while one read fails; prints the result of each attempt as JSON.
 
 Argument: file.
 """

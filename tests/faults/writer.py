@@ -1,4 +1,4 @@
-"""Accepts updates until it is killed, and writes each ticket down, whatever the disk does.
+"""Enqueues updates until it is killed, and records each ticket; disk errors are expected.
 
 Arguments: file, endpoint, name, `write` or `deliver`, log.
 """
@@ -23,7 +23,7 @@ def record(line):
 
 
 def failed(error):
-    """Each code once; the number of faults is not what it is about."""
+    """Records each error code once."""
     codes[error.code] += 1
     if codes[error.code] == 1:
         record(f"error {error.code}")

@@ -1,6 +1,6 @@
 <?php
 
-// Accepts updates until it is killed, and says each ticket. Arguments: file, endpoint, name, mode.
+// Enqueues updates until it is killed, and prints each ticket. Arguments: file, endpoint, name, mode.
 
 declare(strict_types=1);
 
@@ -27,7 +27,7 @@ for ($number = 0; ; $number++) {
         try {
             $client->updateOrder($anyOrder(), ['note' => "$name-waits-$number"]);
         } catch (Katalys\TimeoutException) {
-            // It is in the outbox all the same.
+            // The update stays in the outbox.
         }
     }
     usleep(3000);
