@@ -1,4 +1,4 @@
-//! Counts of connections and requests, per listener.
+//! Counters of connections and requests, per listener.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
