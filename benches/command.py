@@ -69,8 +69,8 @@ def version(program: str) -> float:
 
 
 def check(program: str, *arguments) -> tuple[float, float]:
-    """Rows per second of processor time, since others may use the processor too; and megabytes,
-    of which this program's own size before it becomes the other is the least it can tell."""
+    """Rows per second of processor time, since the machine may be busy; and peak memory in
+    megabytes, which includes this process between fork and exec."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output(program, *arguments)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

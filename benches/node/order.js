@@ -1,5 +1,5 @@
 'use strict';
-// The order that is sent, and the zod schema that checks what ours checks of each field.
+// The order that is sent, and a zod schema with the same checks as ours for each field.
 
 const { z } = require('zod');
 
@@ -26,13 +26,13 @@ const ORDER = {
   line_item_1_price: '1.99',
 };
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are refused
 const text = z.string().regex(/^[^\x00-\x08\x0b-\x1f\x7f]+$/);
-// Text, not a number: the digits are to arrive as they were given.
+// Text, not a number, so that all digits are kept.
 const amount = z.string().regex(/^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$/);
 const currency = z.enum('AUD CAD CHF CNY DKK EUR GBP JPY NOK SEK USD'.split(' '));
 
-// zod's own date, which knows the calendar, then a time with an offset.
+// zod's date, which checks the calendar, followed by a time with an offset.
 const date = z.regexes.date.source.slice(1, -1);
 const time = z
   .string()

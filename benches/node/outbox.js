@@ -1,13 +1,11 @@
 'use strict';
-// One durable enqueue, side by side with a table in better-sqlite3. Prints one JSON object per
-// line.
+// Compares durable enqueues with a table in better-sqlite3. Prints one JSON object per line.
 //
 // Usage: node outbox.js [seconds-per-measurement]
 //
-// Both take in the same order, with the same settings of SQLite, on the disk that the sources are
-// on. Nothing is delivered meanwhile. Theirs encodes the order and inserts it, and blocks the
-// event loop for as long; its log is written back as SQLite does by itself. KATALYS_NODE is the
-// package's folder.
+// Both store the same order, with the same SQLite settings, on the disk of the sources; nothing is
+// delivered. Theirs encodes and inserts the order, which blocks the event loop; SQLite makes its
+// checkpoints. KATALYS_NODE is the package's folder.
 
 const { mkdtempSync, rmSync } = require('node:fs');
 const path = require('node:path');

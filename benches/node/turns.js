@@ -1,9 +1,9 @@
 'use strict';
-// How two alternatives are measured: in turns, by their medians.
+// Measures two alternatives in turns, and compares their medians.
 
 const ROUNDS = 7;
 
-/** Keeps so many calls in flight for a while; each is of another order. */
+/** Keeps `inFlight` calls in flight for a while, each for another order. */
 async function sendFor({ send }, inFlight, milliseconds) {
   let sent = 0;
   const usage = process.cpuUsage();
@@ -21,7 +21,7 @@ async function sendFor({ send }, inFlight, milliseconds) {
   return { rate: sent / seconds, cpu: (user + system) / sent };
 }
 
-/** The results of both, after one round each to warm up. */
+/** The results of both, after one warm-up round each. */
 async function inTurns(ours, theirs, rounds = ROUNDS) {
   await ours();
   await theirs();

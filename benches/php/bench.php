@@ -1,12 +1,12 @@
 <?php
 
 /**
- * Side by side with what a PHP shop would use instead. Prints one JSON object per line.
+ * Compares the package with what a PHP shop would use instead. Prints one JSON object per line.
  *
  * Usage: php bench.php PLAIN_URL TLS_URL CA_FILE [seconds-per-measurement]
  *
- * The URLs are of a server that answers every POST with 204. Ours and theirs take turns within one
- * run, and medians are compared: rates on a shared machine swing. KATALYS_PHP is the package's
+ * The URLs are of a server that answers every POST with 204. Ours and theirs alternate within one
+ * run, and medians are compared, since rates on a shared machine vary. KATALYS_PHP is the package's
  * folder (by default dist/php).
  */
 
@@ -75,7 +75,7 @@ function main(array $arguments): void
 }
 
 /**
- * The medians of both, measured in turns after one round each to warm up.
+ * The medians of both, measured in turns after one warm-up round each.
  *
  * @return array{float, float}
  */
@@ -109,7 +109,7 @@ function nanoseconds(callable $call, float $seconds): float
     return $elapsed / $calls * 1e9;
 }
 
-/** Milliseconds of processor time per call, the system's included. */
+/** Milliseconds of processor time per call, including system time. */
 function cpu(callable $call, float $seconds): float
 {
     $before = processorTime();
@@ -118,7 +118,7 @@ function cpu(callable $call, float $seconds): float
     return (processorTime() - $before) / $calls * 1000;
 }
 
-/** @return array{int, float} how many calls in how many seconds */
+/** @return array{int, float} the number of calls, and the seconds they took */
 function repeat(callable $call, float $seconds): array
 {
     $began = hrtime(true);
@@ -143,7 +143,7 @@ function processorTime(): float
     return $seconds + ($usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec']) / 1e6;
 }
 
-/** The vendor's example, with its mistakes mended. */
+/** The vendor's example, with its errors fixed. */
 function newHandle(string $url, ?string $caFile = null): void
 {
     $handle = handle($url, $caFile);
@@ -180,7 +180,7 @@ function send(CurlHandle $handle): void
     }
 }
 
-/** How many KiB a million calls leave behind, after a round to warm up. */
+/** The growth of memory by a million calls, in KiB, after a warm-up. */
 function memory(Client $client): void
 {
     $calls = static function (int $count) use ($client): void {

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What a PHP shop would write by hand: each field of the bench's order checked about as strictly
- * as the package checks it, then json_encode().
+ * What a PHP shop would write by hand: checks each field of the bench's order about as strictly as the
+ * package does, then calls json_encode().
  */
 
 declare(strict_types=1);

@@ -1,9 +1,9 @@
-"""Side by side with what a Python shop would use instead. Prints one JSON object per line.
+"""Compares the package with what a Python shop would use instead. Prints one JSON object per line.
 
 Usage: bench.py PLAIN_URL TLS_URL CA_FILE [seconds-per-measurement]
 
-The URLs are of a server that answers every POST with 204. Ours and theirs take turns within one
-run, and medians are compared: rates on a shared machine swing.
+The URLs are of a server that answers every POST with 204. Ours and theirs alternate within one
+run, and medians are compared, since rates on a shared machine vary.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ def report(what, ours, theirs, other, unit, goal, *, smaller_is_better=False):
 
 
 def in_turns(ours, theirs, rounds=ROUNDS):
-    """The results of both, after one round each to warm up."""
+    """The results of both, after one warm-up round each."""
     ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(rounds)]
     return [list(results) for results in zip(*pairs, strict=True)]

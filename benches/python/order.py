@@ -1,4 +1,4 @@
-"""The order that is sent, and the pydantic model that checks what ours checks of each field."""
+"""The order that is sent, and a pydantic model with the same checks as ours for each field."""
 
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal
@@ -29,7 +29,7 @@ ORDER = {
 }
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
-# Text, not Decimal: the digits are to arrive as they were given.
+# Text, not Decimal, so that all digits are kept.
 Amount = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$")]
 CURRENCIES = Literal["AUD", "CAD", "CHF", "CNY", "DKK", "EUR", "GBP", "JPY", "NOK", "SEK", "USD"]
 

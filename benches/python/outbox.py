@@ -1,9 +1,9 @@
-"""Durable enqueues, side by side with what a Python shop would use instead. Prints one JSON object
-per line.
+"""Compares durable enqueues with what a Python shop would use instead. Prints one JSON object per
+line.
 
 Usage: outbox.py [seconds-per-measurement]
 
-All of them write to files in one folder on the disk that this file is on, and nobody delivers.
+All write to files in one folder on the disk of the sources; nothing is delivered.
 """
 
 import itertools
@@ -26,7 +26,7 @@ PRODUCERS = 8
 
 
 class Files:
-    """Every queue that is measured begins with an empty file."""
+    """Each measured queue starts with an empty file."""
 
     def __init__(self, folder):
         self.paths = (Path(folder) / str(number) for number in itertools.count())
@@ -53,7 +53,7 @@ class Files:
 
 
 def rate(put, producers, seconds):
-    """Enqueues per second of so many threads."""
+    """Enqueues per second with `producers` threads."""
     done = [0] * producers
     end = time.perf_counter() + seconds
 

@@ -1,6 +1,6 @@
 'use strict';
-// Bundlers and file tracers find the compiled library of the built tarballs, and a bundle without it
-// says so.
+// Bundlers and file tracers find the compiled library of the built tarballs; a bundle without it throws a
+// clear error.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
@@ -50,20 +50,20 @@ it('@vercel/nft, which Next.js and serverless builds trace with, finds every fil
   assert.equal(await printed(traced, 'app.js'), PRINTED);
 });
 
-it('@vercel/ncc, and so webpack, takes it along', async () => {
+it('@vercel/ncc, and so webpack, includes the library', async () => {
   const built = path.join(folder, 'ncc');
   await tool('ncc', 'build', 'app.js', '--out', built);
   assert.equal(await printed(built, 'index.js'), PRINTED);
 });
 
-it('esbuild takes it along when it is told to copy such files', async () => {
+it('esbuild includes the library with a loader that copies it', async () => {
   const built = path.join(folder, 'esbuild');
   const options = ['--bundle', '--platform=node', '--loader:.node=copy', `--outdir=${built}`];
   await tool('esbuild', 'app.js', ...options);
   assert.equal(await printed(built, 'app.js'), PRINTED);
 });
 
-it('a bundle without it says so when a client is made', async () => {
+it('a bundle without the library throws when a client is created', async () => {
   const built = path.join(folder, 'without');
   const options = ['--bundle', '--platform=node', '--external:@katalys/*', `--outdir=${built}`];
   await tool('esbuild', 'app.js', ...options);

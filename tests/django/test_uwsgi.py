@@ -1,5 +1,4 @@
-"""Two applications in one process of uWSGI, each mounted in an interpreter of its own, or both in
-one."""
+"""Two applications in one uWSGI process, in separate interpreters or in the same one."""
 
 import contextlib
 import pathlib
@@ -48,7 +47,7 @@ def uwsgi(folder, *options):
 
 
 def ask(port, path):
-    """What the application says, once the server is up."""
+    """The response of an application, once the server is up."""
     until = time.monotonic() + 30
     while True:
         try:
@@ -64,7 +63,7 @@ def test_two_applications_in_one_interpreter(tmp_path):
         assert [ask(port, name) for name in ("one", "two", "one")] == ["validation"] * 3
 
 
-def test_a_second_interpreter_is_told_what_to_set(tmp_path):
+def test_a_second_interpreter_gets_an_error_with_the_setting(tmp_path):
     with uwsgi(tmp_path) as (process, _, log):
         assert process.wait(30) != 0, "the server does not start"
         assert "ImportError: katalys is in use by another interpreter" in log.read_text()

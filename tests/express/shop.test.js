@@ -1,5 +1,5 @@
 'use strict';
-// The built tarballs as a user gets them: installed into a fresh folder, used by an Express shop.
+// The built tarballs, installed into an empty folder and used by an Express shop.
 
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
@@ -38,18 +38,18 @@ describe('the tarballs', () => {
     empty = path.join(folder, 'empty');
     await cp(path.join(__dirname, 'shop/report.mjs'), path.join(empty, 'report.mjs'));
     await writeFile(path.join(empty, 'package.json'), '{}');
-    // No registry: what is installed is what is in the tarballs.
+    // Without a registry: only the tarballs are installed.
     const quiet = ['--offline', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:1/'];
     await run('npm', ['install', ...quiet, ...(await tarballs())], { cwd: empty });
   });
 
-  it('install without a network, and bring nothing else', async () => {
+  it('install without a network or other packages', async () => {
     const installed = await readdir(path.join(empty, 'node_modules'));
     const packages = installed.filter((name) => !name.startsWith('.')).sort();
     assert.deepEqual(packages, ['@katalys', 'katalys']);
   });
 
-  it('hold what is meant to be in them', async () => {
+  it('contain the expected files', async () => {
     const published = JSON.parse(
       await readFile(path.join(empty, 'node_modules/katalys/package.json'), 'utf8'),
     );
@@ -96,7 +96,7 @@ describe('the tarballs', () => {
     assert.deepEqual((await orders(id, 2)).map(({ order_id }) => order_id).sort(), ['w-1', 'w-2']);
   });
 
-  it('say what is missing where the compiled part is not installed', async () => {
+  it('report a missing compiled library', async () => {
     const alone = path.join(folder, 'alone');
     await cp(path.join(empty, 'node_modules/katalys'), path.join(alone, 'node_modules/katalys'), {
       recursive: true,
@@ -128,7 +128,7 @@ describe('an Express shop', () => {
     ['in one process', 'shop.js'],
     ['in a cluster', 'cluster.js'],
   ]) {
-    it(`${kind} reports its orders, and closes when told to`, async () => {
+    it(`${kind} reports its orders, and closes on SIGTERM`, async () => {
       const { id, endpoint } = receiver.run('204');
       const server = await startServer(shop, script, env(endpoint));
       const items = [{ title: 'A', sku: 'B', price: 25.67, qty: 1 }];
@@ -177,18 +177,18 @@ describe('an Express shop', () => {
       for (let count = 1; count <= 25; count += 1) {
         if (count === 10 && order === 3) process.kill(server.pids[0], 'SIGKILL');
         const call = post(`${server.url}/orders/${order}/paid/soon`, { count }, 10);
-        // What the killed process was asked may be safe or not: nobody was told. A connection
-        // that was being handed to it stays open without an answer.
+        // A request to the killed process gets no answer, whether or not its update was stored. A
+        // connection that was being handed to that process stays open.
         const { status } = await call.catch(() => ({}));
         if (status === 202) accepted.set(order, [...(accepted.get(order) ?? []), count]);
       }
     }
     await Promise.all(Array.from({ length: 8 }, (_, order) => customer(order)));
-    let books;
+    let counters;
     do {
-      books = await (await fetch(`${server.url}/books`)).json();
-    } while (books.left > 0);
-    assert.equal(books.accepted, books.delivered);
+      counters = await (await fetch(`${server.url}/counters`)).json();
+    } while (counters.left > 0);
+    assert.equal(counters.accepted, counters.delivered);
     const arrived = new Map();
     for (const { order_id, order_count } of await orders(id, 0)) {
       const counts = arrived.get(order_id) ?? [];
@@ -196,19 +196,19 @@ describe('an Express shop', () => {
     }
     assert.ok([...accepted.values()].flat().length >= 190, 'nearly all were accepted');
     for (const [order, counts] of accepted) {
-      const came = arrived.get(String(order));
+      const received = arrived.get(String(order));
       assert.deepEqual(
-        came,
-        [...came].sort((a, b) => a - b),
-        `${order} came in order`,
+        received,
+        [...received].sort((a, b) => a - b),
+        `${order} arrived in order`,
       );
-      const lost = counts.filter((count) => !came.includes(count));
-      assert.deepEqual(lost, [], `${order} came whole`);
+      const lost = counts.filter((count) => !received.includes(count));
+      assert.deepEqual(lost, [], `${order} arrived completely`);
     }
     await server.stop();
   });
 
-  it("that ends as the package's README says loses nothing that it accepted", async () => {
+  it("that shuts down as in the package's README loses no accepted update", async () => {
     const { id, endpoint } = receiver.run('slow=20');
     const outbox = path.join(folder, 'ended.db');
     const readme = await readFile(path.join(__dirname, '../../bindings-node/README.md'), 'utf8');
@@ -254,7 +254,7 @@ describe('an Express shop', () => {
     assert.equal(arrived.size, stats.delivered);
   });
 
-  it('hands errors to its error handler', async () => {
+  it('passes errors to its error handler', async () => {
     const { endpoint } = receiver.run('404');
     const server = await startServer(shop, 'shop.js', env(endpoint));
     const wrong = await post(`${server.url}/orders/1/paid`, { total: '$25.67', email: 'a@b.c' });
@@ -280,7 +280,7 @@ async function orders(id, count) {
   return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
 }
 
-/** A server that prints where it is; stopping it means that it ends by itself, and well. */
+/** A server that prints its address; `stop` expects it to exit with code 0. */
 async function startServer(cwd, script, environment) {
   const child = spawn(process.execPath, [script], {
     cwd,
@@ -288,7 +288,7 @@ async function startServer(cwd, script, environment) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const failed = once(child, 'close').then(([code]) => Promise.reject(new Error(`ended: ${code}`)));
-  failed.catch(() => {}); // Once it is up, how it ends is for `stop` to see.
+  failed.catch(() => {}); // After the start, `stop` checks the exit code.
   const lines = readline.createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), failed]);
   return {
@@ -300,7 +300,7 @@ async function startServer(cwd, script, environment) {
   };
 }
 
-/** Without keep-alive, so that the cluster's processes take turns. */
+/** Sends without keep-alive, so that all processes of the cluster get requests. */
 async function post(url, body = {}, seconds = 60) {
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(seconds * 1000);

@@ -25,18 +25,18 @@ final class OutboxFpmTest extends TestCase
         $this->shop?->close();
     }
 
-    public function testDeliveryGoesOnBetweenRequests(): void
+    public function testDeliveryContinuesBetweenRequests(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
         $endpoint = Receiver::get()->endpoint('503', '204');
         $answer = $this->shop->request($this->query($endpoint, 1));
         self::assertSame(1, $answer['ticket'] ?? null, json_encode($answer));
-        self::assertCount(2, $endpoint->records(2), 'it was retried while nobody asked the shop for anything');
+        self::assertCount(2, $endpoint->records(2), 'it was retried between requests');
         $user = posix_getuid() === 0 ? 'www-data' : posix_getpwuid(posix_getuid())['name'];
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
 
-    /** The working folder is the site's, which nginx would serve. */
+    /** The working directory is the site's folder, which nginx serves. */
     public function testARelativePathIsRefused(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
@@ -46,19 +46,19 @@ final class OutboxFpmTest extends TestCase
         self::assertSame([], glob($this->shop->package . '/../site/katalys.db*'));
     }
 
-    public function testWorkersThatAreReplacedLoseNothing(): void
+    public function testReplacedWorkersLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 3);
         $endpoint = $this->faulty();
         $numbers = range(1, 200);
-        $answers = $this->shop->requestAtOnce(array_map(fn(int $number) => $this->query($endpoint, $number), $numbers));
+        $answers = $this->shop->requestConcurrently(array_map(fn(int $number) => $this->query($endpoint, $number), $numbers));
         $tickets = array_combine($numbers, array_map(static fn(array $answer) => $answer['ticket'] ?? null, $answers));
         self::assertNotContains(null, $tickets, json_encode($answers));
         self::assertGreaterThanOrEqual(66, count(array_unique(array_column($answers, 'worker'))));
         $this->assertDelivered($endpoint, $tickets);
     }
 
-    /** Without the setting, php-fpm kills its workers at once, and the update is sent a second time. */
+    /** Without the setting, php-fpm kills its workers immediately, and the update is sent twice. */
     public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
@@ -70,14 +70,14 @@ final class OutboxFpmTest extends TestCase
         self::assertCount(1, $endpoint->records());
     }
 
-    public function testWorkersThatAreKilledLoseNothing(): void
+    public function testKilledWorkersLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 0);
         $endpoint = $this->faulty();
         $tickets = [];
         foreach (array_chunk(range(1, 320), 40) as $numbers) {
             $hasKilled = false;
-            $answers = $this->shop->tryAtOnce(
+            $answers = $this->shop->tryConcurrently(
                 array_map(fn(int $number) => $this->query($endpoint, $number), $numbers),
                 function () use (&$hasKilled): void {
                     if (!$hasKilled) {
@@ -106,14 +106,14 @@ final class OutboxFpmTest extends TestCase
     }
 
     /**
-     * A worker then has the library of each release that it has served, and all of them share the outbox;
-     * a status page reads it with another SQLite.
+     * A worker loads the library of each release that it serves, and all copies share the outbox; a status
+     * page reads it with another SQLite.
      *
      * @dataProvider waysToLoad
      *
      * @param array<string, string> $settings
      */
-    public function testReleasesThatAreSwitchedUnderLoadLoseNothing(array $settings): void
+    public function testSwitchingReleasesUnderLoadLosesNothing(array $settings): void
     {
         $this->shop = new Shop(workers: 3, requestsPerWorker: 0, settings: $settings);
         $endpoint = Receiver::get()->endpoint('204', 'slow=20', '204');
@@ -128,7 +128,7 @@ final class OutboxFpmTest extends TestCase
                 }
             };
             $status = array_fill(0, 10, ['status' => '1'] + $queries[0]);
-            $answers = $this->shop->tryAtOnce([...$queries, ...$status], $round % 3 === 1 ? $deploy : static fn() => 0);
+            $answers = $this->shop->tryConcurrently([...$queries, ...$status], $round % 3 === 1 ? $deploy : static fn() => 0);
             foreach ($answers as $index => $answer) {
                 if (isset($numbers[$index])) {
                     $tickets[$numbers[$index]] = $answer['ticket'] ?? json_encode($answer);
@@ -139,28 +139,28 @@ final class OutboxFpmTest extends TestCase
         }
         $sorted = array_values($tickets);
         sort($sorted);
-        self::assertSame(range(1, 600), $sorted, 'each ticket was given once');
+        self::assertSame(range(1, 600), $sorted, 'each ticket was issued once');
         $this->assertDelivered($endpoint, $tickets);
-        self::assertCount(600, $endpoint->records(), 'nothing was sent twice');
+        self::assertCount(600, $endpoint->records(), 'no update was sent twice');
     }
 
     /**
-     * Everything that got a ticket was received, in the tickets' order for each order.
+     * Every update with a ticket was received, and those of each order in the order of their tickets.
      *
      * @param array<int, int> $tickets by the update's number
      */
     private function assertDelivered(Endpoint $endpoint, array $tickets): void
     {
         $answer = [];
-        // Each request may reach a worker that has not delivered anything yet.
+        // A request may reach a worker that has delivered nothing yet.
         Program::waitFor('all updates to be delivered', function () use ($endpoint, &$answer): bool {
             $answer = $this->shop->request($this->query($endpoint, 0) + ['flush' => '2']);
 
             return ($answer['left'] ?? null) === 0;
         });
         $stats = $answer['stats'];
-        $books = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
-        self::assertSame([$stats['accepted'], 0, 0, 0], $books);
+        $counters = [$stats['delivered'], $stats['pending'], $stats['dead'], $stats['discarded']];
+        self::assertSame([$stats['accepted'], 0, 0, 0], $counters);
         self::assertGreaterThanOrEqual(count($tickets), $stats['accepted']);
         asort($tickets);
         $expected = [];
@@ -181,7 +181,7 @@ final class OutboxFpmTest extends TestCase
         self::assertSame($expected, $received);
     }
 
-    /** Every third request fails, in one way or another, until all have failed that shall. */
+    /** Every third of the first 90 requests fails, with different faults. */
     private function faulty(): Endpoint
     {
         $faults = ['503', 'reset-before', 'reset-after', 'close', '200', 'garbage'];

@@ -7,13 +7,13 @@ namespace Katalys\Tests\Fpm;
 use Katalys\Tests\Support\Program;
 
 /**
- * An instance of nginx and php-fpm of its own, on free ports of the loopback and in a folder of
- * its own. Each release is a folder with the site and a copy of the package; the symbolic link
- * `current` names the one that is served.
+ * A separate instance of nginx and php-fpm, on free loopback ports and in a temporary folder. Each
+ * release is a folder with the site and a copy of the package; the symbolic link `current` points to
+ * the active one.
  */
 final class Shop
 {
-    /** Of the first release. */
+    /** The package of the first release. */
     public readonly string $package;
     public readonly string $iniFile;
 
@@ -25,8 +25,8 @@ final class Shop
     private array $processes = [];
 
     /**
-     * @param array<string, string> $settings of php.ini, over those the package's README names
-     * @param string $master settings of php-fpm's master
+     * @param array<string, string> $settings of php.ini; they override those in the package's README
+     * @param string $master settings of php-fpm's master process
      */
     public function __construct(int $workers, int $requestsPerWorker, array $settings = [], string $master = '')
     {
@@ -57,7 +57,7 @@ final class Shop
         Program::waitFor('nginx', fn() => Program::listens($this->port));
     }
 
-    /** A new release, which is served from the next request on. */
+    /** Deploys a new release, which is active from the next request on. */
     public function deploy(): void
     {
         $release = "$this->folder/releases/" . ++$this->releases;
@@ -84,7 +84,7 @@ final class Shop
         $this->processes = [];
     }
 
-    /** What `systemctl reload php-fpm` does; returns when the workers are new ones. */
+    /** Reloads as `systemctl reload php-fpm` does; returns when new workers are running. */
     public function reload(): void
     {
         $known = $this->worker();
@@ -103,7 +103,7 @@ final class Shop
      */
     public function request(array $query): array
     {
-        return $this->requestAtOnce([$query])[0];
+        return $this->requestConcurrently([$query])[0];
     }
 
     /**
@@ -111,19 +111,19 @@ final class Shop
      *
      * @return list<array<string, mixed>>
      */
-    public function requestAtOnce(array $queries): array
+    public function requestConcurrently(array $queries): array
     {
         return array_map($this->answer(...), $this->send($queries, static fn() => null));
     }
 
     /**
-     * As requestAtOnce(), while something else happens; null for a request that got no answer.
+     * As requestConcurrently(), while $meanwhile is called; null for a request without an answer.
      *
      * @param list<array<string, string>> $queries
      *
      * @return list<array<string, mixed>|null>
      */
-    public function tryAtOnce(array $queries, callable $meanwhile): array
+    public function tryConcurrently(array $queries, callable $meanwhile): array
     {
         return array_map(
             static fn(\CurlHandle $handle) => json_decode((string) curl_multi_getcontent($handle), true),
@@ -131,7 +131,7 @@ final class Shop
         );
     }
 
-    /** Ends a worker as the kernel does when memory runs out; another one takes its place. */
+    /** Kills a worker as the kernel does when memory runs out; php-fpm starts another one. */
     public function killWorker(): void
     {
         $master = proc_get_status($this->processes[0])['pid'];
@@ -141,7 +141,7 @@ final class Shop
         }
     }
 
-    /** Those who may read the outbox's folder and file. */
+    /** The owner and the permissions of the outbox's file. */
     public function outboxRights(): string
     {
         $owner = static fn(string $file) => posix_getpwuid(fileowner($file))['name'];
@@ -180,14 +180,14 @@ final class Shop
         $text = (string) curl_multi_getcontent($handle);
         $answer = json_decode($text, true);
         if (!is_array($answer)) {
-            $said = curl_getinfo($handle, CURLINFO_RESPONSE_CODE) . " $text";
-            throw new \RuntimeException("the page said: $said\nphp-fpm said: {$this->log()}");
+            $status = curl_getinfo($handle, CURLINFO_RESPONSE_CODE);
+            throw new \RuntimeException("the page answered $status: $text\nlog of php-fpm: {$this->log()}");
         }
 
         return $answer;
     }
 
-    /** The process that answers, or null while none does. */
+    /** The process id of the worker that answers, or null if none does. */
     private function worker(): ?int
     {
         $answer = @file_get_contents("http://127.0.0.1:$this->port/?who");
@@ -233,7 +233,7 @@ final class Shop
             'ffi.enable' => 'preload',
             'opcache.enable' => '1',
             'opcache.preload' => "$this->package/preload.php",
-            // As on Debian, where the master is root and PHP does not preload as root.
+            // As on Debian, where the master runs as root, and PHP does not preload as root.
             'opcache.preload_user' => $this->isRoot() ? 'www-data' : '',
         ];
         $lines = '';

@@ -1,4 +1,4 @@
-//! Measures the outbox from within one process, and prints rows of the table as JSON.
+//! Measures the outbox in one process, and prints rows of the table as JSON.
 
 use crate::{order, server};
 use katalys_core::{Client, Fields, Language};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const NOWHERE: &str = "http://127.0.0.1:9/";
 const LONG: Duration = Duration::from_secs(300);
 
-/// A folder of its own on the disk that the sources are on: the system's may be in memory.
+/// A new folder on the disk of the build, since the system's temporary folder may be in memory.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -54,7 +54,7 @@ fn enqueue(client: &Client, prefix: &str, numbers: std::ops::Range<u32>) -> Vec<
     numbers.map(one).collect()
 }
 
-/// A backlog that nobody delivers yet; how it came there is not measured.
+/// Creates a backlog of pending updates; this is not measured.
 fn fill(folder: &Folder, count: u32) {
     let client = folder.client(NOWHERE, "normal", false);
     thread::scope(|scope| {
@@ -122,12 +122,12 @@ pub fn stalls(url: &str) {
     row(what, (p99 * 1e3, p50 * 1e3), "its p50", "ms", "<= 10");
 }
 
-/// From the call to the arrival, with nothing else to do: through the outbox, and sent directly.
+/// The time from the call to the arrival on an idle machine: through the outbox, and sent directly.
 pub fn idle() {
     const TIMES: u32 = 1_000;
-    let (told, arrivals) = channel();
+    let (sender, arrivals) = channel();
     let url = server::start(move |_| {
-        told.send(Instant::now()).expect("somebody listens");
+        sender.send(Instant::now()).expect("a receiver");
         204
     });
     let folder = Folder::new();
@@ -169,7 +169,7 @@ fn arrival(arrivals: &Receiver<Instant>, started: Instant) -> Duration {
     arrivals.recv_timeout(LONG).expect("arrived") - started
 }
 
-/// What one update costs, taken in and delivered, behind backlogs of three sizes.
+/// The cost of accepting and delivering an update, with backlogs of three sizes.
 pub fn backlogs(url: &str) {
     let mut costs = Vec::new();
     for waiting in [1_000, 100_000, 1_000_000] {
@@ -198,7 +198,7 @@ pub fn backlogs(url: &str) {
     );
 }
 
-/// Microseconds per update. The backlog's own are the oldest, so that they are what is delivered.
+/// Microseconds per update. The updates of the backlog are the oldest, so they are the ones delivered.
 fn cost_behind(folder: &Folder, url: &str) -> f64 {
     const UPDATES: u32 = 20_000;
     let client = folder.client(url, "normal", false);
@@ -209,7 +209,7 @@ fn cost_behind(folder: &Folder, url: &str) -> f64 {
     let client = folder.client(url, "normal", true);
     let started = Instant::now();
     client.flush(Duration::ZERO).expect("begun");
-    while client.stats().expect("books").delivered < u64::from(UPDATES) {
+    while client.stats().expect("stats").delivered < u64::from(UPDATES) {
         thread::sleep(Duration::from_millis(1));
     }
     let delivering = started.elapsed();
@@ -225,8 +225,8 @@ fn memory() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// How long 100,000 good orders take, alone and with 10,000 others that always fail: those come
-/// one after the other where the sender finds them first, or scattered among the good ones.
+/// How long 100,000 good orders take, alone and with 10,000 orders that always fail: all of them first,
+/// or scattered among the good ones.
 pub fn failing() {
     let alone = time_of_good_ones(|_| None);
     let first = time_of_good_ones(|number| (number == 0).then_some(10_000));
@@ -237,17 +237,17 @@ pub fn failing() {
     }
 }
 
-/// `failing` says how many failing orders come before each good one.
+/// `failing` returns the number of failing orders before each good one.
 fn time_of_good_ones(failing: impl Fn(u32) -> Option<u32>) -> f64 {
     const GOOD: u32 = 100_000;
-    let (told, all_there) = channel();
+    let (sender, done) = channel();
     let arrived = AtomicU64::new(0);
     let url = server::start(move |body| {
         if body.windows(4).any(|part| part == b"bad-") {
             return 503;
         }
         if arrived.fetch_add(1, Ordering::Relaxed) + 1 == u64::from(GOOD) {
-            let _ = told.send(Instant::now());
+            let _ = sender.send(Instant::now());
         }
         204
     });
@@ -264,5 +264,5 @@ fn time_of_good_ones(failing: impl Fn(u32) -> Option<u32>) -> f64 {
     let client = folder.client(&url, "full", true);
     let started = Instant::now();
     client.flush(Duration::ZERO).expect("begun");
-    arrival(&all_there, started).as_secs_f64()
+    arrival(&done, started).as_secs_f64()
 }

@@ -1,33 +1,32 @@
-//! A server within the process, so that the moment of arrival can be taken by the same clock as the
-//! moment of the call.
+//! A server in the same process, so that arrivals and calls are measured with the same clock.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// Answers each body with the status that `judge` gives it; returns its URL.
-pub fn start(judge: impl Fn(&[u8]) -> u16 + Send + Sync + 'static) -> String {
+/// Starts a server that answers each body with the status that `status_of` returns; returns its URL.
+pub fn start(status_of: impl Fn(&[u8]) -> u16 + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let judge = Arc::new(judge);
+    let status_of = Arc::new(status_of);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let judge = Arc::clone(&judge);
-            thread::spawn(move || serve(&stream.expect("a connection"), &*judge));
+            let status_of = Arc::clone(&status_of);
+            thread::spawn(move || serve(&stream.expect("a connection"), &*status_of));
         }
     });
     url
 }
 
 /// One connection, until the client closes it.
-fn serve(mut stream: &TcpStream, judge: &dyn Fn(&[u8]) -> u16) {
+fn serve(mut stream: &TcpStream, status_of: &dyn Fn(&[u8]) -> u16) {
     let _ = stream.set_nodelay(true);
     let mut read = Vec::new();
     let mut part = [0; 16 * 1024];
     loop {
         while let Some((body, end)) = request(&read) {
-            let status = judge(&read[body..end]);
+            let status = status_of(&read[body..end]);
             read.drain(..end);
             let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
             if stream.write_all(answer.as_bytes()).is_err() {
@@ -41,7 +40,7 @@ fn serve(mut stream: &TcpStream, judge: &dyn Fn(&[u8]) -> u16) {
     }
 }
 
-/// Where the body of a request that is there as a whole begins and ends.
+/// The start and the end of the body of a complete request.
 fn request(read: &[u8]) -> Option<(usize, usize)> {
     const LENGTH: &[u8] = b"content-length:";
     let body = read.windows(4).position(|part| part == b"\r\n\r\n")? + 4;

@@ -1,4 +1,4 @@
-"""The application that uvicorn runs."""
+"""The application for uvicorn."""
 
 import os
 

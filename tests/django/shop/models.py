@@ -1,11 +1,11 @@
-"""Orders and what is in them."""
+"""Orders and their items."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy
 
 
 class Order(models.Model):
-    """What a customer bought."""
+    """An order of a customer."""
 
     class Status(models.TextChoices):
         PENDING = "pending", gettext_lazy("Pending")
@@ -20,7 +20,7 @@ class Order(models.Model):
 
 
 class Item(models.Model):
-    """A line of an order."""
+    """A line item of an order."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     title = models.CharField(max_length=200)

@@ -1,4 +1,4 @@
-"""Settings of the shop: as small as Django lets them be."""
+"""The shop's settings, as few as Django allows."""
 
 import os
 import pathlib

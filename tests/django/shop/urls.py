@@ -1,4 +1,4 @@
-"""Where the shop's pages are."""
+"""The URLs of the shop's views."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What happens to orders, and what is reported of it."""
+"""The shop's views, which change orders and report them."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def pay(request, number):
 
 
 def refund_all(request):
-    """Refunds every order, and reports each as the README says."""
+    """Refunds every order, and reports each with the recipe of the README."""
     later = []
     with transaction.atomic():
         Order.objects.update(status=Order.Status.REFUNDED)
@@ -36,7 +36,7 @@ def refund_all(request):
 
 
 def report(order):
-    """The order as a whole, as Django has it: decimals, aware times, choices, model values."""
+    """Reports a whole order with Django's values: decimals, aware times, choices, model values."""
     items = order.items.values("title", "sku", "price", qty=F("quantity"))
     client().update_order(
         order.number,
@@ -58,7 +58,7 @@ def send(request, number):
 
 
 def enqueue(request, number, note):
-    """Reports once the transaction is through, and waits for nobody else's server."""
+    """Enqueues a report when the transaction commits, without waiting for the endpoint."""
     tickets = []
     with transaction.atomic():
         update = {"order_status": "paid", "note": note}
@@ -69,7 +69,7 @@ def enqueue(request, number, note):
 
 
 async def send_many(request, number):
-    """Reports side by side, from a view that must not block."""
+    """Sends several reports concurrently, from a view that must not block."""
     update = async_client().update_order
     calls = (update(f"{number}-{n}", order_status="paid") for n in range(10))
     receipts = await asyncio.gather(*calls)

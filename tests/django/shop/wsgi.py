@@ -1,4 +1,4 @@
-"""The application that gunicorn runs. A client is made, and may be used, before workers fork."""
+"""The application for gunicorn. A client is created, and may be used, before workers fork."""
 
 import os
 

@@ -1,4 +1,4 @@
-// The package as an ES module, in a worker thread: reports what it is told to and ends.
+// Uses the package as an ES module in worker threads: each reports one order and exits.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import katalys, { Client } from 'katalys';

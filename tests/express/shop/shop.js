@@ -1,10 +1,10 @@
 'use strict';
-// A small shop: its routes report to Katalys what becomes of orders.
+// A small shop whose routes report order updates.
 
 const express = require('express');
 const { Client, KatalysError, ValidationError } = require('katalys');
 
-/** One client for the whole process: it holds the connections. */
+/** One client for the whole process, since it holds the connections. */
 const client = new Client();
 const shop = express();
 shop.use(express.json());
@@ -23,14 +23,14 @@ shop.post('/orders/:id/paid', async (request, response) => {
   response.json(receipt);
 });
 
-/** Answers as soon as the update is safe; it is sent afterwards. */
+/** Answers as soon as the update is stored; it is sent later. */
 shop.post('/orders/:id/:status/soon', async (request, response) => {
   const { id, status } = request.params;
   const fields = { order_status: status, order_count: request.body.count };
   response.status(202).json(await client.enqueueUpdate(id, fields));
 });
 
-shop.get('/books', async (_request, response) => {
+shop.get('/counters', async (_request, response) => {
   const left = await client.flush(30);
   response.json({ ...(await client.stats()), left });
 });
@@ -41,14 +41,14 @@ shop.post('/orders/:id/:status', async (request, response) => {
   );
 });
 
-// Express hands rejected promises on to here.
+// Express passes rejected promises to this handler.
 shop.use((error, _request, response, next) => {
   if (error instanceof ValidationError) response.status(422).json(error.problems);
   else if (error instanceof KatalysError) response.status(502).json({ code: error.code });
   else next(error);
 });
 
-/** Listens on any free port, and says which. */
+/** Listens on a free port, and prints it. */
 function open() {
   const server = shop.listen(0, '127.0.0.1', () => {
     const url = `http://127.0.0.1:${server.address().port}`;

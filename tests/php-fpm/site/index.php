@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The page of the shop: sends one update, or puts it into the outbox, and says what came of it.
+ * The page of the shop: sends or enqueues one update, and answers with the result.
  */
 
 declare(strict_types=1);
@@ -14,7 +14,7 @@ if (!isset($_GET['who'])) {
         $outbox = isset($_GET['outbox']) ? $_GET['file'] ?? $_SERVER['OUTBOX'] : null;
         $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint'], outbox: $outbox, timeout: 5);
         if (isset($_GET['status'])) {
-            // As a status page would, with another SQLite in the same process.
+            // Reads with another SQLite in the same process, as a status page does.
             $file = new PDO("sqlite:$outbox", options: [PDO::ATTR_TIMEOUT => 10]);
             $answer['pending'] = $file->query('SELECT count(*) FROM updates')->fetchColumn();
         } elseif (isset($_GET['flush'])) {
