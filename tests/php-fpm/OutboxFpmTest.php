@@ -51,7 +51,8 @@ final class OutboxFpmTest extends TestCase
         $this->shop = new Shop(workers: 6, requestsPerWorker: 3);
         $endpoint = $this->faulty();
         $numbers = range(1, 200);
-        $answers = $this->shop->requestConcurrently(array_map(fn(int $number) => $this->query($endpoint, $number), $numbers));
+        $queries = array_map(fn(int $number) => $this->query($endpoint, $number), $numbers);
+        $answers = $this->shop->requestConcurrently($queries);
         $tickets = array_combine($numbers, array_map(static fn(array $answer) => $answer['ticket'] ?? null, $answers));
         self::assertNotContains(null, $tickets, json_encode($answers));
         self::assertGreaterThanOrEqual(66, count(array_unique(array_column($answers, 'worker'))));
@@ -128,7 +129,8 @@ final class OutboxFpmTest extends TestCase
                 }
             };
             $status = array_fill(0, 10, ['status' => '1'] + $queries[0]);
-            $answers = $this->shop->tryConcurrently([...$queries, ...$status], $round % 3 === 1 ? $deploy : static fn() => 0);
+            $meanwhile = $round % 3 === 1 ? $deploy : static fn() => 0;
+            $answers = $this->shop->tryConcurrently([...$queries, ...$status], $meanwhile);
             foreach ($answers as $index => $answer) {
                 if (isset($numbers[$index])) {
                     $tickets[$numbers[$index]] = $answer['ticket'] ?? json_encode($answer);
