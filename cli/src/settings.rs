@@ -7,6 +7,7 @@ use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
+use std::path::Path;
 use std::time::Duration;
 
 /// The settings given as options.
@@ -56,6 +57,13 @@ impl Settings {
         let row = SETTINGS.iter().find(|row| row.name == name)?;
         self.option(name).or_else(|| from_environment(row))
     }
+}
+
+/// A path as the value of a setting.
+pub fn path_value(path: &Path) -> Result<Value<'static>, Failure> {
+    let text = path.to_str().map(ToOwned::to_owned);
+    text.map(Value::from)
+        .ok_or_else(|| Failure::usage("the file name is not valid Unicode"))
 }
 
 /// Reads a number of seconds. Every duration that the command is given passes through here, apart

@@ -12,7 +12,7 @@ use crate::settings::{self, Settings};
 use clap::{Args, Subcommand};
 use katalys_core::{Client, Error, Fields, Stats, Value};
 use listing::{ListOptions, Which};
-use reading::{open_read_only, require_file, unicode};
+use reading::{open_read_only, require_file};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -161,7 +161,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 
 fn client(file: &Path, settings: &Settings, deliver: bool) -> Result<Client, Failure> {
     require_file(file)?;
-    let path = Value::from(unicode(file)?.to_owned());
+    let path = settings::path_value(file)?;
     settings.client(&[("outbox", path), ("deliver", deliver.into())])
 }
 

@@ -27,8 +27,3 @@ pub fn require_file(file: &Path) -> Result<(), Failure> {
         format!("{} {reason}", file.display()),
     ))
 }
-
-pub fn unicode(file: &Path) -> Result<&str, Failure> {
-    file.to_str()
-        .ok_or_else(|| Failure::usage("the file name is not valid Unicode"))
-}

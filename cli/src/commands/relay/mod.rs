@@ -116,10 +116,7 @@ fn watch(client: &Client, interrupt: &Interrupt, manager: &ServiceManager, json:
 fn client(arguments: &Arguments) -> Result<Client, Failure> {
     let mut fixed = vec![("deliver", true.into())];
     if let Some(file) = &arguments.file {
-        let path = file
-            .to_str()
-            .ok_or_else(|| Failure::usage("the file name is not valid Unicode"))?;
-        fixed.push(("outbox", path.to_owned().into()));
+        fixed.push(("outbox", settings::path_value(file)?));
     }
     arguments.settings.client(&fixed)
 }

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The database with what is kept in memory beside it; owned by the store's thread.
+/// The database, and data derived from it in memory; owned by the store's thread.
 pub struct Records {
     connection: Connection,
     counters: Counters,
