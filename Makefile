@@ -1,20 +1,27 @@
-# make demo   see it work: order updates from four languages arrive in a sandbox (KEEP=1 leaves it running)
-# make test   what a change needs; make test-all adds servers, frameworks, kills and failing disks
-# make lint; make build; make bench; make soak (MINUTES=10)
+# make demo      sends order updates from four languages to a sandbox (KEEP=1 leaves it running)
+# make build     writes the packages to dist/
+# make test      what a change needs; make test-all adds servers, frameworks, kills and failing disks
+# make lint      formats, warnings, licences, generated files, wording, links
+# make bench; make soak (MINUTES=10)
 
 VENV   := $(CURDIR)/.venv
 DIST   := $(CURDIR)/dist
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 RECEIVER := $(CARGO_TARGET_DIR)/debug/katalys-receiver
-# The command that tests start a sandbox with.
+# The command that tests use to start a sandbox.
 KATALYS_COMMAND := $(DIST)/katalys
 export VENV DIST RECEIVER CARGO_TARGET_DIR KATALYS_COMMAND
-# Settings of this machine's own must not reach the tests.
+# Settings of the developer's environment must not reach the tests.
 unexport KATALYS_SITE_ID KATALYS_ENDPOINT KATALYS_TIMEOUT KATALYS_OUTBOX
 
 PACKAGES := bindings-c bindings-php bindings-python bindings-node cli
 
-.PHONY: demo test test-all soak build lint bench generate receiver tools-build tools-demo tools-test clean $(PACKAGES)
+.PHONY: demo test test-all soak build lint lint-words lint-links bench generate receiver tools-build \
+	tools-demo tools-test clean $(PACKAGES)
+
+# Prerequisites run one after the other, in the order written, even with -j: each package is an optimised build
+# that uses all cores, and tests need what is built before them. The steps within one package run in parallel.
+.NOTPARALLEL:
 
 demo: tools-demo build
 	examples/demo.sh
@@ -22,19 +29,13 @@ demo: tools-demo build
 build: $(PACKAGES)
 	@echo && echo "in dist/:" && ls $(DIST)
 
-# One after the other: each is a link-time optimised build that fills all cores by itself.
-bindings-c: tools-build
-	$(MAKE) -C bindings-c build
+bindings-c bindings-python bindings-node cli: tools-build
+	$(MAKE) -C $@ build
+# The PHP package contains the C library and loads it through FFI.
 bindings-php: bindings-c
-	$(MAKE) -C bindings-php build
-bindings-python: bindings-php
-	$(MAKE) -C bindings-python build
-bindings-node: bindings-python
-	$(MAKE) -C bindings-node build
-cli: bindings-node
-	$(MAKE) -C cli build
+	$(MAKE) -C $@ package
 
-# Everything that a contributor needs to trust a change.
+# The tests that a change needs: packages, examples, tools.
 test: tools-test build receiver
 	cargo test --workspace --exclude katalys-python --exclude katalys-node
 	$(MAKE) -C bindings-c test-package
@@ -45,7 +46,7 @@ test: tools-test build receiver
 	examples/test.sh
 	tools/test.sh
 
-# With real servers and frameworks, killed processes and failing disks.
+# Tests with real servers and frameworks, killed processes and failing disks.
 test-all: tools-test build receiver
 	$(MAKE) -C bindings-php test-servers
 	$(MAKE) -C bindings-python test-django
@@ -53,12 +54,12 @@ test-all: tools-test build receiver
 	$(MAKE) -C tests/outbox test
 	$(MAKE) -C tests/faults test
 
-# Processes in three languages share an outbox and are killed, for MINUTES; then on failing disks.
+# For MINUTES, processes in three languages share an outbox and are killed; then the same on failing disks.
 soak: tools-test build receiver
 	$(MAKE) -C tests/outbox soak
 	$(MAKE) -C tests/faults soak
 
-lint: tools-test
+lint: lint-words lint-links tools-test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo run -q -p katalys-generate -- --check
@@ -69,10 +70,17 @@ lint: tools-test
 	$(MAKE) -C bindings-node lint
 	$(MAKE) -C cli lint
 
+# The words that the documentation, comments and messages avoid (tools/words.txt).
+lint-words:
+	python3 tools/words.py
+# Links and anchors between the Markdown pages.
+lint-links:
+	python3 tools/links.py
+
 bench: tools-test build
 	$(VENV)/bin/python benches/run.py
 
-# Every file that is made from the core's tables, and the C headers.
+# Every file that is generated from the core's tables, and the C headers.
 generate:
 	cargo run -q -p katalys-generate
 	$(MAKE) -C bindings-c generate

@@ -1,6 +1,6 @@
 """Measures the command: `command.py PROGRAM BENCH URL` prints one row as JSON per line.
 
-PROGRAM is the command, BENCH the core's own bench, URL an endpoint that answers 204.
+PROGRAM is the command, BENCH the benchmark of the core, URL an endpoint that answers 204.
 """
 
 import json
@@ -64,13 +64,13 @@ def orders(path: Path, count: int) -> Path:
 
 
 def version(program: str) -> float:
-    """In milliseconds."""
+    """The median time of `--version`, in milliseconds."""
     return statistics.median(seconds(program, "--version") for _ in range(51)) * 1000
 
 
 def check(program: str, *arguments) -> tuple[float, float]:
-    """Rows per second of processor time, since the machine may be busy; and peak memory in
-    megabytes, which includes this process between fork and exec."""
+    """Rows per second of processor time, because other processes may use the processor too; and
+    megabytes, which include this program's size before it executes the command."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output(program, *arguments)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

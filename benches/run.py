@@ -1,9 +1,9 @@
-"""Runs every bench against an nginx that answers 204, and prints one table.
+"""Runs all benchmarks against one nginx that answers 204, and prints one table.
 
 Usage: run.py [seconds-per-measurement] [sizes|rust|python|node|php|outbox ...]
 
-Ours and theirs alternate within one run, and medians are compared, since rates on a shared machine
-vary by 10 to 15 per cent.
+The candidates take turns within one run, and their medians are compared: on a shared machine, rates
+vary by 10 to 15 per cent within minutes.
 """
 
 import contextlib
@@ -54,7 +54,7 @@ wrk.body = string.rep("x", 350)
 def main(arguments: list[str]) -> None:
     seconds = arguments.pop(0) if arguments and re.fullmatch(r"[\d.]+", arguments[0]) else "1"
     wanted = arguments or ["sizes", "rust", "python", "node", "php", "outbox", "command"]
-    # Settings of the machine must not influence the results.
+    # Settings of the developer's environment must not affect the measurements.
     for name in ("SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         os.environ.pop(name, None)
         os.environ.pop(name.lower(), None)
@@ -120,7 +120,7 @@ def rust(ca_file: Path, seconds: str):
     for name, url, goal in (("plain", PLAIN, ">= 0.58"), ("TLS", TLS, ">= 0.65")):
         what = f"waiting update_order, 8 threads of the core, {name}"
         send = (bench, "send", url, ca_file if url == TLS else "", seconds)
-        yield compare_with_wrk(what, send, url, ca_file.parent, seconds, goal)
+        yield beside_wrk(what, send, url, ca_file.parent, seconds, goal)
     check = float(output(bench, "check"))
     yield row("check of 20 fields, core alone", check / 1000, 1, "-", "µs", "")
 
@@ -131,13 +131,13 @@ def rust_bench() -> Path:
     return TARGET / "release/katalys-bench"
 
 
-def compare_with_wrk(what, command, url, work: Path, seconds: str, goal: str):
+def beside_wrk(what, command, url, work: Path, seconds: str, goal: str):
     ours, theirs = [], []
     for turn in range(ROUNDS + 1):
         rate = output(*command)
         limit = output("wrk", "-t2", "-c8", f"-d{max(1, round(float(seconds)))}",
                        "-s", work / "post.lua", url)  # fmt: skip
-        if turn > 0:  # The first turn is a warm-up.
+        if turn > 0:  # The first one warms up.
             ours.append(float(rate))
             theirs.append(float(re.search(r"Requests/sec:\s+([\d.]+)", limit)[1]))
     medians = statistics.median(ours), statistics.median(theirs)
@@ -147,7 +147,7 @@ def compare_with_wrk(what, command, url, work: Path, seconds: str, goal: str):
 def outbox(ca_file: Path, seconds: str):
     bench, work = rust_bench(), ca_file.parent
     what = "backlog of 100,000, from claim to settlement, FULL"
-    yield compare_with_wrk(what, (bench, "drain", PLAIN, 100_000), PLAIN, work, seconds, ">= 0.2")
+    yield beside_wrk(what, (bench, "drain", PLAIN, 100_000), PLAIN, work, seconds, ">= 0.2")
     for part in (("idle",), ("stalls", PLAIN), ("failing",), ("backlogs", PLAIN)):
         yield from json_lines(bench, *part)
     install_wheel()
@@ -190,7 +190,7 @@ def node_folder() -> Path:
 
 
 def install_for_node(folder: Path):
-    """Installs without running scripts, then compiles better-sqlite3."""
+    """Only better-sqlite3 may run scripts, because it is compiled from source."""
     quiet = ["--silent", "--no-audit", "--no-fund"]
     subprocess.run(["npm", "ci", "--ignore-scripts", *quiet], cwd=folder, check=True)
     modules = Path(output("npm", "root", "-g").strip())

@@ -1,4 +1,4 @@
-# find_package(katalys) gives the targets katalys::katalys (the shared library) and katalys::static.
+# find_package(katalys) defines the targets katalys::katalys (the shared library) and katalys::static.
 get_filename_component(_katalys_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 
 if(NOT TARGET katalys::katalys)

@@ -21,73 +21,6 @@ export type Amount = string | number | bigint | DecimalLike;
 /** What a field may be given; `null` and `undefined` are not given at all. */
 export type FieldValue = Amount | Time | null | undefined;
 
-export type ProblemCode =
-  | "required"
-  | "empty"
-  | "control_character"
-  | "invalid_unicode"
-  | "wrong_type"
-  | "amount_format"
-  | "amount_not_finite"
-  | "amount_too_long"
-  | "amount_negative"
-  | "discount_exceeds_sale"
-  | "subtotal_mismatch"
-  | "subtotal_missing"
-  | "count_invalid"
-  | "quantity_invalid"
-  | "currency_unknown"
-  | "time_format"
-  | "time_no_offset"
-  | "time_impossible"
-  | "time_future"
-  | "time_before_2000"
-  | "time_missing"
-  | "ip_invalid"
-  | "ip_list"
-  | "ip_not_public"
-  | "email_unusual"
-  | "status_misspelled"
-  | "country_unknown"
-  | "numbering_start"
-  | "numbering_gap"
-  | "discount_incomplete"
-  | "item_empty"
-  | "item_incomplete"
-  | "duplicate_field"
-  | "key_misspelled"
-  | "key_renamed"
-  | "key_invalid"
-  | "order_id_blanks"
-  | "order_id_long"
-  | "alias_same"
-  | "status_stale"
-  | "payload_too_large"
-  | "key_numeric"
-  | "number_inexact";
-
-/** The codes of each class of errors. */
-export interface ErrorCodes {
-  ConfigError: "config_missing" | "config_invalid" | "config_unknown";
-  ValidationError: "validation";
-  RejectedError: "rejected" | "unavailable" | "not_confirmed" | "redirected";
-  TransportError: "dns" | "connect" | "disconnected" | "certificate" | "tls" | "protocol" | "proxy";
-  TimeoutError: "timeout" | "timeout_pending";
-  OutboxError: "outbox_failed" | "outbox_corrupt" | "outbox_newer" | "outbox_foreign" | "outbox_moved";
-  OutboxFullError: "outbox_full";
-  InternalError: "internal" | "misuse" | "library_unavailable";
-}
-export type ErrorCode = ErrorCodes[keyof ErrorCodes];
-
-/** What happens to updates of an outbox; a client's events. */
-export type EventKind =
-  | "accepted"
-  | "delivered"
-  | "retried"
-  | "dead_lettered"
-  | "discarded"
-  | "failed";
-
 /**
  * Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount,
  * discount_2_code, …
@@ -199,72 +132,86 @@ export interface ClientOptions {
    * id. Required.
    */
   siteId?: string;
-  /** The whole URL that updates are sent to. */
+  /** The full URL that updates are sent to. */
   endpoint?: string | URL;
-  /** The longest a waiting call may take, with all its retries, in seconds, up to 900. */
+  /** Maximum duration of a waiting call with all its retries, in seconds, up to 900. */
   timeout?: number;
-  /** The longest that making one connection may take, in seconds, up to 900. */
+  /** Maximum duration of one attempt to connect, in seconds, up to 900. */
   connectTimeout?: number;
   /**
-   * A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+   * A PEM file with the only certificate authorities to trust, instead of Mozilla's;
    * `SSL_CERT_FILE` does the same.
    */
   caFile?: string | URL;
   /**
-   * The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
-   * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this machine
-   * itself.
+   * The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. By default
+   * HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, except for connections to
+   * this machine.
    */
   proxy?: string | URL;
   /**
-   * The IANA time zone in which times without an offset are read, such as `America/New_York`;
-   * without it they are errors.
+   * The IANA time zone of times without an offset, such as `America/New_York`; without it they
+   * are errors.
    */
   timezone?: string;
   /**
-   * What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the
+   * What happens to an invalid optional field: `raise` refuses the update, `drop` leaves the
    * field out and warns.
    */
   invalid?: "raise" | "drop";
   /**
-   * Allows an endpoint without TLS on another host than this one, or behind a proxy. Customer
-   * data then crosses the network unprotected.
+   * Allows an endpoint without TLS on another host, or behind a proxy. Customer data then
+   * crosses the network unprotected.
    */
   allowHttp?: boolean;
-  /** The most threads that send in the background, started as they are needed. */
+  /**
+   * Maximum number of threads that send in the background, up to 1024. They start when they
+   * are needed.
+   */
   workers?: number;
   /**
-   * The file that keeps updates until the endpoint has them, made if it is not there. On a
-   * local disk; processes may share it.
+   * The file that keeps updates until they are delivered; created if it does not exist. It
+   * must be on a local disk; processes may share it.
    */
   outbox?: string | URL;
   /**
-   * With `full`, an accepted update survives a power failure. `normal` is faster, and may lose
-   * the last ones then, though not when a process is killed.
+   * With `full`, an accepted update survives a power failure. `normal` is faster; a power
+   * failure may then lose the last updates, the end of a process does not.
    */
   durability?: "full" | "normal";
   /**
-   * What becomes of an order's later updates when the endpoint refuses one for good:
-   * `continue` sends them, `hold` waits until the dead letter is replayed or discarded.
+   * What happens to an order's later updates when the endpoint rejects one for good:
+   * `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded.
    */
   onRejected?: "continue" | "hold";
   /**
-   * Updates that could not be sent for so many seconds become dead letters; without it none
-   * does.
+   * The age at which an update that is still not delivered becomes a dead letter, in seconds,
+   * up to 316224000. Without it, updates do not expire.
    */
   maxAge?: number;
-  /** Leaves out an update that says exactly what the last waiting one of its order says. */
+  /** Skips an update that is identical to the last pending one of its order. */
   collapse?: boolean;
-  /** The most updates that may wait; further ones are refused. */
+  /** Maximum number of pending updates; further ones are refused. */
   capacityRows?: number;
-  /** The most bytes of updates that may wait; further ones are refused. */
+  /** Maximum size of all pending updates, in bytes; further ones are refused. */
   capacityBytes?: number;
-  /** Whether this client sends what is in the outbox; if not, another process has to. */
+  /** Whether this client delivers what is in the outbox; if not, another process has to. */
   deliver?: boolean;
   /**
    * How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-   * updates of one order, `plain` as its order_id. The digest has no key: who can guess an
-   * order_id can recognise it.
+   * updates of one order, `plain` as its order_id. The hash has no key: anyone who guesses an
+   * order_id can verify the guess.
    */
   eventOrderIds?: "hashed" | "plain";
+}
+
+/** How long a call may wait, in seconds; 10 by default. */
+export type WaitTimeout = number;
+
+/** A part of the list of dead letters. */
+export interface DeadLettersPage {
+  /** Only dead letters with a higher id; 0 by default. */
+  after?: number;
+  /** At most this many; 1000 by default. */
+  limit?: number;
 }

@@ -1,41 +1,42 @@
-// What `katalys/testing` exports. Importing it keeps production out of reach: of this process, of
-// clients made before and after, and of child processes. A client whose endpoint is on another host
-// sends to the sandbox in its place, and fails without one; outboxes are files in a temporary folder.
+// What `katalys/testing` exports. Importing it keeps this process, clients created before and after,
+// and child processes from sending to production. A client whose endpoint is on another host sends to
+// the sandbox instead, and fails without one; outboxes are files in a temporary folder.
 
-import type { ProblemCode } from './fields';
 import type { OrderId } from './index';
+import type { Problem } from './results';
 
-/** An order as the sandbox has it, with every update that made it so. */
+/** An order as the sandbox has recorded it, with every update of it. */
 export interface SandboxOrder {
   order_id: string;
   site_id: string;
-  /** The merged fields, as they were sent: `order_status`, `line_item_1_title`. */
+  /** The merged fields, with the keys that were sent: `order_status`, `line_item_1_title`. */
   fields: Record<string, unknown>;
-  /** Those that were recorded, oldest first. */
+  /** The recorded updates, oldest first. */
   updates: {
     received_at: string;
     payload: Record<string, unknown>;
-    /** What the endpoint ignores without a word. */
+    /** Fields that the endpoint ignores silently. */
     ignored: { field: string; reason: string }[];
-    warnings: { path: string; code: ProblemCode; message: string; severity: 'error' | 'warning' }[];
+    warnings: Problem[];
   }[];
-  /** Other ids that lead to this order. */
+  /** Other ids of this order, from aliases. */
   merged_from: string[];
 }
 
-/** Which orders; all that are given must fit. */
+/** Selects orders; an order must match all filters that are given. */
 export interface OrdersFilter {
-  /** A part of it. */
+  /** A part of the order's id. */
   order_id?: string;
   status?: string;
   site_id?: string;
-  /** A day, or a time with its offset; of `order_time`. */
+  /** The earliest `order_time`: a day, or a time with its offset. */
   from?: string;
+  /** The latest `order_time`. */
   to?: string;
-  /** Whether something about it was suspicious or ignored. */
+  /** Whether the order has warnings or ignored fields. */
   warnings?: boolean;
   offset?: number;
-  /** 100 if it is not given, at most 1000. */
+  /** 100 by default, at most 1000. */
   limit?: number;
 }
 
@@ -53,7 +54,7 @@ export interface OrdersPage {
   offset: number;
 }
 
-/** Requests as they came, oldest first, at most 1000. */
+/** Requests in the order of arrival, at most 1000. */
 export interface UpdatesPage {
   updates: {
     seq: number;
@@ -61,7 +62,7 @@ export interface UpdatesPage {
     site_id: string | null;
     order_id: string | null;
     outcome: 'recorded' | 'refused' | 'faulted';
-    /** What it was answered with; 0 for no answer. */
+    /** The HTTP status of the answer; 0 for no answer. */
     status: number;
     payload: unknown;
     [more: string]: unknown;
@@ -71,7 +72,7 @@ export interface UpdatesPage {
   more: boolean;
 }
 
-/** What requests get instead, and which; the first fault that applies decides. */
+/** A fault, and the requests it applies to; the first fault that applies decides. */
 export interface Fault {
   status?: number;
   /** Milliseconds. */
@@ -79,65 +80,65 @@ export interface Fault {
   hang?: boolean;
   reset?: 'before' | 'after';
   redirect?: string;
-  /** Requests a second; above, 429. */
+  /** Requests per second; further requests are answered with 429. */
   rate?: number;
   /** Seconds. */
   retry_after?: number;
   /** 0 to 1. */
   probability?: number;
-  /** The number of requests that it applies to. */
+  /** The number of requests it applies to. */
   next?: number;
   order_id?: string;
   site_id?: string;
-  /** The update is recorded all the same. */
+  /** Whether the update is recorded nevertheless. */
   apply?: boolean;
 }
 
 export interface SandboxOptions {
   /**
-   * The `katalys` program; otherwise `KATALYS_COMMAND`, that of `@katalys/cli`, or what is on the
+   * The `katalys` program. By default `KATALYS_COMMAND`, the one of `@katalys/cli`, or the one on the
    * PATH.
    */
   command?: string;
 }
 
-/** What a wait is for. */
+/** What to wait for. */
 export interface Expected {
   status?: string;
-  /** The least number of updates; 1 if it is not given. */
+  /** The minimum number of updates; 1 by default. */
   updates?: number;
   siteId?: string;
-  /** Seconds; 5 if it is not given. */
+  /** Seconds; 5 by default. */
   timeout?: number;
 }
 
-/** A running `katalys sandbox`. It ends with this process, however that ends. */
+/** A running `katalys sandbox`. It ends with this process, even if that is killed. */
 export interface Sandbox {
-  /** Where its page is. */
+  /** The URL of its page. */
   readonly url: string;
-  /** For a client's option `endpoint`; clients of other hosts' endpoints send here by themselves. */
+  /** For a client's option `endpoint`; clients with an endpoint on another host use it by default. */
   readonly endpoint: string;
-  /** The order of any of its ids; `siteId` if several sites have one. */
+  /** The order with this id or alias; `siteId` is required if several sites have one. */
   order(orderId: OrderId, options?: { siteId?: string }): Promise<SandboxOrder>;
   orders(filters?: OrdersFilter): Promise<OrdersPage>;
-  /** The requests that were read after a cursor. */
+  /** The requests after a cursor. */
   updates(since?: number): Promise<UpdatesPage>;
-  /** The order once it is as expected; a `SandboxError` with status 408 when the wait times out. */
+  /** The order once it is as expected; a `SandboxError` with status 408 if the wait times out. */
   waitFor(orderId: OrderId, expected?: Expected): Promise<SandboxOrder>;
-  /** Answers requests with a fault from now on; gives the rule with its `id`. */
+  /** Answers requests with a fault from now on; returns the fault with its `id`. */
   fault(fault: Fault): Promise<Fault & { id: number; hits: number }>;
-  /** Answers requests as the endpoint does again. */
+  /** Removes all faults: requests are answered as by the endpoint. */
   clearFaults(): Promise<void>;
-  /** Forgets orders, requests and faults. */
+  /** Removes all orders, requests and faults. */
   clear(): Promise<void>;
-  /** Ends it. Until then it does not keep this process alive. */
+  /** Ends the sandbox. A running sandbox does not keep this process alive. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * The sandbox could not be started, was closed or does not answer (`status` is null), or refused a
- * call with an HTTP status: 404 for an order that is not there, 408 when a wait times out.
+ * call with an HTTP status: 404 for an order that does not exist, 408 when a wait times out.
  */
 export class SandboxError extends Error {
   constructor(message: string, status?: number | null, cause?: unknown);

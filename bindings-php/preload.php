@@ -10,33 +10,9 @@
 
 declare(strict_types=1);
 
-foreach (
-    [
-        'Problem',
-        'Receipt',
-        'Validation',
-        'Ticket',
-        'Stats',
-        'DeadLetter',
-        'Event',
-        'KatalysException',
-        'ConfigException',
-        'ValidationException',
-        'RejectedException',
-        'TransportException',
-        'TimeoutException',
-        'OutboxException',
-        'OutboxFullException',
-        'Internal/Update',
-        'Internal/Library',
-        'Internal/Handle',
-        'Internal/Outcome',
-        'Internal/EventHub',
-        'Internal/Listeners',
-        'ClientInterface',
-        'ClientOptions',
-        'Client',
-    ] as $class
-) {
-    require_once __DIR__ . '/src/' . $class . '.php';
+// Loads the parent of a class before the class.
+require_once __DIR__ . '/autoload.php';
+
+foreach ([...\glob(__DIR__ . '/src/*.php'), ...\glob(__DIR__ . '/src/Internal/*.php')] as $file) {
+    require_once $file;
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# trial.sh PROGRAM…: checks that each program is the complete command, as installed by a package.
+# trial.sh PROGRAM…: checks that each installed program is the complete command, whichever package contains it.
 set -eu
 
 fail() { echo "$1" >&2; exit 1; }
@@ -17,4 +17,4 @@ done
 size=$(wc -c <"$1")
 [ "$size" -le 12582912 ] || fail "$1 has $size bytes; the limit is 12 MiB"
 foreign=$(ldd "$1" | grep -vE 'linux-vdso|ld-linux|lib(c|m|pthread|dl|rt)\.so' || true)
-[ -z "$foreign" ] || fail "$1 needs libraries other than the C library: $foreign"
+[ -z "$foreign" ] || fail "$1 needs more than the C library: $foreign"

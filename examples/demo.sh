@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts a sandbox on this machine, sends order updates to it from Python, Node, PHP and C through the
-# packages in dist/, and shows what arrived. Ends by itself; with KEEP=1 the sandbox's page stays open.
+# Starts a local sandbox, sends order updates to it from Python, Node, PHP and C through the packages in dist/, and
+# prints what arrived. With KEEP=1 the sandbox and its page keep running.
 set -eu
 cd "$(dirname "$0")/.."
 . examples/packages.sh
@@ -20,7 +20,7 @@ page=$(ready_url "$work/ready" url)
 KATALYS_ENDPOINT=$(ready_url "$work/ready" endpoint)
 export KATALYS_ENDPOINT
 
-echo "A sandbox listens at $KATALYS_ENDPOINT. Sending from each language:"
+echo "A sandbox listens at $KATALYS_ENDPOINT. Each language sends updates to it:"
 echo
 send_from_python "$work"
 send_from_node "$work"
@@ -32,8 +32,8 @@ curl -s "$page/_sandbox/updates" | python3 examples/show_updates.py
 echo
 if [ "${KEEP:-}" = 1 ]; then
   kept=yes
-  echo "The page stays open: $page"
+  echo "The sandbox keeps running; its page: $page"
   echo "To stop it: kill $sandbox"
 else
-  echo "To look at the orders on a page, run: make demo KEEP=1"
+  echo "To see the orders on the sandbox's page, run: make demo KEEP=1"
 fi

@@ -1,4 +1,4 @@
-# Runs the examples through the built packages, installed as a user would. To be sourced.
+# Functions that run the examples with the packages in dist/, installed as a user installs them. Source this file.
 
 DIST=${DIST:-$PWD/dist}
 RECEIVER=${RECEIVER:-$PWD/target/debug/katalys-receiver}
@@ -12,7 +12,7 @@ wait_for_line() {
   done
 }
 
-# ready_url FILE KEY: an address of the receiver's ready line.
+# ready_url FILE KEY: prints a URL from the ready line of a server.
 ready_url() {
   python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())[sys.argv[2]])' "$@"
 }

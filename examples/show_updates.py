@@ -1,4 +1,4 @@
-"""Prints what the sandbox received: one update after the other, with what it has to say of each."""
+"""Prints the updates that the sandbox received, with the ignored fields and warnings of each."""
 
 import json
 import sys

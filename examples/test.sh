@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the examples and the README's snippets through the built packages, and checks what arrived.
+# Runs the examples and the snippets of README.md with the packages in dist/, and checks what arrived.
 set -eu
 cd "$(dirname "$0")/.."
 . examples/packages.sh
@@ -18,7 +18,7 @@ send_from_php
 send_from_c "$work"
 cargo run -q -p katalys-core --example report
 
-# snippet LANGUAGE: the README's first block of that language.
+# snippet LANGUAGE: prints the first code block of that language in README.md.
 snippet() {
   awk -v begin='```'"$1" '$0 == begin { on = 1; next } on && /^```/ { exit } on' README.md
 }

@@ -1,9 +1,9 @@
 #!/bin/sh
-# need.sh build|demo|test: makes sure that what a step needs is on this machine. As root on
-# Debian it installs what is missing, otherwise it says what to run.
+# need.sh build|demo|test: checks that the programs a step needs are installed. As root on Debian it installs
+# missing ones, otherwise it prints the command that does.
 set -eu
 
-# command:Debian package. PHP's FFI and OPcache come with these packages.
+# command:Debian package. These packages include PHP's FFI and OPcache.
 build="cc:gcc make:make"
 demo="$build php:php-cli pkg-config:pkg-config curl:curl"
 test="$demo php-fpm:php-fpm nginx:nginx-light composer:composer phpunit:phpunit phpcs:php-codesniffer strace:strace

@@ -1,7 +1,6 @@
 #!/bin/sh
-# replace.sh SOURCE TARGET: puts a copy of a built file in place of another one, in one step. A
-# process that runs or has mapped the old file keeps it; copying over it would fail with "Text file
-# busy", or change a library under the process that uses it.
+# replace.sh SOURCE TARGET: atomically replaces a file with a copy of a built one. Processes that run or map the
+# old file keep it. Overwriting it would fail with "Text file busy", or change a library while a process uses it.
 set -eu
 new=$2.new.$$
 trap 'rm -f "$new"' EXIT

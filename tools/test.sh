@@ -1,5 +1,6 @@
 #!/bin/sh
-# Tests of the tools: a build replaces a running command without disturbing it; packages are complete.
+# Tests of the tools and the packages: a build replaces a running command without affecting it, the tutorial's
+# commands print what the page shows, and packages contain all licences.
 set -eu
 cd "$(dirname "$0")/.."
 DIST=${DIST:-$PWD/dist}
@@ -21,17 +22,19 @@ until [ -s "$work/ready" ]; do
 done
 url=$(python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["url"])' "$work/ready")
 
-tools/replace.sh "$DIST/katalys" "$work/katalys" || fail "a running command hinders its replacement"
-curl -sf "$url/_sandbox/orders" >/dev/null || fail "the command that ran does not answer any more"
+tools/replace.sh "$DIST/katalys" "$work/katalys" || fail "a running command prevents its replacement"
+curl -sf "$url/_sandbox/orders" >/dev/null || fail "the running command no longer answers"
 "$work/katalys" --version >/dev/null || fail "the new command does not run"
 [ "$(ls "$work")" = "katalys
-ready" ] || fail "something was left behind: $(ls "$work")"
+ready" ] || fail "files were left over: $(ls "$work")"
+
+python3 tools/tutorial.py "$DIST/katalys"
 
 # No Makefile copies a program or a library over one that may be in use.
 if grep -nE '^\s*cp .*(\.so|\.node|katalys)"?\s+\S*(\.node|/katalys|ADDON\))\s*$' Makefile */Makefile; then
-  fail "the lines above copy over a file that may be in use; use tools/replace.sh"
+  fail "the lines above overwrite a file that may be in use; use tools/replace.sh"
 fi
-# Every package with a binary brings the licences of what is in it.
+# Every package with a binary contains the licences of the libraries in it.
 for package in "$DIST"/*.whl "$DIST"/katalys-linux-*.tgz "$DIST"/cli/katalys-cli-linux-*.tgz; do
   case "$package" in
     *.whl) files=$(python3 -m zipfile -l "$package") ;;

@@ -1,8 +1,8 @@
-"""third_party.py CRATE FILE: writes the licences of everything that is linked into a crate's binary, for
-the package that the binary is in.
+"""third_party.py CRATE FILE: writes the licences of all libraries in a crate's binary, for the
+package that contains the binary.
 
-The crates come from `cargo metadata`, their texts from the sources that cargo has unpacked. A text that
-several crates share is written once.
+The list of crates comes from `cargo metadata`, the texts from the sources that cargo has unpacked.
+A text that several crates share is written once.
 """
 
 import json
@@ -14,22 +14,22 @@ TARGET = "x86_64-unknown-linux-gnu"
 NAMES = ("license", "licence", "copying", "copyright", "notice", "unlicense")
 HEAD = """# Third-party licences
 
-`{crate}` contains the libraries below, under the licences that follow, and parts of the Rust standard
-library (https://github.com/rust-lang/rust, MIT or Apache-2.0). SQLite (https://sqlite.org), which it
-contains too, is in the public domain.
+`{crate}` contains the libraries below, under the licences that follow, and parts of the Rust
+standard library (https://github.com/rust-lang/rust, MIT or Apache-2.0). It also contains SQLite
+(https://sqlite.org), which is in the public domain.
 
 """
-# For crates that name their licence but bring no text of it.
+# For crates that name their licence but do not include its text.
 MIT = Path(__file__).parent.parent / "LICENSE-MIT"
 
 
 def metadata():
-    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET]
+    command = ["cargo", "metadata", "--format-version=1", "--locked", f"--filter-platform={TARGET}"]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def linked(found, crate):
-    """The crates that a binary is made of: normal dependencies, without what runs in the compiler."""
+    """The crates in a binary: normal dependencies, without procedural macros."""
     packages = {package["id"]: package for package in found["packages"]}
     nodes = {node["id"]: node for node in found["resolve"]["nodes"]}
     pending = [name for name, package in packages.items() if package["name"] == crate]
@@ -58,7 +58,7 @@ def texts(package):
     if files:
         return [clean(path.read_text("utf-8", "replace")) for path in sorted(files)]
     if "MIT" not in (package["license"] or ""):
-        sys.exit(f"{label(package)} brings no licence text")
+        sys.exit(f"{label(package)} includes no licence text")
     holders = ", ".join(package["authors"]) or f"the authors of {package['name']}"
     terms = clean(MIT.read_text("utf-8")).split("\n\n", 2)[2]
     return [f"MIT License\n\nCopyright (c) {holders}\n\n{terms}"]

@@ -1,10 +1,11 @@
 'use strict';
-// Compares the package with what a Node shop would use instead. Prints one JSON object per line.
+// Compares the package with the HTTP clients that a Node shop would otherwise use. Prints one JSON
+// object per line.
 //
 // Usage: node bench.js PLAIN_URL TLS_URL CA_FILE [seconds-per-measurement]
 //
-// The URLs are of a server that answers every POST with 204. Ours and theirs alternate within
-// one run, and medians are compared, since rates on a shared machine vary. KATALYS_NODE is the
+// The URLs are those of a server that answers every POST with 204. The candidates take turns within
+// one run, and their medians are compared: rates on a shared machine vary. KATALYS_NODE is the
 // package's folder (by default bindings-node, after `make -C bindings-node build`).
 
 const { execFileSync } = require('node:child_process');
@@ -83,7 +84,7 @@ async function one(ours, theirs, duration) {
   report({ what, other: 'undici.request', unit: 'updates/s', goal: '' }, results);
 }
 
-/** Uses different objects of one shape, as from a database. */
+/** New objects of the same shape each time, as from a database. */
 async function validation() {
   const client = new Client('abcd.com');
   const orders = Array.from({ length: 64 }, (_, at) => ({
@@ -105,7 +106,7 @@ async function validation() {
   report({ what, other: 'zod + stringify', unit: 'ns', goal: '>= 1.6', less: true }, results);
 }
 
-/** Each measurement uses a new process. */
+/** Each time in a new process. */
 async function startup(what, ours, theirs, goal) {
   const time = (name) => () => {
     const script =

@@ -1,5 +1,5 @@
 'use strict';
-// The order that is sent, and a zod schema with the same checks as ours for each field.
+// The order to send, and a zod schema that checks each field as strictly as the package.
 
 const { z } = require('zod');
 
@@ -26,13 +26,13 @@ const ORDER = {
   line_item_1_price: '1.99',
 };
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are refused
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are refused
 const text = z.string().regex(/^[^\x00-\x08\x0b-\x1f\x7f]+$/);
-// Text, not a number, so that all digits are kept.
+// Text, not a number: the digits must arrive unchanged.
 const amount = z.string().regex(/^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$/);
 const currency = z.enum('AUD CAD CHF CNY DKK EUR GBP JPY NOK SEK USD'.split(' '));
 
-// zod's date, which checks the calendar, followed by a time with an offset.
+// zod's date, which checks the calendar, then a time with an offset.
 const date = z.regexes.date.source.slice(1, -1);
 const time = z
   .string()

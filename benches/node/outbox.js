@@ -1,11 +1,11 @@
 'use strict';
-// Compares durable enqueues with a table in better-sqlite3. Prints one JSON object per line.
+// Compares a durable enqueue with an insert by better-sqlite3. Prints one JSON object per line.
 //
 // Usage: node outbox.js [seconds-per-measurement]
 //
-// Both store the same order, with the same SQLite settings, on the disk of the sources; nothing is
-// delivered. Theirs encodes and inserts the order, which blocks the event loop; SQLite makes its
-// checkpoints. KATALYS_NODE is the package's folder.
+// Both store the same order, with the same settings of SQLite, on the disk of the sources. Nothing is
+// delivered meanwhile. better-sqlite3 encodes and inserts the order, which blocks the event loop; its
+// log is checkpointed automatically by SQLite. KATALYS_NODE is the package's folder.
 
 const { mkdtempSync, rmSync } = require('node:fs');
 const path = require('node:path');

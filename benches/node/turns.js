@@ -1,5 +1,5 @@
 'use strict';
-// Measures two alternatives in turns, and compares their medians.
+// Measures two candidates in turns, and compares their medians.
 
 const ROUNDS = 7;
 
@@ -21,7 +21,7 @@ async function sendFor({ send }, inFlight, milliseconds) {
   return { rate: sent / seconds, cpu: (user + system) / sent };
 }
 
-/** The results of both, after one warm-up round each. */
+/** The results of both candidates, after one warm-up round each. */
 async function inTurns(ours, theirs, rounds = ROUNDS) {
   await ours();
   await theirs();

@@ -1,12 +1,12 @@
 <?php
 
 /**
- * Compares the package with what a PHP shop would use instead. Prints one JSON object per line.
+ * Compares the package with the code that a PHP shop would otherwise use. Prints one JSON object per line.
  *
  * Usage: php bench.php PLAIN_URL TLS_URL CA_FILE [seconds-per-measurement]
  *
- * The URLs are of a server that answers every POST with 204. Ours and theirs alternate within one
- * run, and medians are compared, since rates on a shared machine vary. KATALYS_PHP is the package's
+ * The URLs are those of a server that answers every POST with 204. The candidates take turns within one
+ * run, and their medians are compared: rates on a shared machine vary. KATALYS_PHP is the package's
  * folder (by default dist/php).
  */
 
@@ -75,7 +75,7 @@ function main(array $arguments): void
 }
 
 /**
- * The medians of both, measured in turns after one warm-up round each.
+ * The medians of both candidates, measured in turns after one warm-up round each.
  *
  * @return array{float, float}
  */
@@ -143,7 +143,7 @@ function processorTime(): float
     return $seconds + ($usage['ru_utime.tv_usec'] + $usage['ru_stime.tv_usec']) / 1e6;
 }
 
-/** The vendor's example, with its errors fixed. */
+/** The vendor's example, with its mistakes corrected. */
 function newHandle(string $url, ?string $caFile = null): void
 {
     $handle = handle($url, $caFile);
@@ -180,7 +180,7 @@ function send(CurlHandle $handle): void
     }
 }
 
-/** The growth of memory by a million calls, in KiB, after a warm-up. */
+/** The growth in KiB after a million calls, after a warm-up round. */
 function memory(Client $client): void
 {
     $calls = static function (int $count) use ($client): void {

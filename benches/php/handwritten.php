@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What a PHP shop would write by hand: checks each field of the bench's order about as strictly as the
- * package does, then calls json_encode().
+ * The code that a PHP shop would write by hand: checks each field of the benchmark's order about as
+ * strictly as the package, then calls json_encode().
  */
 
 declare(strict_types=1);

@@ -1,9 +1,10 @@
-"""Compares the package with what a Python shop would use instead. Prints one JSON object per line.
+"""Compares the package with the libraries that a Python shop would otherwise use. Prints one JSON
+object per line.
 
 Usage: bench.py PLAIN_URL TLS_URL CA_FILE [seconds-per-measurement]
 
-The URLs are of a server that answers every POST with 204. Ours and theirs alternate within one
-run, and medians are compared, since rates on a shared machine vary.
+The URLs are those of a server that answers every POST with 204. The candidates take turns within
+one run, and their medians are compared: rates on a shared machine vary.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ def report(what, ours, theirs, other, unit, goal, *, smaller_is_better=False):
 
 
 def in_turns(ours, theirs, rounds=ROUNDS):
-    """The results of both, after one warm-up round each."""
+    """The results of both candidates, after one warm-up round each."""
     ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(rounds)]
     return [list(results) for results in zip(*pairs, strict=True)]

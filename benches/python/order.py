@@ -1,4 +1,4 @@
-"""The order that is sent, and a pydantic model with the same checks as ours for each field."""
+"""The order to send, and a pydantic model that checks each field as strictly as the package."""
 
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal
@@ -29,13 +29,13 @@ ORDER = {
 }
 
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
-# Text, not Decimal, so that all digits are kept.
+# Text, not Decimal: the digits must arrive unchanged.
 Amount = Annotated[str, StringConstraints(pattern=r"^[+-]?[0-9]{1,30}(\.[0-9]{1,30})?$")]
 CURRENCIES = Literal["AUD", "CAD", "CHF", "CNY", "DKK", "EUR", "GBP", "JPY", "NOK", "SEK", "USD"]
 
 
 class Order(BaseModel):
-    """The fields of ORDER, each with a constraint as strict as ours."""
+    """The fields of ORDER, each with a constraint as strict as that of the package."""
 
     site_id: Text
     order_id: Text

@@ -1,9 +1,9 @@
-"""Compares durable enqueues with what a Python shop would use instead. Prints one JSON object per
-line.
+"""Compares durable enqueues with the queues that a Python shop would otherwise use. Prints one JSON
+object per line.
 
 Usage: outbox.py [seconds-per-measurement]
 
-All write to files in one folder on the disk of the sources; nothing is delivered.
+All of them write to files in one folder on the disk of this file, and no process delivers.
 """
 
 import itertools
@@ -26,7 +26,7 @@ PRODUCERS = 8
 
 
 class Files:
-    """Each measured queue starts with an empty file."""
+    """Every measured queue starts with an empty file."""
 
     def __init__(self, folder):
         self.paths = (Path(folder) / str(number) for number in itertools.count())

@@ -1,4 +1,4 @@
-/* Puts an update into an outbox, and shows what becomes of it.
+/* Puts an update into an outbox, and prints its events.
  *
  *   cc enqueue_update.c $(pkg-config --cflags --libs katalys) \
  *     -Wl,-rpath,"$(pkg-config --variable=libdir katalys)" && ./a.out abcd.com 1001 /var/lib/shop/katalys.db
@@ -9,13 +9,13 @@
 
 #define TEXT(text) text, strlen(text)
 
-/* Called on a thread of the library's own, one event at a time. */
-static void tell(const katalys_event *event, void *user_data) {
-    fprintf((FILE *)user_data, "%s\n", event->message);
+/* Called on a thread of the library, with one event at a time. */
+static void on_event(const katalys_event *event, void *user_data) {
+    fprintf((FILE *)user_data, "%s\n", katalys_event_message(event));
 }
 
 /* Called from any thread: a damaged file, an update that was refused for good. */
-static void complain(katalys_log_level level, const char *message, void *user_data) {
+static void on_error(katalys_log_level level, const char *message, void *user_data) {
     (void)level;
     fprintf((FILE *)user_data, "katalys: %s\n", message);
 }
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
     uint64_t left = 0;
     int failed = 0;
 
-    katalys_set_log(KATALYS_LOG_ERROR, complain, stderr);
+    katalys_set_log(KATALYS_LOG_ERROR, on_error, stderr);
     if (argc != 4) {
         fprintf(stderr, "usage: %s SITE_ID ORDER_ID FILE\n", argv[0]);
         failed = 2;
@@ -49,9 +49,9 @@ int main(int argc, char **argv) {
         katalys_result_free(&result);
     }
     if (client != NULL) {
-        katalys_client_observe(client, tell, stdout, NULL);
+        katalys_client_observe(client, on_event, stdout, NULL);
         if (katalys_enqueue_update(client, TEXT(argv[2]), fields, &result) == KATALYS_OK) {
-            /* From here on it is safe, even if this process is killed. */
+            /* The update is on disk: it is sent even if this process is killed. */
             printf("ticket %ld\n", (long)katalys_result_ticket(result));
             katalys_client_flush(client, 10, &left, NULL);
         } else {

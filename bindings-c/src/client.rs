@@ -1,141 +1,28 @@
-//! `katalys_client` and the calls it makes about an order.
+//! The functions that create and free a client, and those that report an order.
 
 use crate::codes::katalys_code;
-use crate::events::{Gate, Gathered};
-use crate::exit::{self, GRACE};
 use crate::fields::katalys_fields;
-use crate::guard::guarded;
+use crate::guard::{guarded, take};
+use crate::handle::{Logging, Operation, katalys_client};
 use crate::input;
-use crate::result::{Outcome, deliver, katalys_result};
+use crate::outcome::Outcome;
+use crate::result::{deliver, katalys_result};
 use crate::shared;
-use katalys_core::{Call, Checked, Client, Error, Fields, Language, Problem, Value, WorkingFolder};
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
+use katalys_core::{Call, Error, Fields, Language, Value, WorkingFolder};
 use std::ffi::c_char;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Instant;
 
-/// Reports orders of one site.
+/// Creates a client.
 ///
-/// Make one and keep it: it holds the connections. Any number of threads may use it at once. It
-/// works across fork(): the child opens its own connections, and its own outbox, on its first
-/// call. The only threads it starts are those that look up the name of the endpoint, and those
-/// that deliver what is in its outbox.
-///
-/// With an outbox, the end of the process by exit() or a return from main() first finishes what
-/// is on its way, for 3 seconds at most; the rest stays in the file for the next process.
-pub struct katalys_client {
-    pub(crate) client: Client,
-    /// Lets events through to a C program's observer.
-    pub(crate) gate: Arc<Gate>,
-    /// Keeps events for PHP.
-    pub(crate) gathered: Arc<Gathered>,
-}
-
-/// Whether an update is sent, put into the outbox or only checked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doing {
-    Sending,
-    Enqueueing,
-    Checking,
-}
-
-/// Whether the caller logs each kind of warning the first time it occurs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Logging {
-    On,
-    Off,
-}
-
-impl katalys_client {
-    pub(crate) fn make(
-        language: Language,
-        folder: WorkingFolder,
-        options: &Fields<'_>,
-    ) -> Result<Arc<Self>, Error> {
-        let made = Arc::new(Self {
-            client: Client::with_options_in(folder, language, options)?,
-            gate: Arc::default(),
-            gathered: Arc::default(),
-        });
-        if made.client.has_outbox() {
-            exit::watch(&made);
-        }
-        Ok(made)
-    }
-
-    /// All that happens before an update is sent.
-    pub(crate) fn check(
-        &self,
-        call: Call,
-        order_id: &Value<'_>,
-        fields: &Fields<'_>,
-    ) -> Result<Checked, Error> {
-        self.client.prepare(call, order_id, fields)
-    }
-
-    /// One call from its values to its outcome. Not repeated for each function of the interface.
-    #[inline(never)]
-    pub(crate) fn call(
-        &self,
-        call: Call,
-        doing: Doing,
-        logging: Logging,
-        order_id: &Value<'_>,
-        fields: &Fields<'_>,
-    ) -> Outcome {
-        let began = Instant::now();
-        if doing == Doing::Enqueueing
-            && let Err(error) = self.client.require_outbox()
-        {
-            return Outcome::from(error).within(began.elapsed());
-        }
-        let checked = match self.check(call, order_id, fields) {
-            Ok(checked) => checked,
-            Err(error) => return Outcome::from(error).within(began.elapsed()),
-        };
-        if doing == Doing::Checking {
-            return Outcome::valid(checked.payload, &checked.warnings).within(began.elapsed());
-        }
-        let mut outcome = Outcome::done();
-        self.warn(&mut outcome, &checked.warnings, logging);
-        if doing == Doing::Enqueueing {
-            return match self.client.enqueue(checked) {
-                Ok(ticket) => {
-                    self.warn_of_rest(&mut outcome, &ticket.warnings, logging);
-                    outcome.accepted(ticket.id).within(began.elapsed())
-                }
-                Err(error) => outcome.failed(error).within(began.elapsed()),
-            };
-        }
-        match self.client.send(checked) {
-            Ok(receipt) => {
-                self.warn_of_rest(&mut outcome, &receipt.warnings, logging);
-                outcome.received(&receipt)
-            }
-            Err(error) => outcome.failed(error).within(began.elapsed()),
-        }
-    }
-
-    /// What the outbox had to say besides, after the warnings of the check.
-    fn warn_of_rest(&self, outcome: &mut Outcome, warnings: &[Problem], logging: Logging) {
-        let rest = warnings.get(outcome.problem_count()..);
-        self.warn(outcome, rest.unwrap_or_default(), logging);
-    }
-
-    fn warn(&self, outcome: &mut Outcome, warnings: &[Problem], logging: Logging) {
-        let unlogged = (logging == Logging::On).then(|| self.client.unlogged(warnings));
-        outcome.add_problems(warnings, unlogged.into_iter().flatten());
-    }
-}
-
-/// Makes a client of its own.
-///
-/// `options` are the settings listed at the top of this header, by name. What is not given is
-/// taken from the environment or has its default. NULL stands for no options.
+/// `options` are the settings listed at the top of this header, by name. A setting that is not given
+/// is read from its environment variable, or has its default. NULL means no options.
 ///
 /// Writes the client, which the caller owns and frees with katalys_client_free(), or NULL; and
-/// the result, unless `result` is NULL. One of the KATALYS_CONFIG codes if a setting cannot be
-/// used; the result's message then names it and says how to fix it.
+/// the result, unless `result` is NULL. Returns one of the KATALYS_CONFIG codes if a setting cannot
+/// be used; the result's message then names it and says how to fix it.
 ///
 /// # Safety
 /// `options` is a live handle or NULL; `client` and `result` may be written to or are NULL.
@@ -146,17 +33,17 @@ pub unsafe extern "C" fn katalys_client_new(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let make = |options: &Fields<'static>| {
-        katalys_client::make(Language::C, WorkingFolder::Callers, options)
+        shared::new_client(Language::C, WorkingFolder::Callers, options)
     };
     // SAFETY: as this function demands.
     unsafe { make_client(options, client, result, make) }
 }
 
-/// Gives the client that this process has for these options, and makes it if there is none yet:
-/// everyone who asks with equal options (and an equal environment) shares its connections.
+/// Returns the client that this process has for these options, and creates it if there is none yet:
+/// callers with equal options (and an equal environment) share its connections.
 ///
-/// As katalys_client_new() otherwise; each handle is freed once. The client outlives its
-/// handles, for those who ask again. The process keeps the 64 clients asked for last.
+/// Otherwise like katalys_client_new(); each handle is freed once. The client outlives its handles,
+/// for later callers. The process keeps the 64 clients that were requested last.
 ///
 /// # Safety
 /// As for katalys_client_new().
@@ -201,44 +88,41 @@ unsafe fn make_client(
     unsafe { deliver(result, make_and_write) }
 }
 
-/// Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+/// Frees a handle and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is allowed.
 ///
-/// A client of katalys_client_new() with an outbox ends its delivery: this waits for what is on
-/// its way, 3 seconds at most, and for its observer to return; the rest stays in the file.
+/// For a client of katalys_client_new() with an outbox, this ends delivery: it waits for the requests
+/// in flight, up to EXIT_WAIT seconds, and for the observer to return; pending updates stay in the file.
 ///
 /// # Safety
 /// `client` is NULL or points to NULL or to a handle that no call is using.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_client_free(client: *mut *mut katalys_client) {
     guarded((), || {
-        if client.is_null() {
+        // SAFETY: as this function demands.
+        let Some(taken) = (unsafe { take(client) }) else {
             return;
-        }
-        // SAFETY: not null, and may be read and written as this function demands.
-        let taken = unsafe { client.replace(ptr::null_mut()) };
-        if !taken.is_null() {
-            // SAFETY: a live handle came from Arc::into_raw() and is given back once.
-            let client = unsafe { Arc::from_raw(taken) };
-            if let Some(last) = Arc::into_inner(client) {
-                last.client.shut_down(GRACE);
-                last.gate.close(None);
-            }
+        };
+        // SAFETY: a live handle came from Arc::into_raw() and is given back once.
+        let client = unsafe { Arc::from_raw(taken) };
+        if let Some(last) = Arc::into_inner(client) {
+            last.core.shut_down(EXIT_WAIT);
+            last.gate.close(None);
         }
     });
 }
 
-/// Reports what became of an order, and waits until the endpoint has it.
+/// Reports the state of an order, and waits until the endpoint has received it.
 ///
 /// `order_id` is exactly the value given on the Thank-You page. It may be NULL if `fields` has
-/// an "order_id". `fields` may be NULL for none. Both stay the caller's.
+/// an "order_id". `fields` may be NULL for none. Both remain the caller's.
 ///
 /// Writes the result, which the caller owns and frees with katalys_result_free(), unless
 /// `result` is NULL. Returns KATALYS_OK when the endpoint has confirmed the update, and the
 /// result's code otherwise.
 ///
 /// # Safety
-/// `client` and `fields` are live handles or NULL, `order_id` points to as many readable bytes,
-/// and `result` may be written to or is NULL.
+/// `client` and `fields` are live handles or NULL, `order_id` points to `order_id_len` readable
+/// bytes, and `result` may be written to or is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_update_order(
     client: *const katalys_client,
@@ -248,22 +132,14 @@ pub unsafe extern "C" fn katalys_update_order(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Update, Operation::Send);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Update,
-            Doing::Sending,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
-/// Reports an order as a whole, with the fields the endpoint requires of it, and waits until the
-/// endpoint has it. Without an "order_time", the time of this call is sent. As
-/// katalys_update_order() otherwise.
+/// Reports a whole order, with the fields that the endpoint requires, and waits until the endpoint
+/// has received it. Without an "order_time", the time of this call is sent. Otherwise like
+/// katalys_update_order().
 ///
 /// # Safety
 /// As for katalys_update_order().
@@ -276,25 +152,17 @@ pub unsafe extern "C" fn katalys_report_order(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Report, Operation::Send);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Report,
-            Doing::Sending,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
-/// Puts what became of an order into the outbox, and returns when it is safe on disk. It is sent
-/// in the background, after the earlier updates of the same order.
+/// Puts an update into the outbox, and returns once it is stored on disk. It is sent in the
+/// background, after the earlier updates of the same order.
 ///
-/// As katalys_update_order() otherwise. The result of KATALYS_OK has the ticket, and any
-/// warnings. KATALYS_CONFIG_MISSING for a client without the setting "outbox"; one of the
-/// KATALYS_OUTBOX codes if the update could not be accepted.
+/// Otherwise like katalys_update_order(). The result of KATALYS_OK has the ticket, and any warnings.
+/// Returns KATALYS_CONFIG_MISSING for a client without the setting "outbox", and one of the
+/// KATALYS_OUTBOX codes if the update was not accepted.
 ///
 /// # Safety
 /// As for katalys_update_order().
@@ -307,21 +175,13 @@ pub unsafe extern "C" fn katalys_enqueue_update(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Update, Operation::Enqueue);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Update,
-            Doing::Enqueueing,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
-/// Puts an order as a whole into the outbox, with the fields the endpoint requires of it. Without
-/// an "order_time", the time of this call is sent. As katalys_enqueue_update() otherwise.
+/// Puts a whole order into the outbox, with the fields that the endpoint requires. Without an
+/// "order_time", the time of this call is sent. Otherwise like katalys_enqueue_update().
 ///
 /// # Safety
 /// As for katalys_update_order().
@@ -334,21 +194,13 @@ pub unsafe extern "C" fn katalys_enqueue_report(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Report, Operation::Enqueue);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Report,
-            Doing::Enqueueing,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
-/// Checks what katalys_update_order() would send, and sends nothing. The result of KATALYS_OK
-/// has the payload, the exact bytes that would be sent, and any warnings; that of
+/// Checks what katalys_update_order() would send, and sends nothing. The result of KATALYS_OK has
+/// the payload, which is the exact bytes that would be sent, and any warnings; the result of
 /// KATALYS_VALIDATION has all problems.
 ///
 /// # Safety
@@ -362,21 +214,13 @@ pub unsafe extern "C" fn katalys_validate_update(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Update, Operation::Validate);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Update,
-            Doing::Checking,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
-/// Checks what katalys_report_order() would send, and sends nothing. As
-/// katalys_validate_update() otherwise.
+/// Checks what katalys_report_order() would send, and sends nothing. Otherwise like
+/// katalys_validate_update().
 ///
 /// # Safety
 /// As for katalys_update_order().
@@ -389,17 +233,9 @@ pub unsafe extern "C" fn katalys_validate_report(
     result: *mut *mut katalys_result,
 ) -> katalys_code {
     let order_id = (order_id, order_id_len);
+    let what = (Call::Report, Operation::Validate);
     // SAFETY: as this function demands.
-    unsafe {
-        call(
-            client,
-            order_id,
-            fields,
-            result,
-            Call::Report,
-            Doing::Checking,
-        )
-    }
+    unsafe { call(client, order_id, fields, result, what) }
 }
 
 /// # Safety
@@ -410,8 +246,7 @@ unsafe fn call(
     (order_id, order_id_len): (*const c_char, usize),
     fields: *const katalys_fields,
     result: *mut *mut katalys_result,
-    call: Call,
-    doing: Doing,
+    (call, operation): (Call, Operation),
 ) -> katalys_code {
     let run = || {
         // SAFETY: live or null, as this function demands.
@@ -424,7 +259,7 @@ unsafe fn call(
         // SAFETY: readable, as this function demands.
         let order_id = unsafe { input::bytes(order_id, order_id_len) }?;
         let order_id = order_id.map_or(Value::Null, input::text);
-        Ok(client.call(call, doing, Logging::On, &order_id, fields))
+        Ok(client.call(call, operation, Logging::On, &order_id, fields))
     };
     // SAFETY: `result` may be written to or is null, as this function demands.
     unsafe { deliver(result, run) }

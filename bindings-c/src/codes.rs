@@ -1,15 +1,15 @@
-//! The stable numbers of what can go wrong.
+//! The stable numbers of errors.
 //!
-//! Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
+//! Generated from the core's tables by `make generate`; change core/src/error.rs instead.
 
 use katalys_core::ErrorCode;
 
-/// What came of a call: 0, or the number of an error. The hundreds are its class.
+/// The result of a call: 0, or the number of an error. All errors of a class have the same
+/// hundreds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(non_camel_case_types, reason = "the name C sees")]
 pub enum katalys_code {
-    /// It worked.
+    /// Success.
     KATALYS_OK = 0,
     /// `ConfigError`: a required setting is missing.
     KATALYS_CONFIG_MISSING = 101,
@@ -21,8 +21,8 @@ pub enum katalys_code {
     KATALYS_VALIDATION = 201,
     /// `RejectedError`: the endpoint refused the update for good (most 4xx).
     KATALYS_REJECTED = 301,
-    /// `RejectedError`: the endpoint could not take the update now (408, 425, 429, 5xx). The same
-    /// call may succeed later.
+    /// `RejectedError`: the endpoint could not take the update now (408, 425, 429, 5xx). The
+    /// same call may succeed later.
     KATALYS_UNAVAILABLE = 302,
     /// `RejectedError`: the answer was a success other than 204, as from a captive portal. The
     /// same call may succeed later.
@@ -64,6 +64,9 @@ pub enum katalys_code {
     KATALYS_OUTBOX_FOREIGN = 604,
     /// `OutboxError`: the outbox file was moved, deleted or replaced while in use.
     KATALYS_OUTBOX_MOVED = 605,
+    /// `OutboxError`: another process has settled the update, and whether it was delivered is
+    /// unknown; do not send it again.
+    KATALYS_OUTBOX_OUTCOME_UNKNOWN = 606,
     /// `OutboxFullError`: the outbox has reached its capacity. The same call may succeed later.
     KATALYS_OUTBOX_FULL = 611,
     /// `InternalError`: internal error in this library.
@@ -99,11 +102,12 @@ impl From<ErrorCode> for katalys_code {
             ErrorCode::OutboxNewer => Self::KATALYS_OUTBOX_NEWER,
             ErrorCode::OutboxForeign => Self::KATALYS_OUTBOX_FOREIGN,
             ErrorCode::OutboxMoved => Self::KATALYS_OUTBOX_MOVED,
+            ErrorCode::OutboxOutcome => Self::KATALYS_OUTBOX_OUTCOME_UNKNOWN,
             ErrorCode::OutboxFull => Self::KATALYS_OUTBOX_FULL,
             ErrorCode::Internal => Self::KATALYS_INTERNAL,
             ErrorCode::Misuse => Self::KATALYS_MISUSE,
             ErrorCode::Unloadable => Self::KATALYS_LIBRARY_UNAVAILABLE,
-            // `ErrorCode` may grow; a code without a number is a mistake of this library.
+            // `ErrorCode` may grow; a code without a number is an internal error.
             _ => Self::KATALYS_INTERNAL,
         }
     }

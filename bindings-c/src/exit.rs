@@ -1,21 +1,21 @@
-//! The end of the process: a client with an outbox finishes what is on its way, and no more.
+//! The end of the process: clients with an outbox finish the requests in flight.
 
-use crate::client::katalys_client;
 use crate::guard::guarded;
+use crate::handle::katalys_client;
 use arc_swap::ArcSwap;
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
+use katalys_core::spawn_thread;
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, LazyLock, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the end may take for an endpoint that is slow.
-pub const GRACE: Duration = Duration::from_secs(3);
-/// And, beyond that, for a file that another process has locked.
+/// Beyond the wait for the endpoint: for a file that another process has locked.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// Swapped as a whole and never locked, so that a fork cannot leave it locked for ever.
+/// Swapped as a whole and never locked, so that a fork cannot leave it locked.
 static CLIENTS: LazyLock<ArcSwap<Vec<Weak<katalys_client>>>> = LazyLock::new(ArcSwap::default);
 static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
 
@@ -24,8 +24,8 @@ unsafe extern "C" {
     safe fn atexit(function: extern "C" fn()) -> c_int;
 }
 
-/// Adds a client with an outbox. The first one registers what happens at exit(); a forked child
-/// inherits both.
+/// Adds a client with an outbox. The first one registers the exit handler; a forked child inherits
+/// both.
 pub fn watch(client: &Arc<katalys_client>) {
     CLIENTS.rcu(|clients| {
         let mut clients = Vec::clone(clients);
@@ -34,23 +34,22 @@ pub fn watch(client: &Arc<katalys_client>) {
         clients
     });
     if !IS_REGISTERED.swap(true, Ordering::Relaxed) {
-        // Without it nothing is lost: what is on its way is sent again by the next process.
+        // Without the handler nothing is lost: the next process sends the updates in flight again.
         let _ = atexit(at_exit);
     }
 }
 
-/// On a thread of its own, so that nothing the outbox may wait for can hold up the exit.
+/// On a thread of its own, so that a lock which the outbox waits for cannot block the exit.
 extern "C" fn at_exit() {
     guarded((), || {
-        let deadline = Instant::now() + GRACE;
+        let deadline = Instant::now() + EXIT_WAIT;
         let (done, is_done) = channel();
         let finish = move || {
             guarded((), || finish(deadline));
-            let _ = done.send(()); // Nobody waits any more.
+            let _ = done.send(()); // The exit may have stopped waiting.
         };
-        let builder = thread::Builder::new().name("katalys-exit".into());
-        if builder.spawn(finish).is_ok() {
-            let _ = is_done.recv_timeout(GRACE + SLACK); // Late or not, the process ends.
+        if spawn_thread("katalys-exit", finish).is_ok() {
+            let _ = is_done.recv_timeout(EXIT_WAIT + SLACK); // Late or not, the process ends.
         }
     });
 }
@@ -58,12 +57,12 @@ extern "C" fn at_exit() {
 fn finish(deadline: Instant) {
     let clients: Vec<_> = CLIENTS.load().iter().filter_map(Weak::upgrade).collect();
     let left = || deadline.saturating_duration_since(Instant::now());
-    // All stop before the first is waited for.
+    // All stop before the first wait.
     for client in &clients {
-        client.client.shut_down(Duration::ZERO);
+        client.core.shut_down(Duration::ZERO);
     }
     for client in &clients {
-        client.client.shut_down(left());
+        client.core.shut_down(left());
     }
     for client in &clients {
         client.gate.close(Some(left()));

@@ -1,10 +1,11 @@
 //! `katalys_fields`: keys and values in the order they were set, for an update or for a client.
 
 use crate::codes::katalys_code;
-use crate::guard::guarded;
+use crate::guard::{free, guarded};
 use crate::input;
-use crate::json;
-use crate::result::{Outcome, deliver, katalys_result};
+use crate::outcome::Outcome;
+use crate::result::{deliver, katalys_result};
+use katalys_core::order::fields_from_json;
 use katalys_core::{Error, Fields, Value};
 use std::ffi::c_char;
 use std::ptr;
@@ -12,19 +13,19 @@ use std::ptr;
 /// Keys and values in the order they were set: the fields of an order update, or the options of
 /// a client.
 ///
-/// All text is copied. The first mistake in building it (a NULL key, a list that is closed
-/// twice) is remembered, and every call that is given these fields then fails with
-/// KATALYS_MISUSE: the return values of the setters need not be checked one by one.
+/// All text is copied. The first misuse of a setter (a NULL key, a list that is closed twice) is
+/// remembered, and every call with these fields then fails with KATALYS_MISUSE: there is no need to
+/// check the return value of each setter.
 ///
-/// One thread may change it at a time; any number may use it while none changes it.
+/// Only one thread may change it at a time; any number may use it while none changes it.
 #[derive(Default)]
 pub struct katalys_fields {
     root: Fields<'static>,
     open: Vec<Open>,
-    mistake: Option<&'static str>,
+    misuse: Option<&'static str>,
 }
 
-/// A list or record that is not closed yet, with its key in what is around it.
+/// A list or record that is not closed yet, with its key in the enclosing one.
 struct Open {
     key: Option<String>,
     content: Content,
@@ -48,8 +49,8 @@ impl katalys_fields {
 
     /// The finished fields.
     pub(crate) fn finished(&self) -> Result<&Fields<'static>, Error> {
-        match self.mistake {
-            Some(mistake) => Err(Error::misuse(mistake)),
+        match self.misuse {
+            Some(misuse) => Err(Error::misuse(misuse)),
             None if self.open.is_empty() => Ok(&self.root),
             None => Err(Error::misuse("a list or record was opened and not closed")),
         }
@@ -93,10 +94,10 @@ impl katalys_fields {
     }
 }
 
-/// Runs one change, and remembers the first mistake.
+/// Runs one change, and remembers the first misuse.
 ///
 /// # Safety
-/// Unless it is null, `fields` is a live handle that no one else uses during the call.
+/// Unless it is null, `fields` is a live handle that is not used elsewhere during the call.
 unsafe fn change(
     fields: *mut katalys_fields,
     change: impl FnOnce(&mut katalys_fields) -> Result<(), &'static str>,
@@ -108,8 +109,8 @@ unsafe fn change(
         };
         match change(fields) {
             Ok(()) => katalys_code::KATALYS_OK,
-            Err(mistake) => {
-                fields.mistake.get_or_insert(mistake);
+            Err(misuse) => {
+                fields.misuse.get_or_insert(misuse);
                 katalys_code::KATALYS_MISUSE
             }
         }
@@ -164,8 +165,8 @@ unsafe fn owned_text(
     }
 }
 
-/// Makes empty fields, which the caller owns and frees with katalys_fields_free(). NULL only if
-/// the library fails.
+/// Creates empty fields, which the caller owns and frees with katalys_fields_free(). NULL only after
+/// an internal error.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_fields_new() -> *mut katalys_fields {
     guarded(ptr::null_mut(), || {
@@ -173,11 +174,13 @@ pub extern "C" fn katalys_fields_new() -> *mut katalys_fields {
     })
 }
 
-/// Makes fields from the text of one JSON object, in its order. A key that occurs twice is kept
-/// twice, and is then a problem of the update.
+/// Creates fields from the text of one JSON object, in its order. A key that occurs twice is kept
+/// twice, which is a problem of the update. A number keeps all its digits, as with
+/// katalys_fields_set_decimal().
 ///
 /// Writes the fields, which the caller owns and frees with katalys_fields_free(), or NULL; and
-/// the result, unless `result` is NULL. KATALYS_MISUSE if the text is not one JSON object.
+/// the result, unless `result` is NULL. Returns KATALYS_MISUSE if the text is not one JSON
+/// object, is longer than 16 MiB or nested more than 16 deep; the message says where.
 ///
 /// # Safety
 /// `text` points to `len` readable bytes; `fields` and `result` may be written to or are NULL.
@@ -198,8 +201,9 @@ pub unsafe extern "C" fn katalys_fields_from_json(
         unsafe { fields.write(ptr::null_mut()) };
         // SAFETY: readable, as this function demands.
         let text = unsafe { input::bytes(text, len) }?;
-        let parsed = json::parse(text.unwrap_or_default())?;
-        let made = Box::into_raw(Box::new(katalys_fields::holding(parsed)));
+        let parsed = fields_from_json(text.unwrap_or_default())
+            .map_err(|error| Error::misuse(error.to_string()))?;
+        let made = Box::into_raw(Box::new(katalys_fields::holding(parsed.into_owned())));
         // SAFETY: as above.
         unsafe { fields.write(made) };
         Ok(Outcome::done())
@@ -208,31 +212,23 @@ pub unsafe extern "C" fn katalys_fields_from_json(
     unsafe { deliver(result, parse) }
 }
 
-/// Frees fields and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is fine.
+/// Frees fields and sets the caller's pointer to NULL. NULL, or a pointer to NULL, is allowed.
 ///
 /// # Safety
 /// `fields` is NULL or points to NULL or to a handle that is not in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_fields_free(fields: *mut *mut katalys_fields) {
-    guarded((), || {
-        if fields.is_null() {
-            return;
-        }
-        // SAFETY: not null, and may be read and written as this function demands.
-        let taken = unsafe { fields.replace(ptr::null_mut()) };
-        if !taken.is_null() {
-            // SAFETY: a live handle is the Box that katalys_fields_new() made.
-            drop(unsafe { Box::from_raw(taken) });
-        }
-    });
+    // SAFETY: as this function demands; a live handle is a Box of this module.
+    unsafe { free(fields) };
 }
 
-/// Sets text. It should be UTF-8; text that is not becomes a problem of the update
-/// (invalid_unicode). NULL with a length of 0 is empty text; katalys_fields_set_null() leaves a field
-/// out. Within a list that is open, `key` is NULL and the text is its next item.
+/// Sets text. It must be UTF-8; other text is a problem of the update (invalid_unicode). NULL with a
+/// length of 0 is empty text; katalys_fields_set_null() omits a field. Within an open list, `key` is
+/// NULL and the text is the next item.
 ///
 /// # Safety
-/// `fields` is a live handle or NULL; `key` and `value` point to as many readable bytes.
+/// `fields` is a live handle or NULL; `key` and `value` point to `key_len` and `value_len`
+/// readable bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_fields_set_text(
     fields: *mut katalys_fields,
@@ -247,7 +243,7 @@ pub unsafe extern "C" fn katalys_fields_set_text(
     unsafe { set(fields, key, key_len, value) }
 }
 
-/// Sets an exact decimal, given in ASCII digits with or without an exponent: "25.67", "1E+2".
+/// Sets an exact decimal, in ASCII digits with or without an exponent: "25.67", "1E+2".
 ///
 /// # Safety
 /// As for katalys_fields_set_text().
@@ -266,7 +262,7 @@ pub unsafe extern "C" fn katalys_fields_set_decimal(
     unsafe { set(fields, key, key_len, value) }
 }
 
-/// Sets a moment in time, given in ISO 8601 with its offset: "2018-01-01T01:23:40-08:00".
+/// Sets a point in time, in ISO 8601 with an offset: "2018-01-01T01:23:40-08:00".
 ///
 /// # Safety
 /// As for katalys_fields_set_text().
@@ -300,8 +296,8 @@ pub unsafe extern "C" fn katalys_fields_set_int(
     unsafe { set(fields, key, key_len, || Ok(value.into())) }
 }
 
-/// Sets a binary floating-point number. Amounts are better given as text or decimals, which are
-/// exact; a float is rounded to 4 places.
+/// Sets a binary floating-point number. Prefer text or decimals for amounts: they are exact, and a
+/// float is rounded to 4 places.
 ///
 /// # Safety
 /// As for katalys_fields_set_int().
@@ -316,7 +312,7 @@ pub unsafe extern "C" fn katalys_fields_set_float(
     unsafe { set(fields, key, key_len, || Ok(value.into())) }
 }
 
-/// Sets true or false, for the options of a client. No field of an order update takes one.
+/// Sets true or false, for the options of a client. No field of an order update is a boolean.
 ///
 /// # Safety
 /// As for katalys_fields_set_int().
@@ -331,7 +327,7 @@ pub unsafe extern "C" fn katalys_fields_set_bool(
     unsafe { set(fields, key, key_len, || Ok(value.into())) }
 }
 
-/// Sets a field to "not given", which is the same as leaving it out.
+/// Sets a field to null, which is the same as omitting it.
 ///
 /// # Safety
 /// As for katalys_fields_set_int().
@@ -345,7 +341,7 @@ pub unsafe extern "C" fn katalys_fields_set_null(
     unsafe { set(fields, key, key_len, || Ok(Value::Null)) }
 }
 
-/// Begins a list, such as "line_items". What is set next, with NULL for its key, are its items,
+/// Begins a list, such as "line_items". The values set next, with NULL for the key, are its items,
 /// until katalys_fields_close().
 ///
 /// # Safety
@@ -365,8 +361,8 @@ pub unsafe extern "C" fn katalys_fields_open_list(
     unsafe { change(fields, open) }
 }
 
-/// Begins a record, such as one line item; within a list, `key` is NULL. What is set next are
-/// its fields, until katalys_fields_close().
+/// Begins a record, such as one line item; within a list, `key` is NULL. The values set next are its
+/// fields, until katalys_fields_close().
 ///
 /// # Safety
 /// As for katalys_fields_set_int().

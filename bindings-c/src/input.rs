@@ -1,4 +1,4 @@
-//! Reads what C hands in: pointers that may be null and text that may be anything.
+//! Reads the arguments of C functions: pointers that may be null, and text that may be any bytes.
 
 use katalys_core::{Error, Value};
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ pub fn text(bytes: &[u8]) -> Value<'_> {
     std::str::from_utf8(bytes).map_or(Value::InvalidText, Value::from)
 }
 
-/// A key. One that is not UTF-8 keeps its replacement characters, which the core refuses.
+/// A key. In one that is not UTF-8, the core refuses the replacement characters.
 pub fn key(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

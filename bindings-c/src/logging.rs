@@ -1,9 +1,9 @@
-//! Log records of the library, such as an outbox that cannot be read: given to a C program's callback
-//! at once, and kept for PHP until its next call.
+//! Log records of the library, such as an outbox that cannot be read: passed to a C program's callback
+//! at once, and collected for PHP until its next call.
 
+use crate::bounded::{BoundedQueue, Drained};
 use crate::guard::guarded;
-use crate::kept::{Kept, Taken};
-use crate::result::c_string;
+use crate::value::c_string;
 use arc_swap::ArcSwapOption;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::ffi::{c_char, c_int, c_void};
@@ -14,64 +14,64 @@ use std::sync::{Arc, LazyLock};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum katalys_log_level {
-    /// Something needs attention: a damaged outbox, an update that became a dead letter.
+    /// Needs attention: a damaged outbox, an update that became a dead letter.
     KATALYS_LOG_ERROR = 1,
-    /// Something is suspicious.
+    /// Suspicious.
     KATALYS_LOG_WARNING = 2,
-    /// Something of interest happened, such as an attempt that failed and is retried.
+    /// Informative, such as an attempt that failed and is retried.
     KATALYS_LOG_INFO = 3,
-    /// Details, for finding a fault.
+    /// Details for debugging.
     KATALYS_LOG_DEBUG = 4,
 }
 
-/// Takes a log record. `message` is one line in English without customer data, and lives until
-/// the callback returns; `user_data` is what katalys_set_log() was given.
+/// Receives a log record. `message` is one line in English without customer data, and is valid until
+/// the callback returns; `user_data` is the pointer that was given to katalys_set_log().
 pub type katalys_log_callback = Option<
     unsafe extern "C" fn(level: katalys_log_level, message: *const c_char, user_data: *mut c_void),
 >;
 
-/// What katalys_set_log() was given last.
+/// The arguments of the last katalys_set_log().
 struct Callback {
     function: unsafe extern "C" fn(katalys_log_level, *const c_char, *mut c_void),
     user_data: *mut c_void,
-    most: LevelFilter,
+    level: LevelFilter,
 }
 
 // SAFETY: the caller of katalys_set_log() promises that any thread may use the data.
 unsafe impl Send for Callback {}
-// SAFETY: as above; the library itself never looks at them.
+// SAFETY: as above; the library itself never reads them.
 unsafe impl Sync for Callback {}
 
 /// Swapped as a whole and never locked, so that a fork cannot leave it locked.
 static CALLBACK: ArcSwapOption<Callback> = ArcSwapOption::const_empty();
-static KEPT: LazyLock<KeptErrors> = LazyLock::new(KeptErrors::default);
-static IS_KEEPING: AtomicBool = AtomicBool::new(false);
+static COLLECTED: LazyLock<CollectedErrors> = LazyLock::new(CollectedErrors::default);
+static IS_COLLECTING: AtomicBool = AtomicBool::new(false);
 
-/// Errors for PHP's log. Those that are told as events are apart, for callers that hear of events.
+/// Errors for PHP's log. Those that are also events are separate, for callers that receive events.
 #[derive(Default)]
-struct KeptErrors {
+struct CollectedErrors {
     events: Errors,
     others: Errors,
 }
 
 #[derive(Default)]
 struct Errors {
-    kept: Kept<String, MOST_ERRORS>,
-    /// Looked at first: PHP asks after each call, and nearly always there is nothing.
+    queue: BoundedQueue<String, LARGEST_COLLECTION>,
+    /// Read first: PHP checks after each call, and nearly always there is nothing.
     has_any: AtomicBool,
 }
 
 impl Errors {
     fn add(&self, message: String) {
-        self.kept.add_new(message);
+        self.queue.push_new(message);
         self.has_any.store(true, Ordering::Release);
     }
 
-    fn take_into(&self, messages: &mut Vec<String>) {
+    fn drain_into(&self, messages: &mut Vec<String>) {
         if !self.has_any.load(Ordering::Relaxed) || !self.has_any.swap(false, Ordering::Acquire) {
             return;
         }
-        let Taken { items, lost } = self.kept.take();
+        let Drained { items, lost } = self.queue.drain();
         if lost > 0 {
             messages.push(format!("{lost} earlier errors were not logged"));
         }
@@ -79,31 +79,32 @@ impl Errors {
     }
 }
 
-/// Enough to see what is wrong; a record that repeats the one before is not kept.
-const MOST_ERRORS: usize = 100;
+/// Enough to see what is wrong; a record that repeats the previous one is not added.
+const LARGEST_COLLECTION: usize = 100;
 
-/// The core's name for what it logs; other crates' records are not passed on.
-const OURS: &str = "katalys";
-/// The records that are told as events as well.
+/// The target of the core's records; those of other crates are not passed on.
+const CORE: &str = "katalys";
+/// The target of records that are also events.
 const EVENTS: &str = "katalys::outbox";
 
-/// Calls `callback` with log records of the level `most` (a katalys_log_level) and of more severe ones,
-/// for all clients of the process; NULL ends that. The last call counts. Without a callback nothing is logged.
+/// Sets the callback for log records of the level `level` (a katalys_log_level) and of more severe
+/// ones, for all clients of the process. It replaces the previous callback; NULL removes it. Without a
+/// callback nothing is logged.
 ///
-/// With an outbox, set one: errors of the delivery in the background have no other way to a log.
-/// They also show in the results of katalys_enqueue_update() and katalys_client_stats().
+/// Set one if there is an outbox: errors of delivery in the background reach a log in no other way.
+/// They also appear in the results of katalys_enqueue_update() and katalys_client_stats().
 ///
-/// The callback is called from any thread, and from several at once, also within a call of this
-/// library, whose locks may be held: it must not call this library. When this function returns, a
-/// call of the callback set before may still be running on another thread. After fork() the child
-/// has the same callback.
+/// The library calls the callback from any thread, from several at once, and within calls of this
+/// library while it holds locks: the callback must not call this library. When this function returns,
+/// a call of the previous callback may still be running on another thread. After fork() the child has
+/// the same callback.
 ///
 /// # Safety
-/// `callback` may be called with `user_data` from any thread until the end of the process or some
-/// time after another one was set, and does not unwind.
+/// `callback` may be called with `user_data` from any thread until the end of the process, or until
+/// its last call has returned after another callback was set, and does not unwind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_set_log(
-    most: c_int,
+    level: c_int,
     callback: katalys_log_callback,
     user_data: *mut c_void,
 ) {
@@ -111,40 +112,40 @@ pub unsafe extern "C" fn katalys_set_log(
         let set = callback.map(|function| Callback {
             function,
             user_data,
-            most: filter_of(most),
+            level: filter_of(level),
         });
         CALLBACK.store(set.map(Arc::new));
         install();
     });
 }
 
-/// Begins to keep errors for PHP.
-pub(crate) fn keep() {
-    if !IS_KEEPING.swap(true, Ordering::Relaxed) {
-        LazyLock::force(&KEPT);
+/// Collects errors for PHP from now on.
+pub(crate) fn collect() {
+    if !IS_COLLECTING.swap(true, Ordering::Relaxed) {
+        LazyLock::force(&COLLECTED);
         install();
     }
 }
 
-/// The errors since the last time, with or without those that are told as events.
-pub(crate) fn take(with_events: bool) -> Vec<String> {
+/// The errors since the last call, with or without those that are also events.
+pub(crate) fn drain(with_events: bool) -> Vec<String> {
     let mut messages = Vec::new();
-    KEPT.others.take_into(&mut messages);
+    COLLECTED.others.drain_into(&mut messages);
     if with_events {
-        KEPT.events.take_into(&mut messages);
+        COLLECTED.events.drain_into(&mut messages);
     }
     messages
 }
 
 fn install() {
-    // Only this library's own copy of the crate is set; a second time it is set already.
+    // This is the library's own copy of the crate; a second call finds the logger set.
     let _ = log::set_logger(&Sink);
-    let of_callback = CALLBACK.load().as_ref().map(|callback| callback.most);
-    let kept = IS_KEEPING
+    let of_callback = CALLBACK.load().as_ref().map(|callback| callback.level);
+    let of_php = IS_COLLECTING
         .load(Ordering::Relaxed)
         .then_some(LevelFilter::Error);
-    let most = of_callback.max(kept);
-    log::set_max_level(most.unwrap_or(LevelFilter::Off));
+    let level = of_callback.max(of_php);
+    log::set_max_level(level.unwrap_or(LevelFilter::Off));
 }
 
 struct Sink;
@@ -152,7 +153,7 @@ struct Sink;
 impl Log for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        target == OURS || target == EVENTS
+        target == CORE || target == EVENTS
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -160,17 +161,21 @@ impl Log for Sink {
             return;
         }
         if let Some(callback) = CALLBACK.load_full()
-            && record.level() <= callback.most
+            && record.level() <= callback.level
         {
             let level = level_of(record.level());
             let message = c_string(&record.args().to_string());
             // SAFETY: promised to katalys_set_log().
             unsafe { (callback.function)(level, message.as_ptr(), callback.user_data) };
         }
-        if record.level() == Level::Error && IS_KEEPING.load(Ordering::Relaxed) {
+        if record.level() == Level::Error && IS_COLLECTING.load(Ordering::Relaxed) {
             let is_event = record.target() == EVENTS;
-            let kept = if is_event { &KEPT.events } else { &KEPT.others };
-            kept.add(record.args().to_string());
+            let errors = if is_event {
+                &COLLECTED.events
+            } else {
+                &COLLECTED.others
+            };
+            errors.add(record.args().to_string());
         }
     }
 
@@ -186,9 +191,9 @@ const fn level_of(level: Level) -> katalys_log_level {
     }
 }
 
-/// A number that is no level is the nearest one.
-const fn filter_of(most: c_int) -> LevelFilter {
-    match most {
+/// A number that is no level is read as the nearest one.
+const fn filter_of(level: c_int) -> LevelFilter {
+    match level {
         ..=1 => LevelFilter::Error,
         2 => LevelFilter::Warn,
         3 => LevelFilter::Info,

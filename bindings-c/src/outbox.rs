@@ -1,88 +1,51 @@
-//! What a client can be asked about its outbox, and told to do with it.
+//! The functions that read a client's outbox and change it.
 
-use crate::client::katalys_client;
 use crate::codes::katalys_code;
+use crate::dead_letters::katalys_dead_letters;
 use crate::fields::katalys_fields;
-use crate::letters::katalys_dead_letters;
-use crate::result::{Outcome, deliver, katalys_result};
+use crate::handle::katalys_client;
+use crate::outcome::Outcome;
+use crate::result::{deliver, katalys_result};
 use crate::shared;
-use katalys_core::{Error, Fields, Stats};
+use crate::stats::katalys_stats;
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::timeout as checked;
+use katalys_core::{Error, Fields};
 use std::ptr;
-use std::time::Duration;
 
-/// What happened to the updates that an outbox accepted, in any process: `accepted` always equals
-/// `delivered` + `pending` + `dead` + `discarded`.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-pub struct katalys_stats {
-    /// Updates that were ever accepted.
-    pub accepted: u64,
-    /// Those that the endpoint has.
-    pub delivered: u64,
-    /// Those that are not settled yet.
-    pub pending: u64,
-    /// Those of the pending that are being sent.
-    pub in_flight: u64,
-    /// Those that the endpoint refused for good, kept until they are replayed or discarded.
-    pub dead: u64,
-    /// Dead letters that were discarded.
-    pub discarded: u64,
-    /// The age of the oldest pending update in seconds; 0 if there is none.
-    pub oldest_pending_seconds: f64,
-}
-
-impl From<Stats> for katalys_stats {
-    fn from(stats: Stats) -> Self {
-        Self {
-            accepted: stats.accepted,
-            delivered: stats.delivered,
-            pending: stats.pending,
-            in_flight: stats.in_flight,
-            dead: stats.dead,
-            discarded: stats.discarded,
-            oldest_pending_seconds: stats.oldest_pending_seconds,
-        }
-    }
-}
-
-/// As long as any caller waits.
-const LONGEST_WAIT: f64 = 1e9;
-
-/// Seconds as a caller gave them; infinity is as long as any caller waits.
-pub(crate) fn seconds(given: f64) -> Result<Duration, Error> {
-    if given.is_nan() || given < 0.0 {
-        return Err(Error::misuse(
-            "timeout must be a number of seconds from 0 on",
-        ));
-    }
-    let seconds = Duration::try_from_secs_f64(given.min(LONGEST_WAIT));
-    Ok(seconds.unwrap_or_default())
-}
-
-/// Says what happened to all updates of the outbox.
+/// Reads the counters of the outbox, of all processes that share it.
 ///
-/// Writes the numbers, or zeros. One of the KATALYS_OUTBOX codes if the file cannot be read;
-/// KATALYS_CONFIG_MISSING for a client without the setting "outbox", here as in all functions
-/// that need one.
+/// Writes the counters, which the caller owns and frees with katalys_stats_free(), or NULL; `stats`
+/// may be NULL. Returns one of the KATALYS_OUTBOX codes if the file cannot be read, and
+/// KATALYS_CONFIG_MISSING for a client without the setting "outbox", like all functions that need
+/// one.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `stats` and `result` may be written to or are NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_client_stats(
     client: *const katalys_client,
-    stats: *mut katalys_stats,
+    stats: *mut *mut katalys_stats,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.stats().map(katalys_stats::from);
+    let is_wanted = !stats.is_null();
+    let read = |client: &katalys_client| {
+        let read = client.core.stats()?;
+        Ok(if is_wanted {
+            Box::into_raw(Box::new(katalys_stats::from(read)))
+        } else {
+            ptr::null_mut()
+        })
+    };
     // SAFETY: as this function demands.
-    unsafe { ask(client, katalys_stats::default(), stats, result, question) }
+    unsafe { answer(client, ptr::null_mut(), stats, result, read) }
 }
 
 /// Waits until every update in the outbox is delivered or a dead letter, up to `timeout` seconds.
 /// Another process may deliver them.
 ///
-/// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
-/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+/// Writes the number of updates that are left, unless `left` is NULL. Returns KATALYS_OK also if
+/// there are some, and KATALYS_MISUSE if `timeout` is negative, not finite or longer than 366 days.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -93,18 +56,18 @@ pub unsafe extern "C" fn katalys_client_flush(
     left: *mut u64,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.flush(seconds(timeout)?);
+    let act = |client: &katalys_client| client.core.flush(checked(timeout)?);
     // SAFETY: as this function demands.
-    unsafe { ask(client, 0, left, result, question) }
+    unsafe { answer(client, 0, left, result, act) }
 }
 
 /// Ends this client's delivery: no further request is made, and this waits up to `timeout` seconds for
-/// the requests in flight. The rest stays in the file, where updates are accepted as before, for
-/// another client. Ends it for all handles of a client of katalys_client_shared(); the next call of
-/// that with the same options makes a new client. Does nothing for a client without an outbox.
+/// the requests in flight. Pending updates stay in the file for another client, and further ones are
+/// accepted. For a client of katalys_client_shared(), this affects all its handles, and the next call
+/// with the same options creates a new client. Does nothing for a client without an outbox.
 ///
-/// Writes how many updates are left, unless `left` is NULL. KATALYS_OK also if some are.
-/// KATALYS_MISUSE if `timeout` is negative or not a number; INFINITY is fine.
+/// Writes the number of updates that are left, unless `left` is NULL. Returns KATALYS_OK also if
+/// there are some, and KATALYS_MISUSE if `timeout` is negative, not finite or longer than 366 days.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `left` and `result` may be written to or are NULL.
@@ -115,51 +78,51 @@ pub unsafe extern "C" fn katalys_client_close(
     left: *mut u64,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| close(client, timeout);
+    let act = |client: &katalys_client| close(client, timeout);
     // SAFETY: as this function demands.
-    unsafe { ask(client, 0, left, result, question) }
+    unsafe { answer(client, 0, left, result, act) }
 }
 
 pub(crate) fn close(client: &katalys_client, timeout: f64) -> Result<u64, Error> {
-    let timeout = seconds(timeout)?;
+    let timeout = checked(timeout)?;
     shared::forget(client);
-    if !client.client.has_outbox() {
+    if !client.core.has_outbox() {
         return Ok(0);
     }
-    client.client.close(timeout)
+    client.core.close(timeout)
 }
 
-/// Lists the dead letters whose number is larger than `after`, in order, at most `limit` of them:
-/// begin with 0 and go on with the number of the last.
+/// Lists dead letters whose number is greater than `after`, in order, at most `limit` of them. For
+/// the first page, `after` is 0; for the next one, the number of the last dead letter.
 ///
 /// Writes the list, which the caller owns and frees with katalys_dead_letters_free(), or NULL.
 ///
 /// # Safety
-/// `client` is a live handle or NULL; `letters` and `result` may be written to or are NULL.
+/// `client` is a live handle or NULL; `dead_letters` and `result` may be written to or are NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn katalys_client_dead_letters(
     client: *const katalys_client,
     after: i64,
     limit: usize,
-    letters: *mut *mut katalys_dead_letters,
+    dead_letters: *mut *mut katalys_dead_letters,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| {
-        if letters.is_null() {
+    let act = |client: &katalys_client| {
+        if dead_letters.is_null() {
             return Err(Error::misuse(
-                "letters is NULL; give the address of a pointer",
+                "dead_letters is NULL; give the address of a pointer",
             ));
         }
-        let found = client.client.dead_letters(after.saturating_add(1), limit)?;
+        let found = client.core.dead_letters(after.saturating_add(1), limit)?;
         Ok(Box::into_raw(Box::new(katalys_dead_letters::from(found))))
     };
     // SAFETY: as this function demands.
-    unsafe { ask(client, ptr::null_mut(), letters, result, question) }
+    unsafe { answer(client, ptr::null_mut(), dead_letters, result, act) }
 }
 
-/// Puts a dead letter back into its order's lane, at its old place.
+/// Puts a dead letter back into its order's lane, at its original place.
 ///
-/// Writes whether there was one of that number, unless `found` is NULL.
+/// Writes whether there is a dead letter of that number, unless `found` is NULL.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `found` and `result` may be written to or are NULL.
@@ -170,14 +133,14 @@ pub unsafe extern "C" fn katalys_client_replay(
     found: *mut bool,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.replay(id);
+    let act = |client: &katalys_client| client.core.replay(id);
     // SAFETY: as this function demands.
-    unsafe { ask(client, false, found, result, question) }
+    unsafe { answer(client, false, found, result, act) }
 }
 
 /// Removes a dead letter for good; it is counted.
 ///
-/// Writes whether there was one of that number, unless `found` is NULL.
+/// Writes whether there is a dead letter of that number, unless `found` is NULL.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `found` and `result` may be written to or are NULL.
@@ -188,16 +151,16 @@ pub unsafe extern "C" fn katalys_client_discard(
     found: *mut bool,
     result: *mut *mut katalys_result,
 ) -> katalys_code {
-    let question = |client: &katalys_client| client.client.discard(id);
+    let act = |client: &katalys_client| client.core.discard(id);
     // SAFETY: as this function demands.
-    unsafe { ask(client, false, found, result, question) }
+    unsafe { answer(client, false, found, result, act) }
 }
 
-/// Changes fields of a dead letter, all others staying as they are; null takes one out. It stays
+/// Changes fields of a dead letter; all others keep their values, and null removes one. It remains
 /// a dead letter until it is replayed.
 ///
-/// Writes whether there was one of that number, unless `found` is NULL. KATALYS_VALIDATION if the
-/// update cannot be right with these fields.
+/// Writes whether there is a dead letter of that number, unless `found` is NULL. Returns
+/// KATALYS_VALIDATION if the update is invalid with these fields.
 ///
 /// # Safety
 /// `client` and `fields` are live handles or NULL; `found` and `result` may be written to or are
@@ -212,30 +175,30 @@ pub unsafe extern "C" fn katalys_client_edit(
 ) -> katalys_code {
     // SAFETY: live or null, as this function demands.
     let fields = unsafe { fields.as_ref() };
-    let question = |client: &katalys_client| {
+    let act = |client: &katalys_client| {
         let none = Fields::new();
         let fields = fields.map_or(Ok(&none), katalys_fields::finished)?;
-        client.client.edit(id, fields.clone())
+        client.core.edit(id, fields.clone())
     };
     // SAFETY: as this function demands.
-    unsafe { ask(client, false, found, result, question) }
+    unsafe { answer(client, false, found, result, act) }
 }
 
-/// Asks a client, and writes the answer, or `none` if there is none.
+/// Runs a function of a client, and writes what it returns, or `none` after an error.
 ///
 /// # Safety
-/// `client` is a live handle or null; `answer` and `result` may be written to or are null.
-unsafe fn ask<T: Copy>(
+/// `client` is a live handle or null; `output` and `result` may be written to or are null.
+unsafe fn answer<T: Copy>(
     client: *const katalys_client,
     none: T,
-    answer: *mut T,
+    output: *mut T,
     result: *mut *mut katalys_result,
-    question: impl FnOnce(&katalys_client) -> Result<T, Error>,
+    act: impl FnOnce(&katalys_client) -> Result<T, Error>,
 ) -> katalys_code {
     let write = |value: T| {
-        if !answer.is_null() {
+        if !output.is_null() {
             // SAFETY: not null, and may be written to as this function demands.
-            unsafe { answer.write(value) };
+            unsafe { output.write(value) };
         }
     };
     write(none);
@@ -243,7 +206,7 @@ unsafe fn ask<T: Copy>(
         // SAFETY: live or null, as this function demands.
         let client = unsafe { client.as_ref() };
         let client = client.ok_or_else(|| Error::misuse("client is NULL"))?;
-        write(question(client)?);
+        write(act(client)?);
         Ok(Outcome::done())
     };
     // SAFETY: `result` may be written to or is null, as this function demands.

@@ -1,8 +1,10 @@
-//! The clients of this process by their settings, so that one that is asked for again keeps its
-//! connections. PHP needs it: each web request starts from nothing, but the process lives on.
+//! The shared clients of this process, by their settings. PHP needs them: each web request begins
+//! without state, while the process and its connections persist.
 
-use crate::client::katalys_client;
+use crate::exit;
+use crate::handle::katalys_client;
 use arc_swap::ArcSwap;
+use katalys_core::bridge::Bridge as _;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS};
 use katalys_core::{Error, Fields, Language, Value, WorkingFolder, testing};
 use std::ffi::OsString;
@@ -10,10 +12,10 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-/// With more settings than this in turn, the client that was asked for longest ago is let go.
-const MOST_CLIENTS: usize = 64;
+/// Beyond this number, the client that was requested the longest ago is dropped.
+const CAPACITY: usize = 64;
 
-/// Swapped as a whole and never locked, so that a fork cannot leave it locked for ever.
+/// Swapped as a whole and never locked, so that a fork cannot leave it locked.
 static CLIENTS: LazyLock<ArcSwap<Vec<Arc<Entry>>>> = LazyLock::new(ArcSwap::default);
 static CLOCK: AtomicU64 = AtomicU64::new(0);
 
@@ -23,80 +25,93 @@ struct Entry {
     options: Fields<'static>,
     environment: Vec<Option<OsString>>,
     client: Arc<katalys_client>,
-    last_asked_for: AtomicU64,
+    last_requested: AtomicU64,
 }
 
 impl Entry {
-    fn is_for(&self, wanted: &Wanted<'_>) -> bool {
-        self.language == wanted.language
-            && self.folder == wanted.folder
-            && self.options == *wanted.options
-            && self.environment == wanted.environment
+    fn is_for(&self, request: &Request<'_>) -> bool {
+        self.language == request.language
+            && self.folder == request.folder
+            && self.options == *request.options
+            && self.environment == request.environment
     }
 
     fn take(&self) -> Arc<katalys_client> {
         let now = CLOCK.fetch_add(1, Ordering::Relaxed);
-        self.last_asked_for.store(now, Ordering::Relaxed);
+        self.last_requested.store(now, Ordering::Relaxed);
         Arc::clone(&self.client)
     }
 }
 
-struct Wanted<'w> {
+struct Request<'r> {
     language: Language,
     folder: WorkingFolder,
-    options: &'w Fields<'w>,
+    options: &'r Fields<'r>,
     environment: Vec<Option<OsString>>,
 }
 
-/// The client of these settings, made now if there is none yet.
+/// Makes a client that finishes its requests in flight when the process ends.
+pub fn new_client(
+    language: Language,
+    folder: WorkingFolder,
+    options: &Fields<'_>,
+) -> Result<Arc<katalys_client>, Error> {
+    let client = Arc::new(katalys_client::new(language, folder, options)?);
+    if client.core.has_outbox() {
+        exit::watch(&client);
+    }
+    Ok(client)
+}
+
+/// The shared client of these settings, made now if there is none yet.
 pub fn client(
     language: Language,
     folder: WorkingFolder,
     options: &Fields<'_>,
 ) -> Result<Arc<katalys_client>, Error> {
     let environment = environment();
-    let wanted = Wanted {
+    let request = Request {
         language,
         folder,
         options,
         environment,
     };
-    if let Some(entry) = CLIENTS.load().iter().find(|entry| entry.is_for(&wanted)) {
+    if let Some(entry) = CLIENTS.load().iter().find(|entry| entry.is_for(&request)) {
         return Ok(entry.take());
     }
     let made = Arc::new(Entry {
-        client: katalys_client::make(language, folder, options)?,
+        client: new_client(language, folder, options)?,
         language,
         folder,
         options: owned(options),
-        environment: wanted.environment.clone(),
-        last_asked_for: AtomicU64::new(0),
+        environment: request.environment.clone(),
+        last_requested: AtomicU64::new(0),
     });
-    Ok(insert(&wanted, &made).take())
+    Ok(insert(&request, &made).take())
 }
 
-/// Of threads that ask for the same client at once, all get that of the first.
-fn insert(wanted: &Wanted<'_>, made: &Arc<Entry>) -> Arc<Entry> {
-    let mut kept = Arc::clone(made);
+/// Threads that request the same client at once all receive the first one.
+fn insert(request: &Request<'_>, made: &Arc<Entry>) -> Arc<Entry> {
+    let mut shared = Arc::clone(made);
     CLIENTS.rcu(|entries| {
-        if let Some(earlier) = entries.iter().find(|entry| entry.is_for(wanted)) {
-            kept = Arc::clone(earlier);
+        if let Some(earlier) = entries.iter().find(|entry| entry.is_for(request)) {
+            shared = Arc::clone(earlier);
             return Arc::clone(entries);
         }
-        kept = Arc::clone(made);
+        shared = Arc::clone(made);
         let mut entries = Vec::clone(entries);
-        if entries.len() >= MOST_CLIENTS {
-            let age = |entry: &Arc<Entry>| entry.last_asked_for.load(Ordering::Relaxed);
+        if entries.len() >= CAPACITY {
+            let age = |entry: &Arc<Entry>| entry.last_requested.load(Ordering::Relaxed);
             let oldest = (0..entries.len()).min_by_key(|index| age(&entries[*index]));
             entries.swap_remove(oldest.unwrap_or_default());
         }
         entries.push(Arc::clone(made));
         Arc::new(entries)
     });
-    kept
+    shared
 }
 
-/// Who asks from now on gets another client than this one, which was closed.
+/// Removes a client that was closed: later requests with its settings make a new one.
 pub fn forget(client: &katalys_client) {
     let is_another = |entry: &&Arc<Entry>| !ptr::eq(Arc::as_ptr(&entry.client), client);
     CLIENTS.rcu(|entries| {

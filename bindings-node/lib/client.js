@@ -1,27 +1,27 @@
 'use strict';
-// The client: packs a call, hands it over, and turns the result into what the user sees.
+// The client: packs a call, hands it over, and converts what it returns.
 
 const { captureRejectionSymbol, EventEmitter } = require('node:events');
 const native = require('./native.js');
+const { errorFrom, resultOf } = require('./convert.js');
 const {
+  completionOf,
   environment,
   nextCall,
   observe,
-  outcomeOf,
   warn,
   warnOfListener,
 } = require('./environment.js');
-const { errorFrom } = require('./errors.js');
 const outbox = require('./outbox.js');
 const { packOptions, packOrder, Refusal } = require('./pack.js');
 
 /**
  * @typedef {import('./native.js').NativeClient} NativeClient
- * @typedef {import('./errors.js').Problem} Problem
- * @typedef {import('./environment.js').Receipt} Receipt
- * @typedef {import('./environment.js').Ticket} Ticket
+ * @typedef {import('../results').Problem} Problem
+ * @typedef {import('../results').Receipt} Receipt
+ * @typedef {import('../results').Ticket} Ticket
+ * @typedef {import('../results').Validation} Validation
  * @typedef {(...args: any[]) => void} Listener
- * @typedef {{ ok: boolean, payload: string | null, problems: Problem[] }} Validation
  */
 
 class Client extends EventEmitter {
@@ -42,11 +42,11 @@ class Client extends EventEmitter {
     this.#open = () => open(given, siteId);
     this.#native = this.#open();
     this.#hasOutbox = native.hasOutbox(this.#native);
-    this.#used();
+    this.#keepOpen();
   }
 
   /**
-   * What an async listener rejects with.
+   * Called when an async listener rejects.
    * @param {unknown} error
    * @param {string | symbol} kind
    */
@@ -76,7 +76,7 @@ class Client extends EventEmitter {
    * @param {object} fields
    */
   #send(isReport, orderId, fields) {
-    this.#used();
+    this.#keepOpen();
     return send(this.#native, isReport, orderId, fields);
   }
 
@@ -102,7 +102,7 @@ class Client extends EventEmitter {
    * @param {object} fields
    */
   #enqueue(isReport, orderId, fields) {
-    this.#used();
+    this.#keepOpen();
     return enqueue(this.#native, isReport, orderId, fields);
   }
 
@@ -112,7 +112,7 @@ class Client extends EventEmitter {
 
   /** @param {number} [timeout] */
   flush(timeout) {
-    this.#used();
+    this.#keepOpen();
     return outbox.flush(this.#native, timeout);
   }
 
@@ -121,20 +121,20 @@ class Client extends EventEmitter {
     return outbox.close(this.#native, timeout);
   }
 
-  /** @param {{ after?: number, limit?: number } | null} [page] */
+  /** @param {import('../fields').DeadLettersPage | null} [page] */
   deadLetters(page) {
     return outbox.deadLetters(this.#native, page);
   }
 
   /** @param {number} id */
   replay(id) {
-    this.#used();
+    this.#keepOpen();
     return outbox.replay(this.#native, id);
   }
 
   /** @param {number} id */
   discard(id) {
-    this.#used();
+    this.#keepOpen();
     return outbox.discard(this.#native, id);
   }
 
@@ -149,15 +149,15 @@ class Client extends EventEmitter {
   [outbox.REOPEN]() {
     this.#native = this.#open();
     if (this.#isObserved) observe(this.#native, this);
-    this.#used();
+    this.#keepOpen();
   }
 
-  /** It may send in the background from now on. */
-  #used() {
+  /** The client may send in the background from now on. */
+  #keepOpen() {
     if (this.#hasOutbox) outbox.keepOpen(this.#native, this);
   }
 
-  // Every way to add a listener goes through one of these three.
+  // Every method that adds a listener calls one of these three.
 
   /**
    * @param {string | symbol} name
@@ -186,7 +186,7 @@ class Client extends EventEmitter {
     return super.prependListener(name, listener);
   }
 
-  /** Nothing is observed, and nothing costs, before there is a listener. */
+  /** Events are not created before there is a listener. */
   #observe() {
     if (this.#isObserved) return;
     this.#isObserved = true;
@@ -216,8 +216,8 @@ class Client extends EventEmitter {
  * @returns {NativeClient}
  */
 function open(options, siteId) {
-  const client = handedOver((withCare) => {
-    const { packed, tokens } = packOptions(options, siteId, withCare);
+  const client = handedOver((isEscaped) => {
+    const { packed, tokens } = packOptions(options, siteId, isEscaped);
     return native.openClient(environment, packed, tokens);
   });
   if (typeof client === 'string') throw errorFrom(JSON.parse(client).error);
@@ -225,7 +225,7 @@ function open(options, siteId) {
 }
 
 /**
- * An async function, so that an error made in it has the caller's `await` in its stack.
+ * An async function, so that an error created in it has the caller's `await` in its stack.
  * @param {NativeClient} client
  * @param {boolean} isReport
  * @param {unknown} orderId
@@ -234,7 +234,7 @@ function open(options, siteId) {
  */
 async function send(client, isReport, orderId, fields) {
   const call = handOver(native.submit, client, isReport, orderId, fields);
-  return success(await outcomeOf(call, client));
+  return resultOf('Receipt', completed(await completionOf(call, client)));
 }
 
 /**
@@ -246,20 +246,21 @@ async function send(client, isReport, orderId, fields) {
  */
 async function enqueue(client, isReport, orderId, fields) {
   const call = handOver(native.enqueue, client, isReport, orderId, fields);
-  return success(await outcomeOf(call, client));
-}
-
-/** @param {import('./environment.js').Outcome} outcome */
-function success(outcome) {
-  if (outcome.error) throw errorFrom(outcome.error);
-  if (outcome.unlogged) {
-    hear({ warnings: outcome.unlogged });
-    delete outcome.unlogged;
-  }
-  return outcome;
+  return resultOf('Ticket', completed(await completionOf(call, client)));
 }
 
 /**
+ * Throws the error of a call and logs its warnings; returns its result.
+ * @param {import('./environment.js').Completion} completion
+ */
+function completed({ result, unlogged, error }) {
+  if (error) throw errorFrom(error);
+  if (unlogged) for (const { message, code } of unlogged) warn(message, { code });
+  return result;
+}
+
+/**
+ * Hands over a call, and returns its number.
  * @param {typeof native.submit} take
  * @param {NativeClient} client
  * @param {boolean} isReport
@@ -268,18 +269,12 @@ function success(outcome) {
  */
 function handOver(take, client, isReport, orderId, fields) {
   const call = nextCall();
-  const news = handedOver((withCare) => {
-    const { packed, tokens } = packOrder(orderId, fields, withCare);
+  const report = handedOver((isEscaped) => {
+    const { packed, tokens } = packOrder(orderId, fields, isEscaped);
     return take(client, call, isReport, packed, tokens);
   });
-  if (news !== '') hear(JSON.parse(news));
+  if (report !== '') completed(JSON.parse(report));
   return call;
-}
-
-/** @param {{ error?: import('./errors.js').Failure, warnings?: Problem[] }} news */
-function hear({ error, warnings = [] }) {
-  if (error) throw errorFrom(error);
-  for (const { message, code } of warnings) warn(message, { code });
 }
 
 /**
@@ -292,40 +287,48 @@ function hear({ error, warnings = [] }) {
 function validate(client, isReport, orderId, fields) {
   let found;
   try {
-    found = carefully((withCare) => {
-      const { packed, tokens } = packOrder(orderId, fields, withCare);
+    found = withEscapes((isEscaped) => {
+      const { packed, tokens } = packOrder(orderId, fields, isEscaped);
       return native.validate(client, isReport, packed, tokens);
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return { ok: false, payload: null, problems: error.failure.problems };
+    return validation(null, error.failure.problems);
   }
-  if (typeof found === 'string') return { ok: true, payload: found, problems: [] };
+  if (typeof found === 'string') return validation(found, []);
   const [payload = null, problems] = found;
-  return { ok: payload !== null, payload, problems: JSON.parse(problems) };
+  return validation(payload, JSON.parse(problems));
 }
 
 /**
- * Packs and hands over; throws what the caller sees.
+ * @param {string | null} payload
+ * @param {Problem[]} problems
+ */
+function validation(payload, problems) {
+  return resultOf('Validation', { ok: payload !== null, payload, problems });
+}
+
+/**
+ * Packs and hands over; throws the error of a refusal.
  * @template Result
- * @param {(withCare: boolean) => Result | null} attempt
+ * @param {(isEscaped: boolean) => Result | null} attempt
  * @returns {Result}
  */
 function handedOver(attempt) {
   try {
-    return carefully(attempt);
+    return withEscapes(attempt);
   } catch (error) {
     throw error instanceof Refusal ? errorFrom(error.failure) : error;
   }
 }
 
 /**
- * Packs and hands over the quick way, and only if Rust then asks for it, with care.
+ * Packs and hands over; if Rust cannot read the text as it is, again with escapes, which costs more.
  * @template Result
- * @param {(withCare: boolean) => Result | null} attempt
+ * @param {(isEscaped: boolean) => Result | null} attempt
  * @returns {Result}
  */
-function carefully(attempt) {
+function withEscapes(attempt) {
   const result = attempt(false) ?? attempt(true);
   if (result === null) throw new Error('katalys: values could not be handed over');
   return result;

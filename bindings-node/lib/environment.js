@@ -1,19 +1,19 @@
 'use strict';
-// What all clients of a JavaScript environment (the main thread, or a worker thread) share: its
-// native side, the calls whose promises wait for results, and the emitters of events.
+// What all clients of a JavaScript environment (the main thread, or a worker thread) share: the
+// native environment, the promises of pending calls, and the emitters of events.
 
 const { inspect } = require('node:util');
+const { resultOf } = require('./convert.js');
 const native = require('./native.js');
+const { numeric } = require('./results.js');
 
 /**
- * @typedef {import('./errors.js').Problem} Problem
+ * @typedef {import('../results').OutboxEvent} OutboxEvent
+ * @typedef {import('../results').Problem} Problem
  * @typedef {import('./native.js').NativeClient} NativeClient
- * @typedef {{ attempts: number, elapsed: number, warnings: Problem[] }} Receipt
- * @typedef {{ id: number, warnings: Problem[] }} Ticket
  * @typedef {{
- *   answer?: any, unlogged?: Problem[], error?: import('./errors.js').Failure,
- * }} Other What comes with a receipt or a ticket, or in its place.
- * @typedef {Receipt & Ticket & Other} Outcome
+ *   result?: any, unlogged?: Problem[], error?: import('./convert.js').Failure,
+ * }} Completion The end of a call; `unlogged` are warnings to be logged.
  * @typedef {{ emit(kind: string, event: object): boolean }} Emitter
  * @typedef {(
  *   numbers: number[], others: string | null | undefined, news: string | null | undefined,
@@ -21,8 +21,9 @@ const native = require('./native.js');
  */
 
 /**
- * With the client, which must not be collected while it has something to do.
- * @type {Map<number, { resolve: (outcome: any) => void, client: NativeClient }>}
+ * The pending calls, by number. Each holds its client, which must not be collected before the call
+ * completes.
+ * @type {Map<number, { resolve: (completion: Completion) => void, client: NativeClient }>}
  */
 const pending = new Map();
 
@@ -37,10 +38,10 @@ let calls = 0;
 let clients = 0;
 let lastLogged = '';
 /**
- * How the listeners of each kind of events failed last.
+ * The last failure of a listener, by kind of event.
  * @type {Map<string, string>}
  */
-const failures = new Map();
+const listenerFailures = new Map();
 
 /** A number that no other call in this environment has. */
 function nextCall() {
@@ -49,12 +50,12 @@ function nextCall() {
 }
 
 /**
- * What comes of a call that was just handed over. The process lives on until then.
+ * The end of a call that was just handed over. Keeps the process alive until then.
  * @param {number} call
  * @param {NativeClient} client
- * @returns {Promise<Outcome>}
+ * @returns {Promise<Completion>}
  */
-function outcomeOf(call, client) {
+function completionOf(call, client) {
   if (pending.size === 0) native.keepProcessAlive(environment, true);
   return new Promise((resolve) => {
     pending.set(call, { resolve, client });
@@ -62,7 +63,7 @@ function outcomeOf(call, client) {
 }
 
 /**
- * From now on this emitter emits what happens to the updates of that client.
+ * From now on this emitter emits the events of that client.
  * @param {NativeClient} client
  * @param {Emitter} emitter
  */
@@ -74,64 +75,68 @@ function observe(client, emitter) {
 }
 
 /**
- * Called with all that has arrived: three numbers for each plain receipt or ticket, and
- * everything else as JSON.
+ * Called with the contents of the completion queue: results that are numbers alone, and as JSON all
+ * other results, and events and log lines.
  * @type {Deliver}
  */
 function deliver(numbers, others, news) {
-  if (news) tell(JSON.parse(news));
-  for (let at = 0; at < numbers.length; at += 3) {
-    const [call, attempts, amount] = [numbers[at], numbers[at + 1], numbers[at + 2]];
-    if (attempts === 0) settle(call, { id: amount, warnings: [] });
-    else settle(call, { attempts, elapsed: amount, warnings: [] });
+  if (news) publish(JSON.parse(news));
+  let at = 0;
+  while (at < numbers.length) {
+    const { size, read } = numeric[numbers[at + 1]];
+    settle(numbers[at], { result: read(numbers, at + 2) });
+    at += 2 + size;
   }
   if (others) {
-    for (const { call, ...outcome } of JSON.parse(others)) settle(call, outcome);
+    for (const { call, ...completion } of JSON.parse(others)) settle(call, completion);
   }
   if (pending.size === 0) native.keepProcessAlive(environment, false);
 }
 
 /**
  * @param {number} call
- * @param {object} outcome
+ * @param {Completion} completion
  */
-function settle(call, outcome) {
-  pending.get(call)?.resolve(outcome);
+function settle(call, completion) {
+  pending.get(call)?.resolve(completion);
   pending.delete(call);
 }
 
-/** @param {{ events: { client: number, kind: string }[], logged: string[] }} news */
-function tell({ events, logged }) {
-  for (const { client, ...event } of events) {
+/**
+ * Emits events, and shows log lines as process warnings.
+ * @param {{ events: { client: number, event: OutboxEvent }[], logged: string[] }} news
+ */
+function publish({ events, logged }) {
+  for (const { client, event } of events) {
     const emitter = emitters.get(client)?.deref();
     try {
-      emitter?.emit(event.kind, event);
+      emitter?.emit(event.kind, resultOf('Event', event));
     } catch (error) {
       warnOfListener(event.kind, error);
     }
   }
   for (const line of logged) {
-    // A condition that lasts is logged again and again.
+    // The core logs a condition again as long as it lasts.
     if (line !== lastLogged) warn(line);
     lastLogged = line;
   }
 }
 
 /**
- * A listener that fails is reported, and stops nothing: what it was told of has happened.
+ * Reports a listener that fails. The failure affects nothing else: the event has already happened.
  * @param {string} kind
  * @param {unknown} error
  */
 function warnOfListener(kind, error) {
   const detail = (error instanceof Error && error.stack) || inspect(error);
-  if (failures.get(kind) === detail) return; // It fails in the same way for every update.
-  failures.set(kind, detail);
+  if (listenerFailures.get(kind) === detail) return; // It fails in the same way for every update.
+  listenerFailures.set(kind, detail);
   const message = `a listener for "${kind}" failed; the update itself is not affected`;
   warn(message, { code: 'listener_failed', detail });
 }
 
 /**
- * Shows a process warning. What keeps that from being shown is no reason for a call to fail.
+ * Shows a process warning. A call does not fail if the warning cannot be shown.
  * @param {string} message
  * @param {{ code?: string, detail?: string }} [more]
  */
@@ -143,4 +148,4 @@ function warn(message, more) {
   }
 }
 
-module.exports = { environment, nextCall, outcomeOf, observe, warn, warnOfListener };
+module.exports = { environment, nextCall, completionOf, observe, warn, warnOfListener };

@@ -1,24 +1,18 @@
 'use strict';
-// The tree of errors: the same names and codes as in every other language.
-
-/**
- * @typedef {{ path: string, code: string, message: string, severity: 'error' | 'warning' }} Problem
- * @typedef {{
- *   kind: string, code: string, message: string, retryable: boolean,
- *   problems: Problem[], status: number | null, retryAfter: number | null, ticket: number | null,
- * }} Failure What Rust tells about a call that failed.
- */
+// Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+// The classes of errors. The second argument holds the properties, as Rust returns them.
 
 class KatalysError extends Error {
   /**
    * @param {string} message
-   * @param {Partial<Failure>} [failure]
+   * @param {Record<string, any>} [properties]
    */
-  constructor(message, failure = {}) {
+  constructor(message, properties = {}) {
     super(message);
-    this.code = failure.code ?? 'internal';
-    this.retryable = failure.retryable ?? false;
-    this.ticket = failure.ticket ?? null;
+    this.code = properties.code ?? 'internal';
+    this.retryable = properties.retryable ?? false;
+    this.attempts = properties.attempts ?? 0;
+    this.ticket = properties.ticket ?? null;
   }
 }
 
@@ -27,23 +21,23 @@ class ConfigError extends KatalysError {}
 class ValidationError extends KatalysError {
   /**
    * @param {string} message
-   * @param {Partial<Failure>} [failure]
+   * @param {Record<string, any>} [properties]
    */
-  constructor(message, failure = {}) {
-    super(message, failure);
-    this.problems = failure.problems ?? [];
+  constructor(message, properties = {}) {
+    super(message, properties);
+    this.problems = properties.problems ?? [];
   }
 }
 
 class RejectedError extends KatalysError {
   /**
    * @param {string} message
-   * @param {Partial<Failure>} [failure]
+   * @param {Record<string, any>} [properties]
    */
-  constructor(message, failure = {}) {
-    super(message, failure);
-    this.status = failure.status ?? 0;
-    this.retryAfter = failure.retryAfter ?? null;
+  constructor(message, properties = {}) {
+    super(message, properties);
+    this.status = properties.status ?? 0;
+    this.retryAfter = properties.retryAfter ?? null;
   }
 }
 
@@ -53,9 +47,9 @@ class TimeoutError extends KatalysError {}
 
 class OutboxError extends KatalysError {}
 
-class OutboxFullError extends KatalysError {}
+class OutboxFullError extends OutboxError {}
 
-const classes = {
+module.exports = {
   KatalysError,
   ConfigError,
   ValidationError,
@@ -66,24 +60,11 @@ const classes = {
   OutboxFullError,
 };
 
-// On the prototype, as with JavaScript's own errors, and by a text that no minifier renames.
-for (const [name, errorClass] of Object.entries(classes)) {
+// On the prototype, as with JavaScript's own errors, and as a text, which minifiers do not rename.
+for (const [name, errorClass] of Object.entries(module.exports)) {
   Object.defineProperty(errorClass.prototype, 'name', {
     value: name,
     writable: true,
     configurable: true,
   });
 }
-
-/**
- * Only called where the stack leads to the user's own call.
- * @param {Failure} failure
- * @returns {KatalysError}
- */
-function errorFrom(failure) {
-  const name = /** @type {keyof typeof classes} */ (failure.kind);
-  const errorClass = classes[name] ?? KatalysError;
-  return new errorClass(failure.message, failure);
-}
-
-module.exports = { ...classes, errorFrom };

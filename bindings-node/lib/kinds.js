@@ -1,17 +1,17 @@
 'use strict';
-// Tells apart what JavaScript calls an object: which values have properties to send, which are
-// lists, and what to call the others in a message.
+// Classifies objects: which have properties to send, which are lists, and how a message names the
+// others.
 
 const { types } = require('node:util');
 
 const { getPrototypeOf } = Object;
 const { hasOwnProperty: hasOwn, toString: tagOf } = Object.prototype;
 
-/** A name that is fit for a message. */
+/** A class name that is safe to show in a message. */
 const NAME = /^[\w$ ]{1,60}$/;
 
 /**
- * An object literal, one without a prototype, or the same of another realm.
+ * Whether this is an object literal or an object without a prototype, of any realm.
  * @param {object} given
  */
 function isPlain(given) {
@@ -20,7 +20,7 @@ function isPlain(given) {
 }
 
 /**
- * The `Object.prototype` of any realm.
+ * Whether this is the `Object.prototype` of any realm.
  * @param {object} prototype
  */
 function isRoot(prototype) {
@@ -28,7 +28,8 @@ function isRoot(prototype) {
 }
 
 /**
- * A `Map`, also of another realm, of a library, or behind a proxy that hands its methods on.
+ * Whether this is a `Map`, also of another realm, of a library, or behind a proxy that forwards its
+ * methods.
  * @param {any} given
  */
 function isMap(given) {
@@ -37,12 +38,12 @@ function isMap(given) {
   try {
     return isIterable(given.entries());
   } catch {
-    return false; // The map's methods refuse a proxy in its place.
+    return false; // A proxy that does not forward the methods of its map.
   }
 }
 
 /**
- * A promise, or what else `await` would wait for.
+ * Whether this is a promise, or another value that `await` waits for.
  * @param {any} given
  */
 function isThenable(given) {
@@ -55,8 +56,8 @@ function isIterable(given) {
 }
 
 /**
- * Whether its properties are what it says. That is not so for what the language or the platform
- * made, such as a `Date`, a `URL` or a `Response`: they hold their content elsewhere.
+ * Whether an object's content is in its properties. Objects of the language and the platform, such as
+ * a `Date`, a `URL` or a `Response`, keep it in internal slots.
  * @param {object} given
  */
 function hasProperties(given) {
@@ -64,8 +65,7 @@ function hasProperties(given) {
 }
 
 /**
- * The properties that a class defines with `get`, which are on its prototype and so not among the
- * object's own.
+ * The properties that a class defines with `get`; they are on its prototype, not on the object.
  * @param {object} given
  */
 function getterNames(given) {
@@ -82,7 +82,7 @@ function getterNames(given) {
 }
 
 /**
- * What a value is called: `a Promise`, `an array`, `a string`.
+ * The name of a value in a message: `a Promise`, `an array`, `a string`.
  * @param {any} given
  */
 function nameOf(given) {
@@ -102,11 +102,11 @@ function classOf(given) {
 }
 
 /**
- * Why a value is refused that should be a record, and what to do about it.
+ * Why a value is not a record, and how to fix it.
  * @param {any} given
  * @param {string} example
  */
-function whyNoRecord(given, example) {
+function whyNotARecord(given, example) {
   const name = nameOf(given);
   const advice = `give an object such as ${example}`;
   if (typeof given === 'function') return `${name}; did you forget to call it?`;
@@ -128,5 +128,5 @@ module.exports = {
   isPlain,
   isThenable,
   nameOf,
-  whyNoRecord,
+  whyNotARecord,
 };

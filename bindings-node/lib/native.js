@@ -1,6 +1,6 @@
 'use strict';
-// Finds the compiled library, which comes in a package of its own for each platform. Where there is
-// none, the package can be imported all the same: making a client says why.
+// Loads the compiled library, which is in a package of its own for each platform. Without it, the
+// package can still be imported, and creating a client fails with the reason.
 
 const { version: VERSION } = require('../package.json');
 const { KatalysError } = require('./errors.js');
@@ -17,8 +17,8 @@ const { KatalysError } = require('./errors.js');
  *   openEnvironment(
  *     deliver: import('./environment.js').Deliver): Environment,
  *   keepProcessAlive(environment: Environment, alive: boolean): void,
- *   learnShape(environment: Environment, keys: string, count: number): number,
- *   forgetShapes(environment: Environment): void,
+ *   addShape(environment: Environment, keys: string, count: number): number,
+ *   clearShapes(environment: Environment): void,
  *   openClient(environment: Environment, packed: string, tokens: number):
  *     NativeClient | string | null,
  *   submit(client: NativeClient, call: number, isReport: boolean, packed: string, tokens: number):
@@ -30,24 +30,25 @@ const { KatalysError } = require('./errors.js');
  *     string | null,
  *   observe(client: NativeClient, number: number): void,
  *   stats(client: NativeClient, call: number): string,
- *   flush(client: NativeClient, call: number, seconds: number): string,
- *   close(client: NativeClient, call: number, seconds: number): string,
+ *   flush(client: NativeClient, call: number, timeout: number | undefined): string,
+ *   close(client: NativeClient, call: number, timeout: number | undefined): string,
  *   pause(client: NativeClient): void,
- *   waitUntilPaused(client: NativeClient, call: number, seconds: number): string,
+ *   waitUntilPaused(client: NativeClient, call: number): string,
  *   resume(client: NativeClient): void,
- *   deadLetters(client: NativeClient, call: number, after: number, limit: number): string,
+ *   deadLetters(client: NativeClient, call: number, after: number, limit: number | undefined):
+ *     string,
  *   replay(client: NativeClient, call: number, id: number): string,
  *   discard(client: NativeClient, call: number, id: number): string,
  *   edit(client: NativeClient, call: number, id: number, packed: string, tokens: number): string,
  * }} Native
  */
 
-/** What `load` has a build for. */
+/** The platforms that `load` has a build for. */
 const BUILDS = 'Linux on x64 with glibc 2.17 or later';
 
 /**
- * The names stand in full, so that bundlers and file tracers find them.
- * @returns {Native | undefined} Nothing if there is no build for this platform.
+ * Each name is a literal, so that bundlers and file tracers find it.
+ * @returns {Native | undefined} Undefined if there is no build for this platform.
  */
 function load() {
   switch (`${process.platform}-${process.arch}`) {
@@ -59,12 +60,12 @@ function load() {
   }
 }
 
-/** @type {import('../fields').ErrorCode} */
+/** @type {import('../results').ErrorCode} */
 const CODE = 'library_unavailable';
 
 /**
- * What keeps the library from being loaded, and what to do about it.
- * @param {any} cause What loading it threw, if there is a build.
+ * Why the library cannot be loaded, and how to fix it.
+ * @param {any} cause The error of loading it, if there is a build.
  */
 function reason(cause) {
   const platform = `${process.platform}-${process.arch}`;
@@ -102,24 +103,24 @@ function isMusl() {
   }
 }
 
-/** Whether this module is no longer where the package has it. */
+/** Whether this module has been moved out of the package's folder. */
 function isBundled() {
   return typeof __filename !== 'string' || !/[\\/]lib[\\/]native\.js$/.test(__filename);
 }
 
 /**
- * In place of the library: everything that happens before there is a client, and no client.
+ * Replaces the library: supports what happens before there is a client, and refuses to open one.
  * @param {any} cause
  * @returns {any}
  */
-function standIn(cause) {
+function unavailable(cause) {
   return {
     version: () => VERSION,
     maxKeys: () => 0,
     openEnvironment: () => null,
     contain: () => {},
-    forgetShapes: () => {},
-    learnShape: () => 0,
+    clearShapes: () => {},
+    addShape: () => 0,
     openClient() {
       const message = `the compiled library of katalys cannot be loaded: ${reason(cause)}`;
       throw Object.assign(new KatalysError(message, { code: CODE }), { cause });
@@ -128,16 +129,16 @@ function standIn(cause) {
 }
 
 /** @returns {Native} */
-function loadOrStandIn() {
+function loaded() {
   try {
     const library = load();
-    if (library === undefined) return standIn(undefined);
+    if (library === undefined) return unavailable(undefined);
     const version = library.version();
     if (version === VERSION) return library;
     throw new Error(`it is version ${version}, while katalys is version ${VERSION}`);
   } catch (cause) {
-    return standIn(cause);
+    return unavailable(cause);
   }
 }
 
-module.exports = loadOrStandIn();
+module.exports = loaded();

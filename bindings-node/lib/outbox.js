@@ -1,52 +1,26 @@
 'use strict';
-// What a client with an outbox can do, and what happens to it when the process ends.
+// The calls of a client with an outbox, and what happens to it at the end of the process.
 
-const { inspect } = require('node:util');
 const native = require('./native.js');
-const { nextCall, outcomeOf } = require('./environment.js');
-const { errorFrom } = require('./errors.js');
+const { errorFrom, resultOf } = require('./convert.js');
+const { nextCall, completionOf } = require('./environment.js');
 const { packChanges, Refusal } = require('./pack.js');
 
-/**
- * @typedef {import('./native.js').NativeClient} NativeClient
- * @typedef {import('./environment.js').Outcome} Outcome
- */
-
-/** Seconds for updates in flight when the process ends. */
-const LAST_SECONDS = 5;
-/** Seconds that `flush` and `close` wait by default. */
-const DEFAULT_WAIT = 10;
-/** The number of dead letters on a page by default. */
-const MOST_LETTERS = 1000;
+/** @typedef {import('./native.js').NativeClient} NativeClient */
 
 /**
  * Clients that may be sending in the background, with the emitters of their events. They are not
- * collected before they are closed: the program need not hold a client for its outbox to be sent.
+ * collected before they are closed: the outbox is delivered even if the program drops its client.
  * @type {Map<NativeClient, object>}
  */
 const open = new Map();
-/** Clients that stopped because the process seemed to end, and resume if it does not. */
+/** Clients that are paused because the process may be ending, and resume if it is not. */
 const paused = new WeakSet();
-/** Clients that were closed, which send nothing any more. */
+/** Clients that were closed, and send no more. */
 const closed = new WeakSet();
 /** The method of a client that opens it again. */
 const REOPEN = Symbol('reopen');
-let looksAfterTheEnd = false;
-
-/** An update that will not be sent unless it is replayed. */
-class DeadLetter {
-  /** @param {any} letter */
-  constructor({ diedAt, ...letter }) {
-    Object.assign(this, letter);
-    this.diedAt = new Date(diedAt * 1000);
-  }
-
-  /** Not shown: the payload is customer data, and so is the order's id. */
-  [inspect.custom]() {
-    const { id, code, status, diedAt } = /** @type {any} */ (this);
-    return `DeadLetter ${inspect({ id, code, status, diedAt })}`;
-  }
-}
+let pausesBeforeExit = false;
 
 /**
  * The client may send in the background from now on.
@@ -55,15 +29,15 @@ class DeadLetter {
  */
 function keepOpen(client, emitter) {
   if (closed.has(client)) return;
-  if (!looksAfterTheEnd) process.on('beforeExit', pauseAll);
-  looksAfterTheEnd = true;
+  if (!pausesBeforeExit) process.on('beforeExit', pauseAll);
+  pausesBeforeExit = true;
   if (paused.delete(client)) native.resume(client);
   open.set(client, emitter);
 }
 
 /**
- * Opens every client with an outbox again, with the file that its options mean now that the helper
- * for tests puts another in its place.
+ * Opens every client with an outbox again: `katalys/testing` has replaced the file that its options
+ * stand for.
  */
 function reopenAll() {
   for (const [client, emitter] of [...open]) {
@@ -74,17 +48,17 @@ function reopenAll() {
 }
 
 /**
- * The process ends, unless another listener of `beforeExit` has more for it to do, as runtimes of
- * serverless functions do after each invocation. Node emits the event again once everything is
- * done, and then no client is open any more.
+ * The process ends, unless another listener of `beforeExit` starts new work, as runtimes of
+ * serverless functions do after each invocation. Node emits the event again after that work, and
+ * ends the process if no client is open.
  */
 function pauseAll() {
   for (const client of open.keys()) pause(client);
 }
 
 /**
- * Updates in flight finish, within a few seconds; pending ones stay on disk until the client is used
- * again or another process delivers them.
+ * Updates in flight finish, for up to a few seconds. Pending updates stay on disk until the client is
+ * used again or another process delivers them.
  * @param {NativeClient} client
  */
 async function pause(client) {
@@ -92,48 +66,48 @@ async function pause(client) {
   paused.add(client);
   native.pause(client);
   const call = nextCall();
-  const refusal = native.waitUntilPaused(client, call, LAST_SECONDS);
-  if (refusal === '') await outcomeOf(call, client);
+  const refusal = native.waitUntilPaused(client, call);
+  if (refusal === '') await completionOf(call, client);
   if (paused.has(client)) open.delete(client);
 }
 
 /** @param {NativeClient} client */
-function stats(client) {
-  return ask(client, (call) => native.stats(client, call));
+async function stats(client) {
+  return resultOf('Stats', await run(client, (call) => native.stats(client, call)));
 }
 
 /**
  * @param {NativeClient} client
- * @param {number} [timeout]
+ * @param {unknown} timeout
  */
-async function flush(client, timeout = DEFAULT_WAIT) {
-  mustBeSeconds(timeout);
-  return await ask(client, (call) => native.flush(client, call, timeout));
+function flush(client, timeout) {
+  return run(client, (call) => native.flush(client, call, seconds(timeout)));
 }
 
 /**
  * @param {NativeClient} client
- * @param {number} [timeout]
+ * @param {unknown} timeout
  */
-async function close(client, timeout = DEFAULT_WAIT) {
-  mustBeSeconds(timeout);
-  if (!native.hasOutbox(client)) return 0;
-  closed.add(client);
-  const left = await ask(client, (call) => native.close(client, call, timeout));
+async function close(client, timeout) {
+  const left = await run(client, (call) => {
+    const refusal = native.close(client, call, seconds(timeout));
+    if (refusal === '') closed.add(client);
+    return refusal;
+  });
   open.delete(client);
   return left;
 }
 
 /**
  * @param {NativeClient} client
- * @param {{ after?: number, limit?: number } | null} [page]
+ * @param {import('../fields').DeadLettersPage | null} [page]
  */
 async function deadLetters(client, page) {
-  const { after = 0, limit = MOST_LETTERS } = page ?? {};
+  const { after = 0, limit } = page ?? {};
   mustBeWhole(after, 'after');
-  mustBeWhole(limit, 'limit');
-  const letters = await ask(client, (call) => native.deadLetters(client, call, after, limit));
-  return letters.map((/** @type {any} */ letter) => new DeadLetter(letter));
+  if (limit !== undefined) mustBeWhole(limit, 'limit');
+  const letters = await run(client, (call) => native.deadLetters(client, call, after, limit));
+  return letters.map((/** @type {object} */ letter) => resultOf('DeadLetter', letter));
 }
 
 /**
@@ -142,7 +116,7 @@ async function deadLetters(client, page) {
  */
 async function replay(client, id) {
   mustBeWhole(id, 'id');
-  return await ask(client, (call) => native.replay(client, call, id));
+  return await run(client, (call) => native.replay(client, call, id));
 }
 
 /**
@@ -151,7 +125,7 @@ async function replay(client, id) {
  */
 async function discard(client, id) {
   mustBeWhole(id, 'id');
-  return await ask(client, (call) => native.discard(client, call, id));
+  return await run(client, (call) => native.discard(client, call, id));
 }
 
 /**
@@ -162,7 +136,7 @@ async function discard(client, id) {
 async function edit(client, id, fields) {
   mustBeWhole(id, 'id');
   const { packed, tokens } = packedChanges(fields);
-  return await ask(client, (call) => native.edit(client, call, id, packed, tokens));
+  return await run(client, (call) => native.edit(client, call, id, packed, tokens));
 }
 
 /** @param {unknown} fields */
@@ -175,25 +149,28 @@ function packedChanges(fields) {
 }
 
 /**
- * An async function, so that an error made in it has the caller's `await` in its stack.
+ * Hands over a call and returns its result. An async function, so that an error created in it has the
+ * caller's `await` in its stack.
  * @param {NativeClient} client
- * @param {(call: number) => string} question
+ * @param {(call: number) => string} handOver Returns an empty text, or why it is refused, as JSON.
  * @returns {Promise<any>}
  */
-async function ask(client, question) {
+async function run(client, handOver) {
   const call = nextCall();
-  const refusal = question(call);
+  const refusal = handOver(call);
   if (refusal !== '') throw errorFrom(JSON.parse(refusal).error);
-  const { answer, error } = await outcomeOf(call, client);
+  const { result, error } = await completionOf(call, client);
   if (error) throw errorFrom(error);
-  return answer;
+  return result;
 }
 
-/** @param {unknown} timeout */
-function mustBeSeconds(timeout) {
-  if (typeof timeout !== 'number' || !(timeout >= 0)) {
-    throw new TypeError('the timeout must be a number of seconds, 0 or more');
-  }
+/**
+ * The core checks a timeout. A value of another type becomes NaN, which the core refuses.
+ * @param {unknown} timeout
+ */
+function seconds(timeout) {
+  if (timeout === undefined) return undefined;
+  return typeof timeout === 'number' ? timeout : Number.NaN;
 }
 
 /**

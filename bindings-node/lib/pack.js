@@ -1,54 +1,55 @@
 'use strict';
 // Packs a call's values into one string, which crosses into Rust several times faster than one
 // property at a time. src/unpack.rs reads it: tokens, each \0, a tag and its text.
-// Whether a value is valid is for the core to say. Only what has no counterpart there is refused
-// here: fields that are no record at all, and more than could ever be sent.
+//
+// The core validates values. Only what it has no representation for is refused here: fields that are
+// not a record, and more text than an update can hold.
 
 const { fileURLToPath } = require('node:url');
 const { types } = require('node:util');
 const kinds = require('./kinds.js');
 const native = require('./native.js');
-const { firstShape, forgetIfTooMany, keysIn, numberOf } = require('./shapes.js');
+const { clearIfTooMany, emptyShape, keysIn, numberOf } = require('./shapes.js');
 
 const { hasOwnProperty: hasOwn } = Object.prototype;
 
-/** The order, its lists, their records, each of them perhaps by way of `toJSON`. */
-const DEEPEST = 6;
+/** The order, its lists, and their records, each of which may be returned by a `toJSON`. */
+const MAX_DEPTH = 6;
 
-/** More keys and entries than one update can hold: conversion stops, and the core refuses. */
-const MOST_KEYS = native.maxKeys();
+/** The largest number of keys and entries: packing stops beyond it, and the core refuses. */
+const MAX_KEYS = native.maxKeys();
 
-/** More text than one update can hold, however it is written. */
-const MOST_TEXT = 2 ** 24;
+/** Characters; more text than an update can hold in any encoding. */
+const MAX_TEXT = 2 ** 24;
 
-/** A record with more keys is not remembered by its shape. */
-const LONGEST_SHAPE = 200;
+/** A record with more keys is sent with its keys instead of a shape. */
+const MAX_SHAPE_KEYS = 200;
 
-/** How many tokens, keys and entries, and characters of text there are so far. */
+/** The number of tokens, of keys and entries, and of characters of text so far. */
 let tokens = 0;
 let keys = 0;
 let characters = 0;
 
 /**
- * Whether each text is looked at. That is needed only where one holds a \0 or half a surrogate
- * pair, which Rust notices when it reads the string.
+ * Whether text is escaped. That is needed only if it holds a \0 or half a surrogate pair, which Rust
+ * notices when it reads the string.
  */
-let careful = false;
+let escaping = false;
 
-/** Whether packing is under way. A getter or `toJSON` of the user's may begin another one. */
-let busy = false;
+/** Whether a call is being packed. A getter or `toJSON` of the caller may start another one. */
+let isPacking = false;
 
 /**
- * What iterators gave that can be read only once: packing with care reads them again.
+ * The entries of iterators, which can be read only once; packing with escapes reads them again.
  * @type {WeakMap<object, unknown[]>}
  */
-const drained = new WeakMap();
+const consumed = new WeakMap();
 
-/** Why values are refused before the core sees them; becomes an error where the caller's stack is. */
+/** Why values are refused before the core reads them. Becomes an error in the caller's stack. */
 class Refusal {
   /** @param {string} report */
   constructor(report) {
-    /** @type {import('./errors.js').Failure} */
+    /** @type {import('./convert.js').Failure} */
     this.failure = JSON.parse(report).error;
   }
 }
@@ -57,74 +58,73 @@ class Refusal {
  * Packs an order id and the order's fields.
  * @param {unknown} orderId
  * @param {unknown} fields
- * @param {boolean} withCare
+ * @param {boolean} isEscaped
  */
-function packOrder(orderId, fields, withCare) {
-  return packed(withCare, () => value(orderId, 0) + outermost(fields, false));
+function packOrder(orderId, fields, isEscaped) {
+  return packed(isEscaped, () => value(orderId, 0) + topLevel(fields, false));
 }
 
 /**
  * Packs a client's options.
  * @param {unknown} options
- * @param {string | undefined} siteId What stands for the option of that name.
- * @param {boolean} withCare
+ * @param {string | undefined} siteId Replaces the option of that name.
+ * @param {boolean} isEscaped
  */
-function packOptions(options, siteId, withCare) {
+function packOptions(options, siteId, isEscaped) {
   const given = asRecord(options);
   if (given === null) {
-    throw new TypeError(`options is ${kinds.whyNoRecord(options, '{ siteId: "abcd.com" }')}`);
+    throw new TypeError(`options is ${kinds.whyNotARecord(options, '{ siteId: "abcd.com" }')}`);
   }
   const all = new Map(entriesOf(given));
   if (siteId !== undefined) all.set('siteId', siteId);
-  for (const [name, content] of all) all.set(name, withoutScheme(content));
-  return packed(withCare, () => pairs(all, 0));
+  for (const [name, content] of all) all.set(name, filePath(content));
+  return packed(isEscaped, () => pairs(all, 0));
 }
 
 /**
- * A file's URL as its path, as everywhere in Node.
+ * The path of a `file:` URL, as in Node's own interfaces; any other value unchanged.
  * @param {unknown} content
  */
-function withoutScheme(content) {
+function filePath(content) {
   return content instanceof URL && content.protocol === 'file:' ? fileURLToPath(content) : content;
 }
 
 /**
- * Packs changes to fields: `null` takes one out, `undefined` changes nothing.
+ * Packs changes to fields: `null` removes a field, `undefined` changes nothing.
  * @param {unknown} fields
  */
 function packChanges(fields) {
-  return packed(true, () => outermost(fields, true));
+  return packed(true, () => topLevel(fields, true));
 }
 
 /**
- * @param {boolean} withCare
+ * @param {boolean} isEscaped
  * @param {() => string} write
  */
-function packed(withCare, write) {
-  const outer = busy ? { tokens, keys, characters, careful } : null;
-  if (outer === null) forgetIfTooMany();
+function packed(isEscaped, write) {
+  const outer = isPacking ? { tokens, keys, characters, escaping } : null;
+  if (outer === null) clearIfTooMany();
   [tokens, keys, characters] = [0, 0, 0];
-  careful = withCare;
-  busy = true;
+  escaping = isEscaped;
+  isPacking = true;
   try {
     const text = write();
     return { packed: text, tokens };
   } finally {
-    busy = outer !== null;
-    if (outer !== null) ({ tokens, keys, characters, careful } = outer);
+    isPacking = outer !== null;
+    if (outer !== null) ({ tokens, keys, characters, escaping } = outer);
   }
 }
 
 /**
- * The fields themselves. What has no properties would be an update that says nothing, as if all
- * were well.
+ * The record of fields. Refuses a value without properties, which would be an empty but valid update.
  * @param {any} given
  * @param {boolean} areChanges
  */
-function outermost(given, areChanges) {
+function topLevel(given, areChanges) {
   const fields = asRecord(given);
   if (fields === null) {
-    throw new Refusal(native.wrongFields(kinds.whyNoRecord(given, '{ order_status: "paid" }')));
+    throw new Refusal(native.wrongFields(kinds.whyNotARecord(given, '{ order_status: "paid" }')));
   }
   if (!areChanges) return record(fields, 0);
   return pairs(
@@ -134,7 +134,7 @@ function outermost(given, areChanges) {
 }
 
 /**
- * The object or `Map` whose properties are the fields; null if there is none.
+ * The object or `Map` whose properties are the fields; null if the value is not a record.
  * @param {any} given
  * @returns {any}
  */
@@ -195,7 +195,7 @@ function unsupported(given) {
 /** @param {string} given */
 function text(given) {
   count(given);
-  if (!careful) return token('s', given);
+  if (!escaping) return token('s', given);
   if (!given.isWellFormed()) return token('x', '');
   return token('e', JSON.stringify(given).replaceAll('\ufffd', '\\ufffd'));
 }
@@ -203,7 +203,7 @@ function text(given) {
 /** @param {string} given */
 function count(given) {
   characters += given.length;
-  if (characters > MOST_TEXT) throw new Refusal(native.tooLarge());
+  if (characters > MAX_TEXT) throw new Refusal(native.tooLarge());
 }
 
 /**
@@ -221,7 +221,7 @@ function object(given, depth) {
     if (isTemporal(given)) return token('t', given.toString(PLAIN_ISO));
     if (ArrayBuffer.isView(given)) return unsupported(given);
   }
-  if (typeof given.toFixed === 'function') return token('d', String(given)); // decimal.js and its kin
+  if (typeof given.toFixed === 'function') return token('d', String(given)); // decimal.js, big.js, …
   if (kinds.isThenable(given)) return unsupported(given);
   if (typeof given.toJSON === 'function') return asJson(given, depth);
   if (kinds.isIterable(given)) return list(given, depth);
@@ -229,7 +229,7 @@ function object(given, depth) {
 }
 
 /**
- * A single value, which has no properties to send.
+ * Whether an object is a single value, without properties to send.
  * @param {any} given
  */
 function isValue(given) {
@@ -244,7 +244,7 @@ function isoText(date) {
 
 const INVALID_TIME = 'Invalid Date';
 
-/** Without what follows the offset in brackets. */
+/** Leaves out the annotations in brackets after the offset. */
 const PLAIN_ISO = { calendarName: 'never', timeZoneName: 'never' };
 
 /** @param {any} given */
@@ -254,13 +254,13 @@ function isTemporal(given) {
 }
 
 /**
- * An object that says how it wants to be written, as times of many libraries do. Those write null
- * for a time that is not valid, which does not mean that none was given.
+ * An object with `toJSON`, such as the times of many libraries. Those write null for an invalid time,
+ * which must not be taken for a missing one.
  * @param {any} given
  * @param {number} depth
  */
 function asJson(given, depth) {
-  if (depth >= DEEPEST) return unsupported(given);
+  if (depth >= MAX_DEPTH) return unsupported(given);
   const written = given.toJSON();
   if (written !== null && written !== undefined) return value(written, depth + 1);
   return 'isValid' in given ? token('t', INVALID_TIME) : unsupported(given);
@@ -272,12 +272,12 @@ function asJson(given, depth) {
  */
 function list(given, depth) {
   let packed = token('[', '');
-  if (depth < DEEPEST) {
-    const entries = Array.isArray(given) ? given : gathered(given);
-    for (let index = 0; index < entries.length && keys <= MOST_KEYS; index += 1) {
+  if (depth < MAX_DEPTH) {
+    const entries = Array.isArray(given) ? given : collected(given);
+    for (let index = 0; index < entries.length && keys <= MAX_KEYS; index += 1) {
       keys += 1;
       const entry = entries[index];
-      // Most likely what a function forgot to return, so it is not left out without a word.
+      // Probably the result of a function without `return`, so it is refused rather than left out.
       packed += entry === undefined ? unsupported(entry) : value(entry, depth + 1);
     }
   }
@@ -285,19 +285,19 @@ function list(given, depth) {
 }
 
 /**
- * What an iterable gives, up to the number that is refused in any case.
+ * The entries of an iterable, up to the number that is always refused.
  * @param {any} given
  */
-function gathered(given) {
-  const earlier = drained.get(given);
+function collected(given) {
+  const earlier = consumed.get(given);
   if (earlier) return earlier;
   /** @type {unknown[]} */
   const entries = [];
   for (const entry of given) {
     entries.push(entry);
-    if (entries.length > MOST_KEYS) break;
+    if (entries.length > MAX_KEYS) break;
   }
-  if (typeof given.next === 'function') drained.set(given, entries);
+  if (typeof given.next === 'function') consumed.set(given, entries);
   return entries;
 }
 
@@ -306,40 +306,40 @@ function gathered(given) {
  * @param {number} depth
  */
 function record(given, depth) {
-  if (depth >= DEEPEST) return pairs([], depth);
-  const isShaped = !careful && kinds.isPlain(given);
+  if (depth >= MAX_DEPTH) return pairs([], depth);
+  const isShaped = !escaping && kinds.isPlain(given);
   return isShaped ? shaped(given, depth) : pairs(entriesOf(given), depth);
 }
 
 /**
- * A plain object as the number of its shape, and its values in the order of the keys; one with a
- * great many keys, with its keys.
+ * A plain object as the number of its shape and its values in the order of the keys; an object with
+ * too many keys for a shape, with its keys.
  * @param {Record<string, unknown>} given
  * @param {number} depth
  */
 function shaped(given, depth) {
   const before = { tokens, keys, characters };
-  let shape = firstShape();
+  let shape = emptyShape();
   let packed = '';
   let length = 0;
   for (const key in given) {
     if (!hasOwn.call(given, key)) continue;
     length += 1;
-    if (length <= LONGEST_SHAPE) {
+    if (length <= MAX_SHAPE_KEYS) {
       keys += 1;
-      shape = shape.after(key);
+      shape = shape.with(key);
       packed += value(given[key], depth + 1);
       continue;
     }
-    if (length === LONGEST_SHAPE + 1) {
+    if (length === MAX_SHAPE_KEYS + 1) {
       ({ tokens, keys, characters } = before);
       packed = token('{', '');
       for (const earlier of keysIn(shape)) packed += pair(earlier, given[earlier], depth);
     }
     packed += pair(key, given[key], depth);
-    if (keys > MOST_KEYS) break;
+    if (keys > MAX_KEYS) break;
   }
-  if (length > LONGEST_SHAPE) return packed + token('.', '');
+  if (length > MAX_SHAPE_KEYS) return packed + token('.', '');
   return token('#', numberOf(shape)) + packed;
 }
 
@@ -371,7 +371,7 @@ function pairs(given, depth) {
   let packed = token('{', '');
   for (const [key, content] of given) {
     packed += pair(String(key), content, depth);
-    if (keys > MOST_KEYS) break;
+    if (keys > MAX_KEYS) break;
   }
   return packed + token('.', '');
 }

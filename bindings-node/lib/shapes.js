@@ -1,35 +1,35 @@
 'use strict';
-// Which keys came in which order before: records that look alike cross into Rust as the number
-// of their shape and their values alone (see src/shapes.rs).
+// The key lists of earlier records, in a tree. A record with a known list crosses into Rust as the
+// number of its shape and its values (see src/shapes.rs).
 
 const native = require('./native.js');
 const { environment } = require('./environment.js');
 
-/** The number of shapes that are kept: more than a shop has, and little memory. */
-const MOST = 1000;
+/** The largest number of shapes that are kept: more than a shop uses, and little memory. */
+const MAX_SHAPES = 1000;
 
-/** The same for the keys of all lists together, of those too that were begun and never learned. */
-const MOST_KEYS = 20_000;
+/** The largest number of keys in the tree, including lists that never became a shape. */
+const MAX_KEYS = 20_000;
 
 const UNKNOWN = -1;
 
 let known = 0;
 let keys = 0;
 
-/** A list of keys: one key, and what came before it. Each list is there once. */
+/** A list of keys: its last key, and the list of the keys before it. Each list exists once. */
 class Shape {
   /**
-   * @param {Shape | undefined} before
+   * @param {Shape | undefined} parent
    * @param {string} key
    */
-  constructor(before, key) {
-    this.before = before;
+  constructor(parent, key) {
+    this.parent = parent;
     this.key = key;
     this.number = UNKNOWN;
     /** @type {Map<string, Shape> | undefined} */
-    this.longer = undefined;
-    /** @type {Shape | undefined} The one that was used last, most likely used again. */
-    this.last = undefined;
+    this.children = undefined;
+    /** @type {Shape | undefined} The child that was used last, which is likely to be used again. */
+    this.lastChild = undefined;
   }
 
   /**
@@ -37,30 +37,30 @@ class Shape {
    * @param {string} key
    * @returns {Shape}
    */
-  after(key) {
-    const last = this.last;
-    return last !== undefined && last.key === key ? last : this.find(key);
+  with(key) {
+    const last = this.lastChild;
+    return last !== undefined && last.key === key ? last : this.child(key);
   }
 
   /** @param {string} key */
-  find(key) {
-    this.longer ??= new Map();
-    let shape = this.longer.get(key);
+  child(key) {
+    this.children ??= new Map();
+    let shape = this.children.get(key);
     if (shape === undefined) {
       shape = new Shape(this, key);
-      this.longer.set(key, shape);
+      this.children.set(key, shape);
       keys += 1;
     }
-    this.last = shape;
+    this.lastChild = shape;
     return shape;
   }
 }
 
-let first = new Shape(undefined, '');
+let root = new Shape(undefined, '');
 
-/** The list of no keys. */
-function firstShape() {
-  return first;
+/** The empty list. */
+function emptyShape() {
+  return root;
 }
 
 /**
@@ -69,7 +69,7 @@ function firstShape() {
  */
 function keysIn(shape) {
   const keys = [];
-  for (let at = shape; at.before; at = at.before) keys.push(at.key);
+  for (let at = shape; at.parent; at = at.parent) keys.push(at.key);
   return keys.reverse();
 }
 
@@ -80,19 +80,19 @@ function keysIn(shape) {
 function numberOf(shape) {
   if (shape.number === UNKNOWN) {
     const keys = keysIn(shape);
-    shape.number = native.learnShape(environment, keys.join('\0'), keys.length);
+    shape.number = native.addShape(environment, keys.join('\0'), keys.length);
     known += 1;
   }
   return shape.number;
 }
 
-/** Starts over rather than grow without end, as with keys that are different each time. */
-function forgetIfTooMany() {
-  if (known < MOST && keys < MOST_KEYS) return;
-  native.forgetShapes(environment);
-  first = new Shape(undefined, '');
+/** Bounds the memory of a program whose keys are different each time. */
+function clearIfTooMany() {
+  if (known < MAX_SHAPES && keys < MAX_KEYS) return;
+  native.clearShapes(environment);
+  root = new Shape(undefined, '');
   known = 0;
   keys = 0;
 }
 
-module.exports = { firstShape, keysIn, numberOf, forgetIfTooMany };
+module.exports = { emptyShape, keysIn, numberOf, clearIfTooMany };

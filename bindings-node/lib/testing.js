@@ -1,6 +1,6 @@
 'use strict';
-// A sandbox for tests: `katalys sandbox` in a process of its own, and what it received. Loading this
-// module keeps every client of the process, and of its child processes, away from production.
+// Runs `katalys sandbox` in a process of its own for tests, and reads what it received. Loading this
+// module keeps every client of the process, and of its child processes, from sending to production.
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
@@ -13,48 +13,48 @@ const native = require('./native.js');
 const { reopenAll } = require('./outbox.js');
 
 const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
-const LONGEST_START_MS = 30_000;
+const START_TIMEOUT_MS = 30_000;
 const NOT_INSTALLED =
   'the katalys command is not installed: npm install --save-dev @katalys/cli, or say where it is ' +
   'in KATALYS_COMMAND';
 
 const PREFIX = 'katalys-test-node-';
-const LEFT_BEHIND = /^katalys-test-node-(\d+)-\w{6}$/;
-const OLD_MS = 60 * 60 * 1000;
+const FOLDER = /^katalys-test-node-(\d+)-\w{6}$/;
+const MAX_AGE_MS = 60 * 60 * 1000;
 const CLOSED = 'this sandbox was closed; start another one with startSandbox()';
 
-/** Where outboxes of tests go. Child processes inherit it. */
+/** The folder of the tests' outboxes. Child processes inherit it. */
 const folder = testFolder();
 /**
- * The sandboxes that are open. The last one gets what clients send to other hosts.
+ * The open sandboxes. The last one receives what clients send to other hosts.
  * @type {Sandbox[]}
  */
 const open = [];
 contain();
 reopenAll();
 
-/** The folder of the test run that this process is a part of, or one of its own. */
+/** The folder of the test run that this process belongs to, or a new one. */
 function testFolder() {
   const [given] = (process.env.KATALYS_TEST_DIR ?? '').split(path.delimiter);
   if (given) return given;
   removeOldFolders();
   const own = mkdtempSync(path.join(os.tmpdir(), `${PREFIX}${process.pid}-`));
   process.env.KATALYS_TEST_DIR = own;
-  // Other threads may go on when this one has ended.
+  // A worker thread may end before other threads of the process.
   if (isMainThread) process.on('exit', () => rmSync(own, { recursive: true, force: true }));
   return own;
 }
 
-/** What processes left behind that had no chance to remove it: jest hides the end of its own. */
+/** Removes folders of processes that did not: jest hides the end of its processes from modules. */
 function removeOldFolders() {
   for (const name of readdirSync(os.tmpdir())) {
-    const pid = Number(name.match(LEFT_BEHIND)?.[1]);
+    const pid = Number(name.match(FOLDER)?.[1]);
     if (!pid || isRunning(pid)) continue;
     const old = path.join(os.tmpdir(), name);
     try {
-      if (Date.now() - statSync(old).mtimeMs > OLD_MS) rmSync(old, { recursive: true });
+      if (Date.now() - statSync(old).mtimeMs > MAX_AGE_MS) rmSync(old, { recursive: true });
     } catch {
-      // It is another user's, or another process was faster.
+      // It belongs to another user, or another process has removed it.
     }
   }
 }
@@ -69,8 +69,8 @@ function isRunning(pid) {
 }
 
 /**
- * Tells the core, since the environment that it sees is not `process.env` everywhere: jest and
- * worker threads have a copy.
+ * Passes the folder and the endpoint to the core, which does not see changes to `process.env` in jest
+ * and in worker threads: those have a copy.
  */
 function contain() {
   native.contain(folder, open.at(-1)?.endpoint ?? null);
@@ -156,7 +156,7 @@ class Sandbox {
     if (this.#closed === undefined) {
       open.splice(open.indexOf(this), 1);
       contain();
-      this.#closed = end(this.#child);
+      this.#closed = stopped(this.#child);
     }
     return this.#closed;
   }
@@ -178,7 +178,7 @@ class Sandbox {
       const message = this.#closed ? CLOSED : `the sandbox does not answer: ${error.message}`;
       throw new SandboxError(message, null, error);
     });
-    const answer = text === '' ? undefined : read(text);
+    const answer = text === '' ? undefined : parsed(text);
     if (status < 300) return answer;
     throw new SandboxError(answer?.error ?? 'this is no answer of a sandbox', status);
   }
@@ -195,14 +195,14 @@ if (Symbol.asyncDispose) {
 /** @type {typeof import('../testing').startSandbox} */
 async function startSandbox({ command } = {}) {
   const [program, ...before] = commandLine(command);
-  // In a session of its own: Ctrl-C is the tests', and a debugger's.
+  // In a session of its own, so that Ctrl-C reaches the tests or a debugger only.
   const child = spawn(program, [...before, ...ARGUMENTS], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
   });
   try {
     const ready = await readyLine(child);
-    // Its end is this process's end; it is no reason to go on.
+    // It ends with this process, and does not keep it alive.
     child.unref();
     child.stdout.destroy();
     /** @type {import('node:net').Socket} */ (child.stdin).unref();
@@ -216,7 +216,7 @@ async function startSandbox({ command } = {}) {
 }
 
 /**
- * The program, and what comes before its arguments.
+ * The program, and the first of its arguments.
  * @param {string | undefined} command
  * @returns {[string, ...string[]]}
  */
@@ -240,10 +240,10 @@ function commandLine(command) {
 function readyLine(child) {
   return new Promise((resolve, reject) => {
     let text = '';
-    const timer = setTimeout(reject, LONGEST_START_MS).unref();
+    const timer = setTimeout(reject, START_TIMEOUT_MS).unref();
     const settle = () => {
       clearTimeout(timer);
-      const ready = read(text);
+      const ready = parsed(text);
       if (ready?.endpoint) resolve(ready);
       else reject();
     };
@@ -271,7 +271,7 @@ function startError(program, error) {
 }
 
 /** @param {Child} child */
-async function end(child) {
+async function stopped(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.ref();
   const ended = once(child, 'exit');
@@ -281,7 +281,8 @@ async function end(child) {
 }
 
 /**
- * Over a connection of its own, without any proxy, and without what tests put in fetch's place.
+ * Makes a request over a new connection, without any proxy, and without `fetch`, which tests may
+ * replace.
  * @param {string} method
  * @param {string} url
  * @param {string | undefined} body
@@ -306,7 +307,7 @@ function exchange(method, url, body) {
  * @param {string} text
  * @returns {any}
  */
-function read(text) {
+function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,91 +1,75 @@
-//! The queue of results for JavaScript: sending threads add to it, and wake JavaScript's thread only
-//! if it was empty; that thread drains it at once. Events and log lines take the same way.
+//! The queue of results for JavaScript: worker threads add to it, and wake JavaScript's thread only
+//! if it was empty; that thread drains it at once. Events and log lines pass through it as well.
 
-use crate::report::{News, Report, json, number};
-use katalys_core::{Error, Event, Problem, Receipt, Ticket};
+use crate::report::{Completion, News, Report, Success, add_numbers, json};
+use katalys_core::Event;
+use katalys_core::results::{RESULTS, Record};
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{
     ThreadsafeCallContext, ThreadsafeFunction, ThreadsafeFunctionCallMode,
 };
 use napi::{Env, Status, sys};
-use serde_json::value::RawValue;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What one drain delivers: three numbers for each plain result (the call's number, and attempts
-/// and seconds of a receipt, or 0 and the id of a ticket), and as JSON all other results, and the
-/// news.
+/// What one drain delivers: results that are numbers alone, and as JSON all other results, and
+/// events and log lines. Such a result is the number of its call, the place of its table, and the
+/// fields; `lib/results.js`, which is generated, reads it.
 pub type Delivery = FnArgs<(Vec<f64>, Option<String>, Option<String>)>;
-
-/// The end of a call.
-pub struct Outcome {
-    pub call: f64,
-    pub result: Result<Success, Error>,
-    /// Warnings that are to be logged.
-    pub unlogged: Vec<Problem>,
-}
-
-/// The result of a call that succeeded.
-pub enum Success {
-    Receipt(Receipt),
-    Ticket(Ticket),
-    /// In the shape that `lib/` reads.
-    Answer(Box<RawValue>),
-}
 
 /// The completions of one JavaScript environment.
 pub struct CompletionQueue {
-    waiting: Arc<Waiting>,
+    shared: Arc<Shared>,
     waker: Waker,
 }
 
-/// Takes no error in place of its arguments, does not by itself keep the process alive, and has
+/// Takes no error in place of its arguments, does not keep the process alive by itself, and has
 /// no limit: it is called once per drain, not once per result.
 type Waker = ThreadsafeFunction<(), (), Delivery, Status, false, true, 0>;
 
 #[derive(Default)]
-struct Waiting {
+struct Shared {
     contents: Mutex<Contents>,
-    /// The events were taken.
-    taken: Condvar,
+    /// Signalled when the events were drained.
+    drained: Condvar,
 }
 
 #[derive(Default)]
 struct Contents {
-    outcomes: Vec<Outcome>,
+    completions: Vec<Completion>,
     /// With the number of the client.
     events: Vec<(f64, Event)>,
     logged: Vec<String>,
 }
 
-/// How often a waiting thread checks whether the environment is still there.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often a waiting thread checks whether the environment still exists.
+const CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 impl CompletionQueue {
-    /// `deliver` is called on JavaScript's thread with everything that has arrived.
+    /// `deliver` is called on JavaScript's thread with the contents of the queue.
     pub fn new(deliver: &Function<'_, Delivery, ()>) -> napi::Result<Self> {
-        let waiting = Arc::<Waiting>::default();
-        let arrived = Arc::clone(&waiting);
+        let shared = Arc::<Shared>::default();
+        let source = Arc::clone(&shared);
         let waker = deliver
             .build_threadsafe_function::<()>()
             .callee_handled::<false>()
             .weak::<true>()
-            .build_callback(move |_: ThreadsafeCallContext<()>| Ok(arrived.take_all()))?;
-        Ok(Self { waiting, waker })
+            .build_callback(move |_: ThreadsafeCallContext<()>| Ok(source.drain()))?;
+        Ok(Self { shared, waker })
     }
 
-    /// Called by a sending thread. Once the environment is gone the waker does nothing, and the
+    /// Called by a worker thread. Once the environment is gone the waker does nothing, and the
     /// result is dropped with the queue.
-    pub fn put(&self, outcome: Outcome) {
-        self.add(|contents| contents.outcomes.push(outcome));
+    pub fn put(&self, completion: Completion) {
+        self.add(|contents| contents.completions.push(completion));
     }
 
-    /// Called by the thread that tells events, which waits until the earlier ones were taken: if
-    /// JavaScript is too slow, the core drops what is too much and says so.
+    /// Called by the core's observer thread. Waits until earlier events were drained, so that the
+    /// core drops events, and logs that it does, if JavaScript is too slow.
     pub fn put_events(&self, client: f64, events: &[Event]) {
-        let mut contents = self.waiting.lock();
+        let mut contents = self.shared.lock();
         while !contents.events.is_empty() && !self.waker.aborted() {
-            let waited = self.waiting.taken.wait_timeout(contents, LOOK);
+            let waited = self.shared.drained.wait_timeout(contents, CHECK_INTERVAL);
             contents = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(contents);
@@ -100,7 +84,7 @@ impl CompletionQueue {
     }
 
     fn add(&self, add: impl FnOnce(&mut Contents)) {
-        let mut contents = self.waiting.lock();
+        let mut contents = self.shared.lock();
         let was_empty = contents.is_empty();
         add(&mut contents);
         drop(contents);
@@ -109,8 +93,7 @@ impl CompletionQueue {
         }
     }
 
-    /// Lets the process live as long as calls are pending, and no longer. Only for JavaScript's
-    /// own thread.
+    /// Keeps the process alive, or stops keeping it alive. Only for JavaScript's own thread.
     #[allow(
         unsafe_code,
         reason = "napi-rs has no safe call for this that is not deprecated"
@@ -131,26 +114,30 @@ impl CompletionQueue {
     }
 }
 
-impl Waiting {
+impl Shared {
     fn lock(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take_all(&self) -> Delivery {
+    fn drain(&self) -> Delivery {
         let Contents {
-            outcomes,
+            completions,
             events,
             logged,
         } = std::mem::take(&mut *self.lock());
         if !events.is_empty() {
-            self.taken.notify_all();
+            self.drained.notify_all();
         }
-        let mut numbers = Vec::with_capacity(outcomes.len() * 3);
+        let mut numbers = Vec::with_capacity(completions.len() * 4);
         let mut others = Vec::new();
-        for outcome in &outcomes {
-            match plain(outcome) {
-                Some(plain) => numbers.extend(plain),
-                None => others.push(Report::outcome(outcome)),
+        for completion in &completions {
+            let is_added = match &completion.result {
+                Ok(Success::Receipt(receipt)) => add(&mut numbers, completion.call, receipt),
+                Ok(Success::Ticket(ticket)) => add(&mut numbers, completion.call, ticket),
+                _ => false,
+            };
+            if !is_added {
+                others.push(Report::completion(completion));
             }
         }
         let others = (!others.is_empty()).then(|| json(&others));
@@ -162,20 +149,21 @@ impl Waiting {
 
 impl Contents {
     fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.events.is_empty() && self.logged.is_empty()
+        self.completions.is_empty() && self.events.is_empty() && self.logged.is_empty()
     }
 }
 
-/// The numbers of a result that is told by numbers alone.
-fn plain(outcome: &Outcome) -> Option<[f64; 3]> {
-    match &outcome.result {
-        Ok(Success::Receipt(receipt)) if receipt.warnings.is_empty() => {
-            let (attempts, elapsed) = (f64::from(receipt.attempts), receipt.elapsed);
-            Some([outcome.call, attempts, elapsed.as_secs_f64()])
-        }
-        Ok(Success::Ticket(ticket)) if ticket.warnings.is_empty() => {
-            Some([outcome.call, 0.0, number(ticket.id)])
-        }
-        _ => None,
+/// Adds a result that is numbers alone; returns false for any other.
+fn add<R: Record>(numbers: &mut Vec<f64>, call: f64, record: &R) -> bool {
+    let before = numbers.len();
+    let place = RESULTS
+        .iter()
+        .take_while(|table| table.name != R::TABLE.name);
+    let place = u32::try_from(place.count()).unwrap_or(u32::MAX);
+    numbers.extend([call, f64::from(place)]);
+    let is_added = add_numbers(numbers, record);
+    if !is_added {
+        numbers.truncate(before);
     }
+    is_added
 }

@@ -1,8 +1,8 @@
 //! The Node.js binding of `katalys-core`: converts values, hands them over, returns results.
 //!
-//! These functions are for the package's own `lib/` only, which makes of them what a user sees.
-//! No libuv thread is ever used: the core has its own threads, and their results come back
-//! through a [`CompletionQueue`](completions::CompletionQueue).
+//! These functions are for the package's own `lib/` only, which provides the public interface.
+//! No libuv thread is ever used: the core has its own threads, and their results return through a
+//! [`CompletionQueue`](completions::CompletionQueue).
 
 #![allow(
     clippy::needless_pass_by_value,
@@ -16,7 +16,8 @@ mod report;
 mod shapes;
 mod unpack;
 
-use completions::{CompletionQueue, Delivery, Outcome, Success};
+use completions::{CompletionQueue, Delivery};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::order::MAX_KEYS;
 use katalys_core::{
     Call, Client, Code, Error, Language, Problem, Receipt, Severity, Ticket, VERSION,
@@ -24,15 +25,15 @@ use katalys_core::{
 use napi::bindgen_prelude::{Either, External, Function};
 use napi::{Env, JsString};
 use napi_derive::napi;
-use report::{Report, json};
+use report::{Completion, Report, Success, json};
 use shapes::Shapes;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// About what a client holds, connections included, so that JavaScript's collector reckons with
-/// it: all it sees is a handle.
+/// An estimate of what a client allocates, connections included, for JavaScript's garbage
+/// collector, which sees only a handle.
 const CLIENT_SIZE: usize = 256 * 1024;
 
 /// The version of the core, which the package's own version must equal.
@@ -41,14 +42,14 @@ pub fn version() -> &'static str {
     VERSION
 }
 
-/// More keys and list entries than this are refused, whatever they say: there is no use in
-/// handing over all of them.
+/// The largest number of keys and list entries that the core accepts; `lib/` stops packing beyond
+/// it.
 #[napi]
 pub fn max_keys() -> u32 {
     u32::try_from(MAX_KEYS).unwrap_or(u32::MAX)
 }
 
-/// Why an update is refused that is too large to be handed over, as JSON.
+/// The error, as JSON, of an update that is too large to be handed over.
 #[napi]
 pub fn too_large() -> String {
     refusal(
@@ -58,13 +59,13 @@ pub fn too_large() -> String {
     )
 }
 
-/// Why fields are refused that are not a record but what this text says, as JSON.
+/// The error, as JSON, of fields that are not a record; `found` says what they are.
 #[napi]
 pub fn wrong_fields(found: String) -> String {
     refusal("fields", Code::WrongType, format!("fields is {found}"))
 }
 
-/// Contains every client of this process, for a test run: see `katalys_core::testing`.
+/// Confines every client of this process to a test run: see `katalys_core::testing`.
 #[napi]
 pub fn contain(folder: String, endpoint: Option<String>) {
     katalys_core::testing::contain(folder, endpoint.as_deref());
@@ -80,13 +81,13 @@ fn refusal(path: &str, code: Code, message: String) -> String {
     json(&Report::refusal(&Error::validation(vec![problem])))
 }
 
-/// What all clients of one JavaScript environment share; made once, by `lib/environment.js`.
+/// What all clients of one JavaScript environment share; created once, by `lib/environment.js`.
 pub struct Environment {
     completions: Arc<CompletionQueue>,
     shapes: Rc<RefCell<Shapes>>,
 }
 
-/// A client, with what it needs of its environment.
+/// A client, with its environment's queue and shapes.
 pub struct ClientHandle {
     client: Arc<Client>,
     completions: Arc<CompletionQueue>,
@@ -94,8 +95,8 @@ pub struct ClientHandle {
 }
 
 impl ClientHandle {
-    /// What the core calls, on a thread of its own, with the result of that call.
-    fn completion<T: Warned + 'static>(
+    /// The callback with which the core, on a thread of its own, completes that call.
+    fn on_complete<T: Warned + 'static>(
         &self,
         call: f64,
         success: fn(T) -> Success,
@@ -111,7 +112,7 @@ impl ClientHandle {
                 _ => Vec::new(),
             };
             let result = result.map(success);
-            completions.put(Outcome {
+            completions.put(Completion {
                 call,
                 result,
                 unlogged,
@@ -137,10 +138,10 @@ impl Warned for Ticket {
     }
 }
 
-/// Makes the environment's share; `deliver` will be called with the results of calls.
+/// Opens the environment; `deliver` is called with the results of calls.
 ///
 /// # Errors
-/// Only if Node has no resources left.
+/// Only if Node is out of resources.
 #[napi]
 pub fn open_environment(
     deliver: Function<'_, Delivery, ()>,
@@ -153,28 +154,27 @@ pub fn open_environment(
     }))
 }
 
-/// Lets the process live on until this is taken back.
+/// Keeps the process alive, or stops keeping it alive.
 #[napi]
 pub fn keep_process_alive(env: Env, environment: &External<Environment>, alive: bool) {
     environment.completions.keep_process_alive(env, alive);
 }
 
-/// Takes `count` keys separated by `\0`, and returns the number of their shape.
+/// Adds a shape of `count` keys separated by `\0`, and returns its number.
 #[napi]
-pub fn learn_shape(environment: &External<Environment>, keys: String, count: u32) -> u32 {
-    environment.shapes.borrow_mut().learn(&keys, count)
+pub fn add_shape(environment: &External<Environment>, keys: String, count: u32) -> u32 {
+    environment.shapes.borrow_mut().add(&keys, count)
 }
 
-/// All numbers of shapes become free again.
+/// Removes all shapes; numbers start over.
 #[napi]
-pub fn forget_shapes(environment: &External<Environment>) {
-    environment.shapes.borrow_mut().forget();
+pub fn clear_shapes(environment: &External<Environment>) {
+    environment.shapes.borrow_mut().clear();
 }
 
-// Of these functions, those that take packed values return nothing at all if the values have to
-// be packed with care; nothing has happened then.
+// Functions that take packed values return `None`, without any effect, if text has to be escaped.
 
-/// A client from packed options, or what is wrong with them.
+/// A client from packed options, or as JSON the error.
 #[napi(catch_unwind)]
 pub fn open_client(
     environment: &External<Environment>,
@@ -196,7 +196,7 @@ pub fn open_client(
 }
 
 /// Checks a packed order and sends it in the background; its result arrives under that number.
-/// Returns an empty text, or JSON: why it was not sent, or what is to be logged.
+/// Returns an empty text, or as JSON the reason why it is not sent, or warnings to be logged.
 #[napi(catch_unwind)]
 pub fn submit(
     handle: &External<ClientHandle>,
@@ -212,23 +212,24 @@ pub fn submit(
         Err(error) => return Some(json(&Report::refusal(&error))),
     };
     let unlogged: Vec<&Problem> = handle.client.unlogged(&checked.warnings).collect();
-    let news = if unlogged.is_empty() {
+    let warnings = if unlogged.is_empty() {
         String::new()
     } else {
         json(&Report::warnings(unlogged))
     };
-    let complete = handle.completion(number, Success::Receipt);
+    let complete = handle.on_complete(number, Success::Receipt);
     let submitted = handle.client.submit(checked, complete);
-    Some(submitted.map_or_else(|error| json(&Report::refusal(&error)), |_| news))
+    Some(submitted.map_or_else(|error| json(&Report::refusal(&error)), |_| warnings))
 }
 
-/// The payload; or, if there are problems, the payload (if there is one) and the problems as JSON.
-type Verdict<'e> = Either<JsString<'e>, (Option<JsString<'e>>, String)>;
+/// The payload alone; or, if there are problems, the payload (if there is one) and the problems as
+/// JSON.
+type Checked<'e> = Either<JsString<'e>, (Option<JsString<'e>>, String)>;
 
 /// Checks a packed order.
 ///
 /// # Errors
-/// Only if Node has no memory left.
+/// Only if Node is out of memory.
 #[napi(catch_unwind)]
 pub fn validate<'e>(
     env: &'e Env,
@@ -236,7 +237,7 @@ pub fn validate<'e>(
     is_report: bool,
     packed: String,
     tokens: u32,
-) -> napi::Result<Option<Verdict<'e>>> {
+) -> napi::Result<Option<Checked<'e>>> {
     let shapes = handle.shapes.borrow();
     let Ok((order_id, fields)) = unpack::order(&packed, tokens, &shapes) else {
         return Ok(None);
@@ -258,7 +259,7 @@ fn call(is_report: bool) -> Call {
     }
 }
 
-/// V8 copies Latin-1 as it is, while UTF-8 it decodes, several times more slowly.
+/// V8 copies Latin-1 unchanged; it decodes UTF-8 several times more slowly.
 fn payload_text<'e>(env: &'e Env, utf8: &[u8]) -> napi::Result<JsString<'e>> {
     let text = str::from_utf8(utf8).map_err(|error| napi::Error::from_reason(error.to_string()))?;
     match latin1(text) {
@@ -285,7 +286,7 @@ fn latin1(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(latin1))
 }
 
-/// Whole chunks are looked at with few instructions.
+/// Compares a chunk at a time, which takes few instructions.
 fn first_beyond_ascii(bytes: &[u8]) -> Option<usize> {
     const CHUNK: usize = 32;
     let begin = CHUNK * bytes.chunks(CHUNK).position(|chunk| !chunk.is_ascii())?;

@@ -1,16 +1,16 @@
-//! What the core logs: what happens outside of calls, such as an outbox that cannot be written.
-//! JavaScript shows it as a process warning.
+//! Passes the core's log to JavaScript, which shows it as process warnings: failures outside of
+//! calls, such as an outbox that cannot be written.
 
 use crate::completions::CompletionQueue;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-/// The environments of this process. The oldest that still lives is told.
+/// The environments of this process. Lines go to the oldest that still exists.
 struct Logger(Mutex<Vec<Weak<CompletionQueue>>>);
 
 static LOGGER: Logger = Logger(Mutex::new(Vec::new()));
 
-/// From now on log lines may go to this queue.
+/// Adds a queue that log lines may go to.
 pub fn register(queue: &Arc<CompletionQueue>) {
     LOGGER.queues().push(Arc::downgrade(queue));
     if log::set_logger(&LOGGER).is_ok() {
@@ -36,10 +36,10 @@ impl Log for Logger {
         let mut queues = self.queues();
         let line = record.args().to_string();
         while let Some(oldest) = queues.first() {
-            let told = oldest
+            let is_put = oldest
                 .upgrade()
                 .is_some_and(|oldest| oldest.put_log(line.clone()));
-            if told {
+            if is_put {
                 return;
             }
             queues.remove(0);

@@ -1,31 +1,28 @@
-//! What a client with an outbox can do. Whatever may wait for the disk happens on a thread of
-//! the core's; its result arrives under the call's number.
+//! What a client with an outbox can do. Calls that may wait for the disk run on a thread of the
+//! core's; their results arrive under the call's number.
 //!
-//! Each function returns an empty text, or JSON: why the call could not be handed over.
+//! Such a function returns an empty text, or as JSON the reason why the call was not handed over.
 
-use crate::completions::{Outcome, Success};
-use crate::report::{Counters, Letter, Report, json};
+use crate::report::{Completion, Report, Success, answer, json, spelled};
 use crate::shapes::Shapes;
 use crate::{ClientHandle, call, unpack};
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::{self, DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT};
 use katalys_core::{Client, Error};
 use napi::bindgen_prelude::External;
 use napi_derive::napi;
-use serde::Serialize;
-use serde_json::value::to_raw_value;
+use serde_json::value::RawValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longer than anybody waits, and short enough to be added to a time of day.
-const LONGEST: f64 = 1e9;
-
 /// Whether the client has an outbox.
 #[napi]
 pub fn has_outbox(handle: &External<ClientHandle>) -> bool {
-    handle.client.require_outbox().is_ok()
+    handle.client.has_outbox()
 }
 
-/// Checks a packed order and accepts it into the outbox. `None`: has to be packed with care.
+/// Checks a packed order and accepts it into the outbox. `None`: escape the values and call again.
 #[napi(catch_unwind)]
 pub fn enqueue(
     handle: &External<ClientHandle>,
@@ -40,12 +37,12 @@ pub fn enqueue(
     let shapes = handle.shapes.borrow();
     let (order_id, fields) = unpack::order(&packed, tokens, &shapes).ok()?;
     let prepared = handle.client.prepare(call(is_report), &order_id, &fields);
-    let complete = handle.completion(number, Success::Ticket);
-    let handed_over = prepared.and_then(|checked| handle.client.enqueue_soon(checked, complete));
-    Some(told(handed_over))
+    let complete = handle.on_complete(number, Success::Ticket);
+    let result = prepared.and_then(|checked| handle.client.enqueue_async(checked, complete));
+    Some(refusal(result))
 }
 
-/// Tells this client's events from now on, under this number.
+/// Delivers this client's events from now on, under this number.
 #[napi]
 pub fn observe(handle: &External<ClientHandle>, client: f64) {
     let completions = Arc::clone(&handle.completions);
@@ -57,38 +54,43 @@ pub fn observe(handle: &External<ClientHandle>, client: f64) {
 /// The counters.
 #[napi(catch_unwind)]
 pub fn stats(handle: &External<ClientHandle>, number: f64) -> String {
-    ask(handle, number, |client| Ok(Counters::from(client.stats()?)))
+    refusal(run(handle, number, |client| {
+        answer(&spelled(&client.stats()?))
+    }))
 }
 
-/// The number of pending updates after waiting up to `seconds` for none to be.
+/// The number of pending updates once there is none, or after `timeout` seconds.
 #[napi(catch_unwind)]
-pub fn flush(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
-    ask(handle, number, move |client| {
-        client.flush(duration(seconds))
-    })
+pub fn flush(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
+    refusal(wait(handle, number, timeout, Client::flush))
 }
 
-/// The number of pending updates once delivery has ended, or after `seconds`.
+/// The number of pending updates once delivery has ended, or after `timeout` seconds. A client
+/// without an outbox has none.
 #[napi(catch_unwind)]
-pub fn close(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
-    ask(handle, number, move |client| {
-        client.close(duration(seconds))
-    })
+pub fn close(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
+    refusal(wait(handle, number, timeout, |client, timeout| {
+        if client.has_outbox() {
+            client.close(timeout)
+        } else {
+            Ok(0)
+        }
+    }))
 }
 
-/// Ends delivery for now. At once, so that a later `resume` is not overtaken.
+/// Ends delivery for now. Takes effect before it returns, so that a later `resume` comes after it.
 #[napi(catch_unwind)]
 pub fn pause(handle: &External<ClientHandle>) {
     handle.client.pause();
 }
 
-/// Nothing, once nothing is in flight after `pause`, or after `seconds`.
+/// Completes when nothing is in flight after `pause`, or when the end of a process no longer waits.
 #[napi(catch_unwind)]
-pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64, seconds: f64) -> String {
-    ask(handle, number, move |client| {
-        client.wait_until_paused(duration(seconds));
-        Ok(())
-    })
+pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64) -> String {
+    refusal(run(handle, number, |client| {
+        client.wait_until_paused(EXIT_WAIT);
+        answer(&())
+    }))
 }
 
 /// Takes back `pause`.
@@ -103,28 +105,34 @@ pub fn dead_letters(
     handle: &External<ClientHandle>,
     number: f64,
     after: f64,
-    limit: f64,
+    limit: Option<f64>,
 ) -> String {
-    let most = u32::try_from(id(limit)).unwrap_or(u32::MAX) as usize;
-    ask(handle, number, move |client| {
-        let letters = client.dead_letters(id(after).saturating_add(1), most)?;
-        Ok(letters.into_iter().map(Letter::from).collect::<Vec<_>>())
-    })
+    let limit = limit.map_or(DEFAULT_PAGE, |limit| {
+        u32::try_from(id(limit)).unwrap_or(u32::MAX) as usize
+    });
+    refusal(run(handle, number, move |client| {
+        let letters = client.dead_letters(id(after).saturating_add(1), limit)?;
+        answer(&letters.iter().map(spelled).collect::<Vec<_>>())
+    }))
 }
 
 /// Whether there was such a dead letter to be sent again.
 #[napi(catch_unwind)]
 pub fn replay(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
-    ask(handle, number, move |client| client.replay(id(letter)))
+    refusal(run(handle, number, move |client| {
+        answer(&client.replay(id(letter))?)
+    }))
 }
 
 /// Whether there was such a dead letter to be removed.
 #[napi(catch_unwind)]
 pub fn discard(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
-    ask(handle, number, move |client| client.discard(id(letter)))
+    refusal(run(handle, number, move |client| {
+        answer(&client.discard(id(letter))?)
+    }))
 }
 
-/// Whether there was such a dead letter to be changed. The fields are packed with care.
+/// Whether there was such a dead letter to be changed. The fields are packed with escaped text.
 #[napi(catch_unwind)]
 pub fn edit(
     handle: &External<ClientHandle>,
@@ -133,49 +141,55 @@ pub fn edit(
     packed: String,
     tokens: u32,
 ) -> String {
-    ask(handle, number, move |client| {
+    refusal(run(handle, number, move |client| {
         let shapes = Shapes::default();
         let fields = unpack::record(&packed, tokens, &shapes)
-            .map_err(|unpack::Unclear| Error::internal("values could not be handed over"))?;
-        client.edit(id(letter), fields)
+            .map_err(|unpack::Unescaped| Error::internal("values could not be handed over"))?;
+        answer(&client.edit(id(letter), fields)?)
+    }))
+}
+
+/// Runs a call that waits for this many seconds at most, or for as long as is the default.
+fn wait(
+    handle: &ClientHandle,
+    number: f64,
+    timeout: Option<f64>,
+    call: fn(&Client, Duration) -> Result<u64, Error>,
+) -> Result<(), Error> {
+    let timeout = timeout.map_or(Ok(DEFAULT_WAIT), config::timeout)?;
+    run(handle, number, move |client| {
+        answer(&call(client, timeout)?)
     })
 }
 
-/// Asks on a thread of its own. A question that panics has an answer too.
-fn ask<T: Serialize + 'static>(
+/// Runs a call on a thread of its own. A call that panics has a result too.
+fn run(
     handle: &ClientHandle,
-    call: f64,
-    question: impl FnOnce(&Client) -> Result<T, Error> + Send + 'static,
-) -> String {
+    number: f64,
+    call: impl FnOnce(&Client) -> Result<Box<RawValue>, Error> + Send + 'static,
+) -> Result<(), Error> {
     let guarded = move |client: &Client| {
-        let answer = catch_unwind(AssertUnwindSafe(|| question(client)));
-        answer.unwrap_or_else(|_| Err(Error::internal("a background thread panicked")))
+        let result = catch_unwind(AssertUnwindSafe(|| call(client)));
+        result.unwrap_or_else(|_| Err(Error::internal("a background thread panicked")))
     };
     let completions = Arc::clone(&handle.completions);
-    let complete = move |answer: Result<T, Error>| {
-        let written = answer.and_then(|answer| {
-            to_raw_value(&answer).map_err(|error| Error::internal(error.to_string()))
-        });
-        completions.put(Outcome {
-            call,
-            result: written.map(Success::Answer),
+    let complete = move |result: Result<Box<RawValue>, Error>| {
+        completions.put(Completion {
+            call: number,
+            result: result.map(Success::Answer),
             unlogged: Vec::new(),
         });
     };
-    told(handle.client.aside(guarded, complete))
+    handle.client.spawn_blocking(guarded, complete)
 }
 
-fn told(handed_over: Result<(), Error>) -> String {
+/// Why a call was not handed over, as JSON; empty if it was.
+fn refusal(handed_over: Result<(), Error>) -> String {
     handed_over.map_or_else(|error| json(&Report::refusal(&error)), |()| String::new())
 }
 
-/// `lib/` has seen to it that it is a whole number.
+/// `lib/` has checked that it is a whole number.
 #[allow(clippy::cast_possible_truncation, reason = "saturates")]
 fn id(number: f64) -> i64 {
     number as i64
-}
-
-/// `lib/` has seen to it that it is not negative.
-fn duration(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds.clamp(0.0, LONGEST))
 }

@@ -1,208 +1,202 @@
-//! Results that are rare or rich go to JavaScript as JSON, in the shape that `lib/` reads.
+//! Results that are rare or rich go to JavaScript as JSON. What they hold is in the core's tables.
 
-use crate::completions::{Outcome, Success};
-use katalys_core::{DeadLetter, Error, Event, Problem, Stats};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use katalys_core::results::{Record, ResultValue, Spelled};
+use katalys_core::{Error, ErrorKind, ErrorProperty, Event, Language, Problem, Receipt, Ticket};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
-/// What comes of a call, or of handing one over.
-#[derive(Default, Serialize)]
+/// The end of a call.
+pub struct Completion {
+    pub call: f64,
+    pub result: Result<Success, Error>,
+    /// Warnings that are to be logged.
+    pub unlogged: Vec<Problem>,
+}
+
+/// The result of a call that succeeded.
+pub enum Success {
+    Receipt(Receipt),
+    Ticket(Ticket),
+    /// As JSON.
+    Answer(Box<RawValue>),
+}
+
+impl Serialize for Success {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Receipt(receipt) => spelled(receipt).serialize(serializer),
+            Self::Ticket(ticket) => spelled(ticket).serialize(serializer),
+            Self::Answer(answer) => answer.serialize(serializer),
+        }
+    }
+}
+
+/// A record with its fields named as in JavaScript.
+pub fn spelled<R: Record>(record: &R) -> Spelled<'_, R> {
+    Spelled(record, Language::Node)
+}
+
+/// The answer of a call, as JSON.
+pub fn answer(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
+    to_raw_value(value).map_err(|error| Error::internal(error.to_string()))
+}
+
+/// The end of a call, or what JavaScript is told when it hands one over.
+#[derive(Default, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     call: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    elapsed: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    answer: Option<&'r RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    warnings: Option<Vec<&'r Problem>>,
-    /// Those that are to be logged.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    unlogged: &'r [Problem],
+    result: Option<&'r Success>,
+    /// Warnings that are to be logged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unlogged: Vec<&'r Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure<'r>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failure<'r> {
-    kind: &'static str,
-    code: &'static str,
-    message: &'r str,
-    retryable: bool,
-    problems: &'r [Problem],
-    status: Option<u16>,
-    retry_after: Option<f64>,
-    ticket: Option<f64>,
 }
 
 impl<'r> Report<'r> {
     /// A call that could not be handed over.
     pub fn refusal(error: &'r Error) -> Self {
         Self {
-            error: Some(Failure::new(error)),
+            error: Some(Failure(error)),
             ..Self::default()
         }
     }
 
-    /// Problems to be logged, of a call that was handed over.
-    pub fn warnings(problems: Vec<&'r Problem>) -> Self {
+    /// Warnings to be logged, of a call that was handed over.
+    pub fn warnings(unlogged: Vec<&'r Problem>) -> Self {
         Self {
-            warnings: Some(problems),
+            unlogged,
             ..Self::default()
         }
     }
 
     /// The end of a call in the background.
-    pub fn outcome(outcome: &'r Outcome) -> Self {
+    pub fn completion(completion: &'r Completion) -> Self {
         Self {
-            call: Some(outcome.call),
-            unlogged: &outcome.unlogged,
-            ..match &outcome.result {
-                Ok(success) => Self::success(success),
-                Err(error) => Self::refusal(error),
-            }
-        }
-    }
-
-    fn success(success: &'r Success) -> Self {
-        match success {
-            Success::Receipt(receipt) => Self {
-                attempts: Some(receipt.attempts),
-                elapsed: Some(receipt.elapsed.as_secs_f64()),
-                ..Self::warnings(receipt.warnings.iter().collect())
-            },
-            Success::Ticket(ticket) => Self {
-                id: Some(number(ticket.id)),
-                ..Self::warnings(ticket.warnings.iter().collect())
-            },
-            Success::Answer(answer) => Self {
-                answer: Some(answer),
-                ..Self::default()
-            },
+            call: Some(completion.call),
+            result: completion.result.as_ref().ok(),
+            unlogged: completion.unlogged.iter().collect(),
+            error: completion.result.as_ref().err().map(Failure),
         }
     }
 }
 
-impl<'r> Failure<'r> {
-    fn new(error: &'r Error) -> Self {
-        Self {
-            kind: error.kind().as_str(),
-            code: error.code().as_str(),
-            message: error.message(),
-            retryable: error.is_retryable(),
-            problems: error.problems(),
-            status: error.status(),
-            retry_after: error.retry_after().map(|wait| wait.as_secs_f64()),
-            ticket: error.ticket().map(number),
+/// An error: its class, its message and the properties of its class.
+struct Failure<'r>(&'r Error);
+
+impl Serialize for Failure<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let error = self.0;
+        let classes = std::iter::successors(Some(error.kind()), |kind| kind.parent());
+        let own = classes.flat_map(ErrorKind::properties);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", error.kind().as_str())?;
+        map.serialize_entry("message", error.message())?;
+        for property in ErrorProperty::COMMON.iter().chain(own) {
+            let name = Language::Node.spell(property.name());
+            map.serialize_entry(&name, &error.value(*property))?;
         }
+        map.end()
     }
 }
 
-/// What happened, and what is to be logged.
-#[derive(Serialize)]
+/// Events of the outbox, and lines of the core's log.
+#[derive(serde::Serialize)]
 pub struct News<'r> {
-    events: Vec<Happening<'r>>,
+    events: Vec<ClientEvent<'r>>,
     logged: &'r [String],
 }
 
-#[derive(Serialize)]
-struct Happening<'r> {
+#[derive(serde::Serialize)]
+struct ClientEvent<'r> {
     client: f64,
-    kind: &'static str,
-    id: f64,
-    order: &'r str,
-    attempts: u32,
-    status: Option<u16>,
-    code: Option<&'static str>,
+    event: Spelled<'r, Event>,
 }
 
 impl<'r> News<'r> {
     pub fn new(events: &'r [(f64, Event)], logged: &'r [String]) -> Self {
-        let happening = |(client, event): &'r (f64, Event)| Happening {
+        let client_event = |(client, event): &'r (f64, Event)| ClientEvent {
             client: *client,
-            kind: event.kind.as_str(),
-            id: number(event.id),
-            order: &event.order,
-            attempts: event.attempts,
-            status: event.status,
-            code: event.code,
+            event: spelled(event),
         };
         Self {
-            events: events.iter().map(happening).collect(),
+            events: events.iter().map(client_event).collect(),
             logged,
         }
     }
 }
 
-/// The counters, for JavaScript.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Counters {
-    accepted: u64,
-    delivered: u64,
-    pending: u64,
-    in_flight: u64,
-    dead: u64,
-    discarded: u64,
-    oldest_pending_seconds: f64,
-}
-
-impl From<Stats> for Counters {
-    fn from(stats: Stats) -> Self {
-        Self {
-            accepted: stats.accepted,
-            delivered: stats.delivered,
-            pending: stats.pending,
-            in_flight: stats.in_flight,
-            dead: stats.dead,
-            discarded: stats.discarded,
-            oldest_pending_seconds: stats.oldest_pending_seconds,
+/// Adds a record's fields as numbers, apart from an empty list of problems. Adds nothing and
+/// returns false if there is any other field.
+#[allow(clippy::cast_precision_loss, reason = "no count or id reaches 2^53")]
+pub fn add_numbers<R: Record>(numbers: &mut Vec<f64>, record: &R) -> bool {
+    let before = numbers.len();
+    for place in 0..R::TABLE.fields.len() {
+        match record.value(place) {
+            ResultValue::Id(id) => numbers.push(id as f64),
+            ResultValue::Whole(number) => numbers.push(number as f64),
+            ResultValue::Seconds(seconds) => numbers.push(seconds),
+            ResultValue::Problems([]) => {}
+            _ => {
+                numbers.truncate(before);
+                return false;
+            }
         }
     }
+    true
 }
 
-/// A dead letter, for JavaScript.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Letter {
-    id: f64,
-    order_id: String,
-    site_id: String,
-    payload: String,
-    status: Option<u16>,
-    code: String,
-    reason: String,
-    died_at: f64,
-}
-
-impl From<DeadLetter> for Letter {
-    fn from(letter: DeadLetter) -> Self {
-        Self {
-            id: number(letter.id),
-            order_id: letter.order_id(),
-            site_id: letter.site_id(),
-            payload: String::from_utf8_lossy(&letter.payload).into_owned(),
-            status: letter.status,
-            code: letter.code,
-            reason: letter.reason,
-            died_at: letter.died_at,
-        }
-    }
-}
-
-/// Ids count from 1, and stay below where JavaScript's numbers are no longer exact.
-#[allow(clippy::cast_precision_loss, reason = "there are no 2^53 updates")]
-pub fn number(id: i64) -> f64 {
-    id as f64
-}
-
-/// Cannot fail: there are no maps, and numbers are finite.
+/// Cannot fail: all keys are text, and all numbers are finite.
 pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use katalys_core::{Code, ErrorCode, Severity};
+    use serde_json::{Value, from_str};
+    use std::time::Duration;
+
+    fn receipt(warnings: Vec<Problem>) -> Receipt {
+        Receipt {
+            attempts: 2,
+            elapsed: Duration::from_millis(1500),
+            warnings,
+        }
+    }
+
+    fn warning() -> Problem {
+        Problem {
+            path: "order_status".into(),
+            code: Code::StatusMisspelled,
+            message: "order_status looks misspelled".into(),
+            severity: Severity::Warning,
+        }
+    }
+
+    #[test]
+    fn only_a_record_without_warnings_is_numbers_alone() {
+        let mut numbers = vec![7.0];
+        assert!(add_numbers(&mut numbers, &receipt(Vec::new())));
+        assert_eq!(numbers, [7.0, 2.0, 1.5]);
+        assert!(!add_numbers(&mut numbers, &receipt(vec![warning()])));
+        assert_eq!(numbers, [7.0, 2.0, 1.5]);
+    }
+
+    #[test]
+    fn a_failure_has_the_properties_of_its_class() {
+        let error = Error::validation(vec![warning()]);
+        let report: Value = from_str(&json(&Report::refusal(&error))).unwrap();
+        let failure = &report["error"];
+        assert_eq!(failure["kind"], "ValidationError");
+        assert_eq!(failure["code"], ErrorCode::Validation.as_str());
+        assert_eq!(failure["attempts"], 0);
+        assert_eq!(failure["ticket"], Value::Null);
+        assert_eq!(failure["problems"][0]["code"], "status_misspelled");
+        assert_eq!(failure.get("status"), None);
+    }
 }

@@ -1,21 +1,21 @@
-//! The key lists of records that came before. JavaScript sends such a record as the number of
-//! its shape and its values alone, which halves what crosses the boundary: a shop's orders
-//! mostly look alike.
+//! The key lists of earlier records. JavaScript sends a record with known keys as the number of its
+//! shape and its values, which halves what crosses the boundary: most orders of a shop have the
+//! same keys.
 
-/// What one JavaScript environment has taught.
+/// The shapes of one JavaScript environment, by number.
 #[derive(Default)]
 pub struct Shapes(Vec<Option<Box<[Box<str>]>>>);
 
 impl Shapes {
-    /// Takes `count` keys separated by `\0`, and returns the number of their shape. A shape whose
-    /// keys cannot be told apart like this gets a number too, but can't be looked up.
-    pub fn learn(&mut self, keys: &str, count: u32) -> u32 {
+    /// Adds a shape of `count` keys separated by `\0`, and returns its number. A shape whose keys
+    /// cannot be split again, because one holds a separator, has a number but no keys.
+    pub fn add(&mut self, keys: &str, count: u32) -> u32 {
         let split: Box<[Box<str>]> = match count {
             0 => Box::default(),
             _ => keys.split('\0').map(Box::from).collect(),
         };
-        let clear = split.len() == count as usize && !keys.contains(char::REPLACEMENT_CHARACTER);
-        self.0.push(clear.then_some(split));
+        let is_exact = split.len() == count as usize && !keys.contains(char::REPLACEMENT_CHARACTER);
+        self.0.push(is_exact.then_some(split));
         u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -24,8 +24,8 @@ impl Shapes {
         self.0.get(number as usize)?.as_deref()
     }
 
-    /// All numbers become free again.
-    pub fn forget(&mut self) {
+    /// Removes all shapes; numbers start over.
+    pub fn clear(&mut self) {
         self.0 = Vec::new();
     }
 }
@@ -35,25 +35,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shape_is_known_by_its_number_until_all_are_forgotten() {
+    fn a_shape_is_known_by_its_number_until_all_are_removed() {
         let mut shapes = Shapes::default();
-        assert_eq!(shapes.learn("a\0b", 2), 0);
-        assert_eq!(shapes.learn("", 0), 1);
-        assert_eq!(shapes.learn("", 1), 2);
+        assert_eq!(shapes.add("a\0b", 2), 0);
+        assert_eq!(shapes.add("", 0), 1);
+        assert_eq!(shapes.add("", 1), 2);
         let keys = |shapes: &Shapes, number| shapes.keys(number).map(<[_]>::len);
         assert_eq!(
             [0, 1, 2].map(|number| keys(&shapes, number)),
             [Some(2), Some(0), Some(1)]
         );
         assert_eq!(keys(&shapes, 3), None);
-        shapes.forget();
+        shapes.clear();
         assert_eq!(keys(&shapes, 0), None);
     }
 
     #[test]
-    fn unclear_keys_are_no_shape() {
+    fn keys_that_cannot_be_split_are_not_known() {
         let mut shapes = Shapes::default();
-        let [extra, replaced] = [shapes.learn("a\0b", 1), shapes.learn("\u{fffd}", 1)];
+        let [extra, replaced] = [shapes.add("a\0b", 1), shapes.add("\u{fffd}", 1)];
         assert!(shapes.keys(extra).is_none() && shapes.keys(replaced).is_none());
     }
 }

@@ -1,5 +1,5 @@
 'use strict';
-// The tree of errors, and that they lead to the caller's own line.
+// The tree of error classes, their properties, and stacks that lead to the caller's own line.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -8,7 +8,17 @@ const { after, before, describe, it } = require('node:test');
 const katalys = require('katalys');
 const { startReceiver } = require('./support/receiver.js');
 
-const { Client, KatalysError, ConfigError, RejectedError, ValidationError } = katalys;
+const {
+  Client,
+  ConfigError,
+  KatalysError,
+  OutboxError,
+  OutboxFullError,
+  RejectedError,
+  ValidationError,
+} = katalys;
+
+const CLASS = /^export class (\w+) extends (\w+) \{\n(.*?)^\}/gms;
 
 let receiver;
 before(async () => {
@@ -20,8 +30,8 @@ const clientFor = (...steps) =>
   new Client({ siteId: 'abcd.com', endpoint: receiver.run(...steps).endpoint });
 
 describe('error classes', () => {
-  it('are errors of one tree, each with its name', () => {
-    const types = readFileSync(path.join(__dirname, '../fields.d.ts'), 'utf8');
+  it('form one tree, and each has its name', () => {
+    const types = readFileSync(path.join(__dirname, '../results.d.ts'), 'utf8');
     const [, table] = types.match(/interface ErrorCodes \{\n(.*?)\}/s);
     const names = [...table.matchAll(/(\w+Error):/g)].map(([, name]) => name);
     assert.ok(names.length > 5 && names.includes('OutboxFullError'));
@@ -33,6 +43,19 @@ describe('error classes', () => {
       assert.ok(!Object.keys(error).includes('name'));
     }
     assert.equal(new KatalysError('text').name, 'KatalysError');
+    assert.ok(new OutboxFullError('text') instanceof OutboxError);
+  });
+
+  it('have the declared properties', () => {
+    const types = readFileSync(path.join(__dirname, '../results.d.ts'), 'utf8');
+    const declared = new Map();
+    for (const [, name, parent, body] of types.matchAll(CLASS)) {
+      const own = [...body.matchAll(/readonly (\w+):/g)].map(([, property]) => property);
+      declared.set(name, new Set([...(declared.get(parent) ?? []), ...own]));
+      assert.deepEqual(Object.keys(new katalys[name]('text')), [...declared.get(name)], name);
+    }
+    assert.ok(declared.get('RejectedError').has('attempts'));
+    assert.ok(declared.get('RejectedError').has('retryAfter'));
   });
 
   it('ConfigError names the option in this language', () => {
@@ -53,7 +76,7 @@ describe('error classes', () => {
     assert.equal(new Client('abcd.com', null).validateUpdate('1').ok, true);
   });
 
-  it('ValidationError holds all problems, and no value of the customer', async () => {
+  it('ValidationError holds all problems and no customer data', async () => {
     const call = clientFor('204').updateOrder('1001', {
       sale_amount: '$25 secret',
       currency: 'secret',
@@ -67,13 +90,13 @@ describe('error classes', () => {
     });
   });
 
-  it('RejectedError holds the status, and how long to wait', async () => {
+  it('RejectedError holds the status and how long to wait', async () => {
     const [gone, busy] = [clientFor('410'), clientFor('503:retry-after=60')];
     const rejected = await gone.updateOrder('1001').catch((error) => error);
     assert.ok(rejected instanceof RejectedError);
     assert.deepEqual(
-      [rejected.status, rejected.retryAfter, rejected.code],
-      [410, null, 'rejected'],
+      [rejected.status, rejected.retryAfter, rejected.code, rejected.attempts],
+      [410, null, 'rejected', 1],
     );
     const unavailable = await busy.updateOrder('1001').catch((error) => error);
     assert.deepEqual(
@@ -89,7 +112,7 @@ describe('the stack of an error', () => {
     return await client.updateOrder('1001', fields);
   }
 
-  it('leads to the await of a call that failed at once', async () => {
+  it('leads to the await of a call that is refused before it is sent', async () => {
     const call = payTheOrder(clientFor('204'), { sale_amount: '$1' });
     await assert.rejects(call, (error) => /payTheOrder .*errors\.test\.js/.test(error.stack));
   });

@@ -1,6 +1,5 @@
 'use strict';
-// How a process lives with the package: when it ends, what its threads do, in which order things
-// arrive.
+// The package and its process: when the process ends, worker threads, and the order of calls.
 
 const assert = require('node:assert/strict');
 const path = require('node:path');
@@ -34,7 +33,7 @@ describe('the process', () => {
     assert.ok(idle.seconds < 5, 'it does not wait for idle threads or connections');
   });
 
-  it('lives until what is pending has settled, and no longer', async () => {
+  it('lives until all pending calls have settled, and no longer', async () => {
     const script = `
       for (const id of ['1', '2', '3']) client.updateOrder(id).then(() => console.log(id));
     `;
@@ -42,7 +41,7 @@ describe('the process', () => {
     assert.deepEqual([code, stdout.trim().split('\n').sort()], [0, ['1', '2', '3']]);
   });
 
-  it('lives again for a call that is made after all others settled', async () => {
+  it('stays alive for a call that is made after all others settled', async () => {
     const script = `
       client.updateOrder('1').then(() => {
         setTimeout(() => client.updateOrder('2').then(() => console.log('both')), 50);
@@ -63,7 +62,7 @@ describe('the process', () => {
     assert.ok((await receiver.recorded(run.id)).length > 0, 'calls were in flight');
   });
 
-  it('may exit while results pour in', async () => {
+  it('may exit while many results arrive', async () => {
     const script = `
       let settled = 0;
       const again = () => {
@@ -77,7 +76,7 @@ describe('the process', () => {
     }
   });
 
-  it('may end by an uncaught error with calls in flight', async () => {
+  it('may end with an uncaught error and calls in flight', async () => {
     const script = `
       client.updateOrder('1');
       setTimeout(() => { throw new Error('mine'); }, 100);
@@ -87,7 +86,7 @@ describe('the process', () => {
     assert.match(stderr, /Error: mine/);
   });
 
-  it('hears of a rejection that nobody handles, as of any other', async () => {
+  it('reports an unhandled rejection like any other', async () => {
     const script = 'client.updateOrder("1", { sale_amount: "$1" });';
     const { code, stderr } = await runChild(script, receiver.run('204'));
     assert.equal(code, 1);
@@ -96,7 +95,7 @@ describe('the process', () => {
     ends(await runChild(handled, receiver.run('204')), { code: 0, stdout: 'ValidationError\n' });
   });
 
-  it('is warned once of each code', async () => {
+  it('shows the warning of each code once', async () => {
     const script = `
       (async () => {
         for (const id of ['1', '2']) {
@@ -133,7 +132,7 @@ describe("libuv's thread pool", () => {
 });
 
 describe('many calls at once', () => {
-  it('leave in the order of the calls for each order, and settle in it', async () => {
+  it('are sent and settle in the order of the calls for each order', async () => {
     const run = receiver.run('204');
     const client = new Client({ siteId: 'abcd.com', endpoint: run.endpoint });
     const settled = [];
@@ -152,14 +151,14 @@ describe('many calls at once', () => {
     for (const list of [received, settled]) assertOrdered(list);
   });
 
-  it('of an order that fails do not hold up other orders', async () => {
+  it('of a slow order do not delay other orders', async () => {
     const slow = new Client({ siteId: 'abcd.com', endpoint: receiver.run('slow=1000').endpoint });
     const behind = ['a', 'a', 'b'].map((id) => slow.updateOrder(id));
     const [first, second, other] = await Promise.all(behind);
     assert.ok(second.elapsed >= 2 && first.elapsed < 2 && other.elapsed < 2);
   });
 
-  it('of an error in one settle all others', async () => {
+  it('settle although one of them fails', async () => {
     const run = receiver.run('404', '204');
     const client = new Client({ siteId: 'abcd.com', endpoint: run.endpoint });
     const calls = Array.from({ length: 50 }, (_, id) => client.updateOrder(String(id)));
@@ -167,7 +166,7 @@ describe('many calls at once', () => {
     assert.equal(outcomes.filter(({ status }) => status === 'rejected').length, 1);
   });
 
-  it('settle although nobody holds the client any more', async () => {
+  it('settle although the program has dropped the client', async () => {
     const script = `
       const settle = (id) => new Client({ siteId: 'abcd.com', endpoint: process.argv[1] }).updateOrder(id);
       const calls = ['1', '2', '3'].map(settle);
@@ -183,7 +182,7 @@ describe('worker threads', () => {
   const script = path.join(__dirname, 'support/worker.js');
   const start = (workerData) => new Worker(script, { workerData });
 
-  it('send on their own, and end by themselves', async () => {
+  it('send independently, and end by themselves', async () => {
     const run = receiver.run('204');
     const workers = [1, 2, 3].map((number) => start({ ...run, number, calls: 20 }));
     const codes = await Promise.all(workers.map(async (worker) => (await once(worker, 'exit'))[0]));
@@ -192,7 +191,7 @@ describe('worker threads', () => {
   });
 
   it('may be terminated with calls in flight, again and again', async () => {
-    // Nobody else loads the package here, so the end of a worker could unload it.
+    // Only workers load the package here, so the end of one could unload it.
     const terminateMany = `
       const { Worker } = require('node:worker_threads');
       const { once } = require('node:events');

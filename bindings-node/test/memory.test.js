@@ -1,5 +1,5 @@
 'use strict';
-// Memory stays flat after a warm-up, whatever becomes of the calls.
+// Memory stays flat after a warm-up, for calls that succeed, fail and are refused.
 
 const assert = require('node:assert/strict');
 const { mkdtemp, rm } = require('node:fs/promises');
@@ -9,9 +9,9 @@ const { after, before, describe, it } = require('node:test');
 const { runChild } = require('./support/child.js');
 const { startReceiver } = require('./support/receiver.js');
 
-/** Megabytes; 60 bytes per refused call, or a kilobyte per client, would be seen. */
+/** Megabytes; a leak of 60 bytes per refused call, or of a kilobyte per client, exceeds it. */
 const ALLOWED = 3;
-/** One round that grows no more is enough: then it was no leak. */
+/** The maximum number of rounds; one that stays within the limit shows that there is no leak. */
 const ROUNDS = 10;
 const MEASURE = `
   const ALLOWED = ${ALLOWED};
@@ -23,9 +23,9 @@ const MEASURE = `
     await Promise.all(Array.from({ length: 32 }, lane));
     if (shop) await shop.flush(60);
   }
-  // What grows round by round is a leak; what grows once is the runtime's own arenas. So the
-  // round that grew least tells. Each is compared with the one before, at the same point: what a
-  // second collection gives back, the next round takes again.
+  // A leak grows in every round; the runtime's arenas grow in some. So the round with the least
+  // growth decides. Each round is compared with the previous one at the same point, because the
+  // next round allocates again what a second collection frees.
   async function growth(one, times) {
     await round(one, times);
     let [before, least] = [megabytes(), Infinity];
@@ -70,7 +70,7 @@ describe('memory stays flat', () => {
     it(name, async () => {
       const run = receiver.run(name.endsWith('fail') ? '404' : '204');
       const nodeOptions = ['--expose-gc', '--max-semi-space-size=2'];
-      // One arena: each thread's own would grow until its busiest moment has come.
+      // One arena: an arena per thread would grow up to the thread's own peak.
       const env = { MALLOC_ARENA_MAX: '1' };
       const options = { ...run, nodeOptions, env, more: [path.join(folder, 'outbox.db')] };
       const { code, stdout, stderr } = await runChild(`${MEASURE} ${script};`, options);

@@ -1,5 +1,5 @@
 'use strict';
-// What a client does that has an outbox: nothing that was accepted is lost, whatever happens.
+// A client with an outbox: no accepted update is lost, even if processes and threads are killed.
 
 const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
@@ -11,11 +11,12 @@ const { pathToFileURL } = require('node:url');
 const { after, before, describe, it } = require('node:test');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { Worker } = require('node:worker_threads');
+const { inspect } = require('node:util');
 const { Client, ConfigError, OutboxError, OutboxFullError, ValidationError } = require('katalys');
 const { runChild } = require('./support/child.js');
 const { startReceiver } = require('./support/receiver.js');
 
-/** Seconds; longer than a dead process's lease, on a machine that is busy. */
+/** Seconds; longer than the lease of a killed process, on a busy machine. */
 const LONG = 60;
 
 let receiver;
@@ -30,7 +31,7 @@ after(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A new file and a new run, as options. */
+/** Options with a new file and a new run of the receiver. */
 function place(...steps) {
   files += 1;
   const { id, endpoint } = receiver.run(...steps);
@@ -38,13 +39,13 @@ function place(...steps) {
   return { id, options };
 }
 
-/** The bodies that arrived, each run of equal ones once: what is retried may arrive twice. */
+/** The bodies that arrived. */
 async function received(id, wait) {
   const records = await receiver.recorded(id, { wait, timeout: LONG });
   return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
 }
 
-/** What became of each order, in order of arrival. */
+/** The counts of each order in the order of arrival; repetitions, from retries, are left out. */
 function byOrder(bodies) {
   const orders = new Map();
   for (const { order_id, order_count } of bodies) {
@@ -61,7 +62,7 @@ function assertBalanced(stats) {
 }
 
 describe('an outbox', () => {
-  it('delivers what it accepted, in order, with waiting calls behind it', async () => {
+  it('delivers what it accepted, in order, and waiting calls after it', async () => {
     const { id, options } = place('slow=100', '204');
     const client = new Client(options);
     const tickets = await Promise.all([
@@ -116,7 +117,7 @@ describe('an outbox', () => {
     await client.close();
   });
 
-  it('refuses what it has no room for, and keeps the rest', async () => {
+  it('refuses updates beyond its capacity, and keeps the rest', async () => {
     const { options } = place();
     const client = new Client({ ...options, capacityRows: 2, deliver: false });
     const calls = ['1', '2', '3'].map((order) => client.enqueueUpdate(order));
@@ -129,7 +130,7 @@ describe('an outbox', () => {
     assert.equal(await client.close(), 2);
   });
 
-  it('refuses what is not valid, with the same error as without', async () => {
+  it('refuses invalid updates with the same error as a client without an outbox', async () => {
     const client = new Client(place().options);
     await assert.rejects(client.enqueueUpdate('1', { currency: 'x' }), ValidationError);
     const forgotten = client.enqueueUpdate('1', Promise.resolve({ order_status: 'paid' }));
@@ -141,7 +142,7 @@ describe('an outbox', () => {
     await client.close();
   });
 
-  it('is asked for by name where there is none', async () => {
+  it('is named by the error of a call that needs one', async () => {
     const client = new Client('abcd.com');
     const calls = ['enqueueUpdate', 'enqueueReport', 'stats', 'flush', 'deadLetters'];
     for (const name of calls) {
@@ -149,10 +150,10 @@ describe('an outbox', () => {
       await assert.rejects(async () => await client[name](), refused, name);
     }
     assert.throws(() => new Client('abcd.com', { capacityRows: 5 }), ConfigError);
-    assert.equal(await client.close(), 0, 'and to close is never wrong');
+    assert.equal(await client.close(), 0, 'close() never fails');
   });
 
-  it('warns of a state that comes late, once; leaves out a repetition where it is told to', async () => {
+  it('warns once of a stale status, and leaves out a repetition with collapse', async () => {
     const { options } = place();
     const script = `
       (async () => {
@@ -170,7 +171,7 @@ describe('an outbox', () => {
     assert.equal(stderr.match(/\[status_stale\] KatalysWarning: /g)?.length, 1, stderr);
   });
 
-  it('may be named by the URL of a file, as everywhere in Node', async () => {
+  it('may be given as a file: URL', async () => {
     const { options } = place('204');
     const { outbox } = options;
     const client = new Client({ ...options, outbox: pathToFileURL(outbox) });
@@ -181,14 +182,14 @@ describe('an outbox', () => {
     await same.close();
   });
 
-  it('says what is wrong with its file', async () => {
+  it('reports what is wrong with its file', async () => {
     const { options } = place();
     assert.throws(() => new Client({ ...options, outbox: '/proc/no/such.db' }), OutboxError);
   });
 });
 
 describe('a call that waits, on a client with an outbox', () => {
-  /** As a library for retries does it, or a job queue. */
+  /** Retries as a library or a job queue does. */
   async function retrying(call) {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -199,7 +200,7 @@ describe('a call that waits, on a client with an outbox', () => {
     }
   }
 
-  it('is not made again when its time is up: the update is on its way', async () => {
+  it('is not retryable after a timeout: the update is pending', async () => {
     const { id, options } = place('slow=1500', '204');
     const client = new Client({ ...options, timeout: 1 });
     const error = await retrying(() => client.updateOrder('1')).catch((error) => error);
@@ -214,7 +215,7 @@ describe('a call that waits, on a client with an outbox', () => {
     await client.close();
   });
 
-  it('after close() says at once that the update waits for the next process', async () => {
+  it('after close() reports without delay that the next process delivers the update', async () => {
     const { options } = place('204');
     const client = new Client({ ...options, timeout: 20 });
     assert.equal(await client.close(), 0);
@@ -229,7 +230,7 @@ describe('a call that waits, on a client with an outbox', () => {
     await next.close();
   });
 
-  it('names the dead letter when the endpoint refuses it, and no ticket without an outbox', async () => {
+  it('has the ticket of the dead letter if it is refused, and no ticket without an outbox', async () => {
     const { options } = place('404');
     const client = new Client(options);
     const refused = await retrying(() => client.updateOrder('1')).catch((error) => error);
@@ -260,7 +261,18 @@ describe('dead letters', () => {
     assert.ok(first.diedAt instanceof Date && Math.abs(Date.now() - first.diedAt) < LONG * 1000);
     assert.equal(JSON.parse(first.payload).order_status, 'paid');
     assert.equal(JSON.parse(JSON.stringify(first)).payload, first.payload);
-    assert.doesNotMatch(require('node:util').inspect(letters), /paid|order/);
+    const size = Buffer.byteLength(first.payload);
+    assert.deepEqual(
+      inspect(first, { breakLength: Infinity }).replace(/\d{4}-.*Z/, 'then'),
+      [
+        `DeadLetter { id: ${first.id}, orderId: (1 bytes), siteId: 'abcd.com', payload: (${size} bytes),`,
+        `status: 404, code: 'rejected', reason: ${inspect(first.reason)}, diedAt: then }`,
+      ].join(' '),
+    );
+    assert.doesNotMatch(inspect({ letters }, { depth: 9 }), /paid|order_status/);
+    const { payload } = await client.validateUpdate('secret-1');
+    assert.doesNotMatch(inspect(client.validateUpdate('secret-1')), /secret/);
+    assert.deepEqual(client.validateUpdate('secret-1'), { ok: true, payload, problems: [] });
 
     const page = await client.deadLetters({ after: first.id, limit: 1 });
     assert.deepEqual(page, [second]);
@@ -293,7 +305,7 @@ describe('dead letters', () => {
 });
 
 describe('events', () => {
-  it('tell what happens to each update, before the call that waited for it', async () => {
+  it('report what happens to each update, before the call that waited for it settles', async () => {
     const { options } = place('503', '404', '204');
     const client = new Client({ ...options, eventOrderIds: 'plain' });
     const events = [];
@@ -320,7 +332,7 @@ describe('events', () => {
     ]);
   });
 
-  it('hide the order unless they are asked for it, and keep nobody alive', async () => {
+  it('hide the order by default, and do not keep the process alive', async () => {
     const script = `
       const client = new Client(options);
       client.once('delivered', (event) => console.log(event.order, client.listenerCount('delivered')));
@@ -331,7 +343,7 @@ describe('events', () => {
     assert.match(stdout, /^[0-9a-f]{16} 0\n$/);
   });
 
-  it('reach all listeners although some fail, and neither a call nor the process does', async () => {
+  it('reach all listeners although some fail; calls and the process do not fail', async () => {
     const script = `
       process.on('uncaughtException', () => console.log('uncaught'));
       process.on('unhandledRejection', () => console.log('unhandled'));
@@ -358,7 +370,7 @@ describe('events', () => {
     assert.deepEqual([code, stdout.split('\n').sort()], [0, expected.map(String).sort()]);
   });
 
-  it('with a listener that throws do not end the process', async () => {
+  it('do not end the process if a listener throws', async () => {
     const script = `
       const client = new Client(options);
       client.on('accepted', () => { throw new Error('mine'); });
@@ -369,7 +381,7 @@ describe('events', () => {
     assert.match(stderr, /KatalysWarning: a listener for "accepted" failed.*Error: mine\n +at /s);
   });
 
-  it('and warnings that cannot be shown keep no update from being accepted', async () => {
+  it('and warnings that cannot be shown do not prevent calls from succeeding', async () => {
     const script = `
       process.emitWarning = () => { throw new Error('the logger is down'); };
       (async () => {
@@ -386,7 +398,7 @@ describe('events', () => {
 });
 
 describe('flush and close', () => {
-  it('wait no longer than they are told, and count what is left', async () => {
+  it('wait for up to the timeout, and return the number of pending updates', async () => {
     const { options } = place('hang');
     const client = new Client(options);
     await Promise.all([client.enqueueUpdate('1'), client.enqueueUpdate('2')]);
@@ -394,18 +406,24 @@ describe('flush and close', () => {
     assert.equal(await client.flush(0.3), 2);
     const took = performance.now() - started;
     assert.ok(took >= 290, `flush took ${took} ms`);
-    for (const wrong of [-1, Number.NaN, '5']) {
-      await assert.rejects(client.flush(wrong), TypeError);
-      await assert.rejects(client.close(wrong), TypeError);
+    const misuse = {
+      name: 'KatalysError',
+      code: 'misuse',
+      message: /^timeout must be a number of /,
+    };
+    for (const wrong of [-1, Number.NaN, '5', null, Number.POSITIVE_INFINITY, Number.MAX_VALUE]) {
+      await assert.rejects(client.flush(wrong), misuse);
+      await assert.rejects(client.close(wrong), misuse);
     }
-    assert.equal(await client.close(0), 2);
+    assert.equal((await client.enqueueUpdate('3')).id, 3, 'a refused close() closes nothing');
+    assert.equal(await client.close(0), 3);
     const next = new Client({ ...options, deliver: false });
-    assert.equal((await next.stats()).pending, 2);
-    assert.equal(await next.flush(0), 2);
+    assert.equal((await next.stats()).pending, 3);
+    assert.equal(await next.flush(0), 3);
     await next.close();
   });
 
-  it('count what was enqueued before, though nobody waited for it', async () => {
+  it('count earlier calls that were not awaited', async () => {
     const { options } = place('204');
     const client = new Client({ ...options, deliver: false });
     for (let at = 0; at < 300; at += 1) client.enqueueUpdate(`x${at}`);
@@ -414,16 +432,16 @@ describe('flush and close', () => {
     assert.equal(await client.close(LONG), 600);
   });
 
-  it('wait as long as it takes if that is what they are told', async () => {
+  it('return before the longest timeout if nothing is pending', async () => {
     const client = new Client(place('slow=300').options);
     await client.enqueueUpdate('1');
-    assert.equal(await client.flush(Number.POSITIVE_INFINITY), 0);
-    await client.close(Number.MAX_VALUE);
+    assert.equal(await client.flush(31_622_400), 0);
+    await client.close(31_622_400);
   });
 });
 
 describe('the end of a process', () => {
-  it('comes by itself: what is not durable yet is waited for, what waits stays', async () => {
+  it('comes by itself after all accepted updates are on disk; pending updates stay there', async () => {
     const { id, options } = place('slow=300');
     const script = `
       const client = new Client({ ...options, workers: 2 });
@@ -436,7 +454,10 @@ describe('the end of a process', () => {
     const stats = await idle.stats();
     await idle.close();
     assert.equal(stats.accepted, 200);
-    assert.ok(stats.pending > 0 && stats.delivered > 0, 'in flight was finished, the rest left');
+    assert.ok(
+      stats.pending > 0 && stats.delivered > 0,
+      'updates in flight finished, the others stayed',
+    );
     assert.equal(stats.inFlight, 0, 'nothing is left leased');
     assertBalanced(stats);
     const next = new Client(options);
@@ -445,9 +466,9 @@ describe('the end of a process', () => {
     await next.close();
   });
 
-  it('that does not come, as in a serverless runtime, is not the end of delivery', async () => {
+  it('that does not come, as in a serverless runtime, does not end delivery', async () => {
     const { id, options } = place('204');
-    // The runtime begins the next invocation when there is nothing left to do for this one.
+    // The runtime starts the next invocation when the event loop is empty.
     const script = `
       const client = new Client(options);
       client.on('delivered', ({ id }) => console.log('delivered', id));
@@ -475,7 +496,7 @@ describe('the end of a process', () => {
     assert.ok((await received(id, 4)).length >= 4);
   });
 
-  it('that does not come after close() does not take it back', async () => {
+  it('that does not come after close() does not resume delivery', async () => {
     const script = `
       const client = new Client(options);
       let round = 0;
@@ -489,14 +510,14 @@ describe('the end of a process', () => {
     assert.deepEqual([code, stdout, stderr], [0, 'true\ntrue\ntrue\n', '']);
   });
 
-  it('comes although the endpoint hangs', async () => {
+  it('comes while the endpoint hangs', async () => {
     const script = 'new Client(options).enqueueUpdate("1").then(() => console.log("safe"));';
     const { code, stdout, seconds } = await child(script, place('hang').options);
     assert.deepEqual([code, stdout], [0, 'safe\n']);
     assert.ok(seconds < 15, `it took ${seconds} s`);
   });
 
-  it('comes at once with process.exit, and leaves everything on disk', async () => {
+  it('comes without delay after process.exit(), and leaves everything on disk', async () => {
     const { options } = place('hang');
     const script = `
       const client = new Client(options);
@@ -514,7 +535,7 @@ describe('the end of a process', () => {
     await next.close();
   });
 
-  it('comes with SIGTERM when the program closes its client', async () => {
+  it('comes after SIGTERM if the program closes its client', async () => {
     const { options } = place('slow=200');
     const script = `
       const client = new Client({ ...options, workers: 2 });
@@ -534,7 +555,7 @@ describe('the end of a process', () => {
     await next.close();
   });
 
-  it('by kill -9 at any moment loses nothing that was accepted', async () => {
+  it('by kill -9 at any moment loses no accepted update', async () => {
     const { id, options } = place('204', 'slow=20', '503', 'slow=50');
     options.timeout = 2;
     const script = `
@@ -572,15 +593,15 @@ describe('the end of a process', () => {
     for (const [order, most] of accepted) {
       const counts = orders.get(order);
       const all = counts.map((_, at) => at + 1);
-      assert.deepEqual(counts, all, `${order} came in order, and whole`);
-      assert.ok(counts.length >= most, `${order}: ${most} accepted, ${counts.length} came`);
+      assert.deepEqual(counts, all, `${order} arrived in order and without gaps`);
+      assert.ok(counts.length >= most, `${order}: ${most} accepted, ${counts.length} arrived`);
     }
     await last.close();
   });
 });
 
 describe('the event loop', () => {
-  it('goes on while another process locks the file, from the first call on', async () => {
+  it('continues while another process locks the file, from the first call on', async () => {
     const { options } = place('204');
     const client = new Client(options);
     const opened = new Client(options);
@@ -611,9 +632,9 @@ connection.execute("COMMIT")
     await Promise.all(calls);
     const took = performance.now() - started;
     delay.disable();
-    assert.ok(took > 1000, `the lock was felt, after ${took} ms`);
+    assert.ok(took > 1000, `the calls waited for the lock, for ${took} ms`);
     const longest = delay.max / 1e6;
-    assert.ok(longest < 500, `the loop stood still for ${longest} ms`);
+    assert.ok(longest < 500, `the loop was blocked for ${longest} ms`);
     assert.equal(await opened.flush(LONG), 0);
     await Promise.all([client.close(), opened.close(), unlocked]);
   });
@@ -652,9 +673,9 @@ describe('worker threads', () => {
     await client.close();
   });
 
-  it('may be terminated at any moment, and nothing that was accepted is lost', async () => {
+  it('may be terminated at any moment without the loss of an accepted update', async () => {
     const { id, options } = place('slow=5');
-    // Nobody else loads the package here, so the end of a worker could unload it.
+    // Only workers load the package here, so the end of one could unload it.
     const terminateMany = `
       const { Worker } = require('node:worker_threads');
       const { once } = require('node:events');
@@ -662,7 +683,7 @@ describe('worker threads', () => {
       (async () => {
         let accepted = 0;
         for (let name = 0; name < 20; name += 1) {
-          const workerData = { options, name, calls: 40, tells: true };
+          const workerData = { options, name, calls: 40, reports: true };
           const worker = new Worker(script, { workerData });
           worker.on('message', (message) => { if (message === 'accepted') accepted += 1; });
           await once(worker, 'message');
@@ -689,7 +710,7 @@ describe('worker threads', () => {
   });
 });
 
-/** A script with `Client` and `options` at hand. */
+/** A script that starts with `Client` and `options` defined. */
 function withOptions(script) {
   return `
     const { Client } = require(${JSON.stringify(path.join(__dirname, '..'))});
@@ -701,7 +722,7 @@ function child(script, options, env = {}) {
   return runChild(withOptions(script), { endpoint: JSON.stringify(options), prelude: '', env });
 }
 
-/** The same, running; `lines` are the whole lines that it printed so far. */
+/** Starts the same; `lines` returns the complete lines that it has printed. */
 function start(script, options, more) {
   const process_ = spawn(
     process.execPath,

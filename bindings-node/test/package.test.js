@@ -1,5 +1,5 @@
 'use strict';
-// What the package promises to the outside: its names, its types, its version.
+// The package's public interface: its names, its types, its version.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -11,14 +11,16 @@ const manifest = require('katalys/package.json');
 const native = require('../lib/native.js');
 
 const root = path.join(__dirname, '..');
-const declarations = readFileSync(path.join(root, 'index.d.ts'), 'utf8');
+const [declarations, results] = ['index.d.ts', 'results.d.ts'].map((name) =>
+  readFileSync(path.join(root, name), 'utf8'),
+);
 const platform = JSON.parse(
   readFileSync(path.join(root, 'npm/linux-x64-gnu/package.json'), 'utf8'),
 );
 
 it('every export is declared, and every declaration exported', () => {
   const declared = [
-    ...declarations.matchAll(/^export (?:declare )?(?:class|const|function) (\w+)/gm),
+    ...(declarations + results).matchAll(/^export (?:declare )?(?:class|const|function) (\w+)/gm),
   ];
   assert.deepEqual(Object.keys(katalys).sort(), declared.map(([, name]) => name).sort());
 });

@@ -1,6 +1,6 @@
 'use strict';
-// Where the compiled library cannot be loaded, the package can be imported all the same, and making
-// a client says what is in the way.
+// Where the compiled library cannot be loaded, the package can still be imported, and creating a client
+// fails with the reason.
 
 const assert = require('node:assert/strict');
 const { cp, mkdir, mkdtemp, rm, writeFile } = require('node:fs/promises');
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** What making a client says, after the package was imported in both ways. */
+/** The reason in the error of creating a client, after importing the package in both ways. */
 async function said({ before = '', nodeOptions = [], from = katalys } = {}) {
   const script = `
     ${before}
@@ -66,14 +66,14 @@ it('a platform without a build is named, with those that have one', async () => 
   assert.equal(alpine, `there is no build for linux-x64 with musl (Alpine), ${builds}`);
 });
 
-it('an optional dependency that was left out is named', async () => {
+it('an optional dependency that is not installed is named', async () => {
   assert.match(
     await said(),
     /^the optional dependency for linux-x64 is not installed; .*--omit=optional/,
   );
 });
 
-it('a process that may not load addons is told so', async () => {
+it('a process that may not load addons is reported', async () => {
   const flag = process.allowedNodeEnvironmentFlags.has('--permission')
     ? '--permission'
     : '--experimental-permission';
@@ -83,7 +83,7 @@ it('a process that may not load addons is told so', async () => {
   }
 });
 
-it('a file of another version, or none that can be loaded, is told apart', async () => {
+it('a file of another version is distinguished from one that cannot be loaded', async () => {
   const installed = path.join(folder, 'node_modules', PLATFORM);
   await mkdir(installed, { recursive: true });
   try {

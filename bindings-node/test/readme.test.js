@@ -1,5 +1,5 @@
 'use strict';
-// The README's examples, as they stand there.
+// The README's examples run exactly as printed.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
@@ -43,7 +43,7 @@ it("the README's example sends what it says", async () => {
 });
 
 it("the README's outbox accepts, delivers and ends", async () => {
-  // Within the package, so that its name leads to it.
+  // Within the package, so that its name resolves to it.
   const cwd = await mkdtemp(path.join(__dirname, 'readme-'));
   try {
     const example = examples[1].replace('/var/lib/shop/', `${cwd}/`);

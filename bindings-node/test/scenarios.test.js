@@ -1,5 +1,5 @@
 'use strict';
-// Every shared scenario in full: what a client does against a real server.
+// Every shared scenario: what a client does against a real server.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
@@ -57,7 +57,7 @@ function endpointOf({ endpoint, target = defaults.target, steps = [] }) {
   return `{${target}}/run/{id}/${steps.join('/')}`;
 }
 
-/** Scenarios that set variables have a process of their own. */
+/** Runs a scenario, in a process of its own if it sets environment variables. */
 async function run(input, env) {
   if (!env) return runScenario(input);
   const environment = { ...process.env, ...defaults.env, ...env };
@@ -76,7 +76,7 @@ function checkCalls({ construction, outcomes }, calls, expected) {
   });
   assert.deepEqual(unknown(expected, [...CALL_CHECKS, ...RUN_CHECKS]), []);
   if (construction) return checkOutcome(construction, ofCalls(expected));
-  assert.notEqual(expected.error, 'ConfigError', 'the client could be built');
+  assert.notEqual(expected.error, 'ConfigError', 'the client was created');
   calls.forEach(({ expect }, index) => {
     checkOutcome(outcomes[index], expect ?? ofCalls(expected));
   });
@@ -132,7 +132,7 @@ function checkNumber(actual, expected, what) {
   assert.ok(actual >= min && actual <= max, `${what}: ${actual} is not in ${min}…${max}`);
 }
 
-/** Fills `{key}` in every string; a key without a value is left in `missing`. */
+/** Replaces `{key}` in every string; sets `missing` to a key without a value. */
 function filler(values) {
   const fill = (value) => {
     if (typeof value === 'string') return value.replace(/\{([a-z_.]+)\}/g, (_, key) => get(key));

@@ -40,7 +40,7 @@ describe('a sandbox', () => {
   beforeEach(() => sandbox.clear());
   after(() => sandbox.close());
 
-  it('has an order and how it came about', async () => {
+  it('returns an order and its updates', async () => {
     await client.updateOrder('a/b ü', { order_status: 'paid', sale_amount: '25.670' });
     await client.updateOrder('a/b ü', { order_status: 'refunded' });
     const { fields, updates } = await sandbox.order('a/b ü');
@@ -53,7 +53,7 @@ describe('a sandbox', () => {
     await assert.rejects(sandbox.order('../orders'), isError(404, /there is no such order/));
   });
 
-  it('tells the orders of two sites apart', async () => {
+  it('distinguishes the orders of two sites', async () => {
     const other = new Client({ siteId: 'other.com', endpoint: sandbox.endpoint });
     await client.updateOrder(1001, { order_status: 'paid' });
     await other.updateOrder(1001n, { order_status: 'cancelled' });
@@ -66,7 +66,7 @@ describe('a sandbox', () => {
     await assert.rejects(sandbox.orders({ colour: 'red' }), isError(400, /colour/));
   });
 
-  it('waits for what comes later', async () => {
+  it('waits for an update', async () => {
     await sandbox.fault({ latency: 200 });
     const sent = ['paid', 'refunded'].map((status) =>
       client.updateOrder('1001', { order_status: status }),
@@ -74,8 +74,8 @@ describe('a sandbox', () => {
     const order = await sandbox.waitFor('1001', { status: 'refunded', updates: 2 });
     assert.equal(order.updates.length, 2);
     await Promise.all(sent);
-    const inVain = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
-    await assert.rejects(inVain, isError(408, /the time is up/));
+    const unanswered = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
+    await assert.rejects(unanswered, isError(408, /the time is up/));
   });
 
   it('answers with faults, and shows every request', async () => {
@@ -98,7 +98,7 @@ describe('a sandbox', () => {
     assert.equal((await sandbox.orders()).total, 0);
   });
 
-  it('has every call that is declared, and no other', () => {
+  it('has every declared method, and no other', () => {
     const declarations = readFileSync(path.join(root, 'testing.d.ts'), 'utf8');
     const [, body] = declarations.match(/^export interface Sandbox \{\n(.*?)^\}/ms);
     const declared = [...body.matchAll(/^ {2}(\w+)\(/gm)].map(([, name]) => name);
@@ -119,16 +119,16 @@ const PRELUDE = `
 `;
 const withCommand = { prelude: PRELUDE, endpoint: '', env: { KATALYS_COMMAND: command } };
 
-// A sandbox has the stderr of its process: a child is only closed when both have ended.
+// A sandbox shares the stderr of its process, so a child closes only after both have ended.
 describe('the process', { timeout: 60_000 }, () => {
-  it('ends although a sandbox was forgotten, which ends with it', async () => {
+  it('ends although a sandbox is open, and ends it', async () => {
     const script = 'startSandbox().then(async (s) => console.log((await s.orders()).total));';
     const { code, stdout, stderr, seconds } = await runChild(script, withCommand);
     assert.deepEqual([code, stdout, stderr], [0, '0\n', '']);
     assert.ok(seconds < 20);
   });
 
-  it('ends after a sandbox was closed, and not before', async () => {
+  it('waits for a sandbox to close', async () => {
     const script = `(async () => {
       const sandbox = await startSandbox();
       await sandbox.close();
@@ -138,7 +138,7 @@ describe('the process', { timeout: 60_000 }, () => {
     assert.deepEqual([code, stdout], [0, 'closed\n']);
   });
 
-  it('when killed leaves no sandbox behind', async () => {
+  it('leaves no sandbox running when it is killed', async () => {
     const script = `${PRELUDE} setInterval(() => {}, 1000);
       Promise.all([startSandbox(), startSandbox()]).then((all) => {
         console.log(JSON.stringify(all.map(({ url }) => url)));
@@ -171,7 +171,7 @@ describe('production', { timeout: 60_000 }, () => {
 
   const katalys = JSON.stringify(root);
   const testing = JSON.stringify(path.join(root, 'lib/testing.js'));
-  /** What the shop's own modules do when they are loaded. */
+  /** A module of a shop that creates a client when it is loaded. */
   const SHOP = `
     const { Client } = require(${katalys});
     const options = { siteId: 'abcd.com', endpoint: 'https://katalys.invalid/', timeout: 5 };
@@ -191,7 +191,7 @@ describe('production', { timeout: 60_000 }, () => {
       `${SHOP} new Client({ ...options, outbox, deliver: false }).stats().then(({ pending }) => console.log(pending));`,
     );
 
-  it('is out of reach of clients made before and after the helper was loaded', async () => {
+  it('is out of reach of clients created before and after the helper is loaded', async () => {
     const script = `${SHOP}
       const early = new Client(options);
       const { startSandbox } = require(${testing});
@@ -216,7 +216,7 @@ describe('production', { timeout: 60_000 }, () => {
     assert.deepEqual([c, d, updates, g, h], ['received', 'received', '2', 'received', 'received']);
   });
 
-  it('keeps its outbox: what waits there is neither sent nor touched', async () => {
+  it('keeps its outbox: pending updates are neither sent nor changed', async () => {
     await child(`${SHOP}
       const client = new Client({ ...options, outbox, deliver: false });
       Promise.all(['1', '2', '3'].map((id) => client.enqueueUpdate(id))).then(() => client.close());
@@ -243,7 +243,11 @@ describe('production', { timeout: 60_000 }, () => {
     assert.deepEqual([left, counts], ['0', '2 2'], 'both clients share one file of the test run');
     const [heard, own] = told.split(' ');
     assert.equal(heard, 'true');
-    await assert.rejects(access(own), { code: 'ENOENT' }, 'the folder went with the process');
+    await assert.rejects(
+      access(own),
+      { code: 'ENOENT' },
+      'the folder was removed with the process',
+    );
     assert.deepEqual(await pending(), ['3']);
   });
 
@@ -271,7 +275,7 @@ describe('production', { timeout: 60_000 }, () => {
     assert.deepEqual(await child(script), ['config_invalid', 'config_invalid']);
   });
 
-  it('is nothing that the helper removes: only what earlier test runs left behind', async () => {
+  it('is not removed by the helper, which removes only folders of earlier test runs', async () => {
     const temporary = await mkdtemp(path.join(os.tmpdir(), 'katalys-tmp-'));
     const named = (pid) => path.join(temporary, `katalys-test-node-${pid}-abc123`);
     const [old, fresh, alive] = [named(2 ** 22 + 1), named(2 ** 22 + 2), named(process.pid)];
@@ -286,7 +290,7 @@ describe('production', { timeout: 60_000 }, () => {
     await rm(temporary, { recursive: true });
   });
 
-  it('leaves nothing open that would keep a test runner waiting', async () => {
+  it('leaves nothing open that keeps a test runner alive', async () => {
     const script = `
       const { startSandbox } = require(${testing});
       const { Client } = require(${katalys});
@@ -318,7 +322,7 @@ describe('the command', { timeout: 60_000 }, () => {
   });
   after(() => rm(folder, { recursive: true }));
 
-  /** A program of the command's name, in a folder of its own. */
+  /** A program with the command's name, in a folder of its own. */
   async function program(name, text) {
     const file = path.join(folder, name, 'katalys');
     await mkdir(path.dirname(file), { recursive: true });
@@ -353,7 +357,7 @@ describe('the command', { timeout: 60_000 }, () => {
     return said;
   }
 
-  it('is looked for in the options, the environment, @katalys/cli, and on the PATH', async () => {
+  it('is found in the options, the environment, @katalys/cli, and on the PATH', async () => {
     const saying = (word) => `#!/bin/sh\necho ${word} >&2\nexec ${command} "$@"\n`;
     const given = await program('given', saying('given'));
     const named = await program('named', saying('named'));
@@ -364,7 +368,7 @@ describe('the command', { timeout: 60_000 }, () => {
     delete env.KATALYS_COMMAND;
     assert.equal(await attempt({ env }), 'path\nstarted\n');
 
-    // As npm installs it: its launcher, and the program of the platform.
+    // As npm installs it: a launcher, and the program of the platform.
     const shop = path.join(folder, 'shop');
     const packages = path.join(shop, 'node_modules/@katalys');
     await mkdir(path.join(packages, 'cli-linux-x64-gnu'), { recursive: true });
@@ -376,7 +380,7 @@ describe('the command', { timeout: 60_000 }, () => {
     assert.equal(await attempt({ env, cwd: shop }), 'npm\nstarted\n');
   });
 
-  it('that is missing is named, with what to install', async () => {
+  it('that is missing is reported with what to install', async () => {
     const said = await attempt({ env: { PATH: '' } });
     assert.match(said, /^SandboxError null the katalys command is not installed: npm install/);
     const named = await attempt({ env: { KATALYS_COMMAND: '/nowhere/katalys' } });

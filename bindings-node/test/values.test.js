@@ -1,5 +1,5 @@
 'use strict';
-// What JavaScript's own values become.
+// How JavaScript's own values are converted.
 
 const assert = require('node:assert/strict');
 const { describe, it } = require('node:test');
@@ -10,7 +10,7 @@ const { Client, ValidationError } = require('katalys');
 
 const client = new Client('abcd.com');
 
-/** What is sent as the value of one field, or the codes of what is wrong with it. */
+/** The value of one field as it is sent, or the codes of its problems. */
 function sent(field, value, orderId = '1001') {
   const { payload, problems } = client.validateUpdate(orderId, { [field]: value });
   return payload === null ? problems.map(({ code }) => code) : JSON.parse(payload)[field];
@@ -25,7 +25,7 @@ describe('numbers', () => {
     assert.deepEqual(sent('sale_amount', Number.POSITIVE_INFINITY), ['amount_not_finite']);
   });
 
-  it('beyond the safe integers are refused, as they may have lost digits; bigints are exact', () => {
+  it('beyond the safe integers are refused because they may have lost digits; bigints are exact', () => {
     const rounded = Number('9007199254740993');
     for (const field of ['sale_amount', 'order_alias', 'my_own']) {
       assert.deepEqual(sent(field, rounded), ['number_inexact'], field);
@@ -44,12 +44,12 @@ describe('numbers', () => {
     assert.equal(JSON.parse(payload).order_id, '9007199254740993');
   });
 
-  it('may be in boxes', () => {
+  it('may be boxed', () => {
     assert.equal(sent('sale_amount', Object(25)), '25');
     assert.equal(sent('order_status', Object('paid')), 'paid');
   });
 
-  it('are exact as Decimal, even where that writes an exponent', () => {
+  it('are exact as Decimal, even if its text has an exponent', () => {
     assert.equal(sent('sale_amount', new Decimal('25.670')), '25.67');
     assert.equal(sent('sale_amount', new Decimal('0.0000000001')), '0.0000000001');
     assert.deepEqual(sent('sale_amount', new Decimal('NaN')), ['amount_not_finite']);
@@ -59,13 +59,13 @@ describe('numbers', () => {
 describe('times', () => {
   const wire = '2018-01-01 09:23:40+00:00';
 
-  it('may be a Date, also of another realm', () => {
+  it('may be a Date of any realm', () => {
     assert.equal(sent('order_time', new Date('2018-01-01T09:23:40.999Z')), wire);
     assert.equal(sent('order_time', vm.runInNewContext('new Date(1514798620000)')), wire);
     assert.deepEqual(sent('order_time', new Date('nonsense')), ['time_format']);
   });
 
-  it('may be of Temporal, which keeps the offset', () => {
+  it('may be of Temporal, and keep their offset', () => {
     const instant = Temporal.Instant.from('2018-01-01T09:23:40Z');
     const zoned = instant.toZonedDateTimeISO('America/Los_Angeles');
     assert.equal(sent('order_time', instant), wire);
@@ -73,14 +73,14 @@ describe('times', () => {
     assert.deepEqual(sent('order_time', zoned.toPlainDateTime()), ['time_no_offset']);
   });
 
-  it('may be of a library that writes itself with toJSON', () => {
+  it('may be of a library with toJSON', () => {
     assert.equal(
       sent('order_time', { toJSON: () => '2018-01-01T10:23:40+01:00' }),
       '2018-01-01 10:23:40+01:00',
     );
   });
 
-  it('that are not valid are errors, although such libraries write them as null', () => {
+  it('that are invalid are errors, although such libraries write them as null', () => {
     const luxon = { isValid: false, toJSON: () => null };
     const dayjs = { isValid: () => false, toJSON: () => null };
     for (const time of [luxon, dayjs]) assert.deepEqual(sent('order_time', time), ['time_format']);
@@ -89,7 +89,7 @@ describe('times', () => {
 });
 
 describe('text', () => {
-  it('with half a surrogate pair is an error, wherever it is', () => {
+  it('with half a surrogate pair is an error in every position', () => {
     assert.deepEqual(sent('shipping_city', 'Z\ud83d'), ['invalid_unicode']);
     assert.deepEqual(sent('key\udc00', 'x'), ['key_invalid']);
     assert.deepEqual(sent('shipping_city', 'x', 'id\ud800'), ['invalid_unicode']);
@@ -107,7 +107,7 @@ describe('text', () => {
     assert.deepEqual(sent('a\0b', 'x'), ['key_invalid']);
   });
 
-  it('with a replacement character is text like any other', () => {
+  it('may hold a replacement character', () => {
     assert.equal(sent('shipping_city', 'a\ufffdb'), 'a\ufffdb');
     assert.equal(sent('shipping_city', '\ufffd"\\\n'), '\ufffd"\\\n');
   });
@@ -138,7 +138,7 @@ describe('records and lists', () => {
     assert.equal(client.validateUpdate('1001', fields).payload, payload);
   });
 
-  it('leave out null and keep the places of others', () => {
+  it('leave out null and keep the positions of others', () => {
     assert.equal(
       client.validateUpdate('1001', { line_items: [null, item], x: null, y: undefined }).payload,
       payload,
@@ -157,7 +157,7 @@ describe('records and lists', () => {
     }
   });
 
-  it('may be any iterable where a list is meant, also one that can be read only once', () => {
+  it('may be any iterable in place of a list, also one that can be read only once', () => {
     function* generated() {
       yield item;
     }
@@ -175,13 +175,13 @@ describe('records and lists', () => {
     assert.deepEqual([line_item_1_title, line_item_2_title], ['\ufffd', 'A']);
   });
 
-  it('may be lists and records of a library that write themselves with toJSON', () => {
+  it('may be lists and records of a library with toJSON', () => {
     const written = (value) => ({ toJSON: () => value });
     const lists = written([written(item)]);
     assert.equal(client.validateUpdate('1001', { line_items: lists }).payload, payload);
   });
 
-  it('of a class have its getters, private state or not, and not its methods', () => {
+  it('of a class have its getters, with or without private state, and not its methods', () => {
     class Order {
       #status = 'paid';
       currency = 'EUR';
@@ -213,7 +213,7 @@ describe('records and lists', () => {
     assert.equal(JSON.parse(listed).line_item_1_title, 'A');
   });
 
-  it('may say what they are by toJSON', () => {
+  it('may be returned by toJSON', () => {
     class Document {
       _doc = {};
       toJSON() {
@@ -224,7 +224,7 @@ describe('records and lists', () => {
     assert.equal(JSON.parse(payload).order_status, 'paid');
   });
 
-  it('that hold themselves are refused and not followed', () => {
+  it('that contain themselves are refused', () => {
     const loop = {};
     loop.loop = loop;
     loop.list = [loop];
@@ -233,7 +233,7 @@ describe('records and lists', () => {
     assert.deepEqual(sent('x', endless), ['wrong_type']);
   });
 
-  it('have keys that JavaScript treats specially', () => {
+  it('may have keys that JavaScript treats specially', () => {
     assert.equal(sent('__proto__x', 'a'), 'a');
     const fields = JSON.parse('{"__proto__": "a"}');
     assert.match(client.validateUpdate('1001', fields).payload, /"__proto__":"a"/);
@@ -241,7 +241,7 @@ describe('records and lists', () => {
   });
 });
 
-describe('what cannot be sent', () => {
+describe('a value that cannot be sent', () => {
   const values = [
     true,
     () => 1,
@@ -256,7 +256,7 @@ describe('what cannot be sent', () => {
     new Proxy(() => 1, {}),
   ];
 
-  it('is an error that says so', () => {
+  it('is an error', () => {
     for (const value of values) assert.deepEqual(sent('x', value), ['wrong_type']);
     for (const value of values) assert.deepEqual(sent('sale_amount', value), ['wrong_type']);
   });
@@ -272,7 +272,7 @@ describe('what cannot be sent', () => {
     assert.match(said(new WeakSet()), /^line_items is a WeakSet, /);
   });
 
-  it('and an error of the caller passes through, with nothing sent', async () => {
+  it('is not sent if reading it throws, and the caller receives that error', async () => {
     const mine = new Error('mine');
     const fields = {
       get sale_amount() {
@@ -281,11 +281,11 @@ describe('what cannot be sent', () => {
     };
     assert.throws(() => client.validateUpdate('1001', fields), mine);
     await assert.rejects(client.updateOrder('1001', fields), mine);
-    assert.equal(sent('order_status', 'paid'), 'paid', 'and the next call is as ever');
+    assert.equal(sent('order_status', 'paid'), 'paid', 'the next call is not affected');
   });
 });
 
-describe('fields that are no record', () => {
+describe('fields that are not a record', () => {
   class Empty {
     #status = 'paid';
     status() {
@@ -319,7 +319,7 @@ describe('fields that are no record', () => {
     [Symbol('s'), 'a symbol; give an object'],
   ];
 
-  it('are refused by name, and not taken for an update that says nothing', async () => {
+  it('are refused by name, and not sent as an empty update', async () => {
     for (const [fields, message] of wrong) {
       const { ok, payload, problems } = client.validateUpdate('1001', fields);
       assert.deepEqual([ok, payload, problems.length], [false, null, 1], message);
@@ -337,7 +337,7 @@ describe('fields that are no record', () => {
 
   it('may be maps and records of every kind', () => {
     const pairs = [['order_status', 'paid']];
-    /** As a library for reactive state does: methods get the map itself as `this`. */
+    /** As in libraries for reactive state: methods have the map itself as `this`. */
     const reactive = new Proxy(new Map(pairs), {
       get(target, key) {
         const property = Reflect.get(target, key, target);
@@ -355,7 +355,7 @@ describe('fields that are no record', () => {
 describe('an update that is too large', () => {
   const item = { title: 'A' };
 
-  it('is refused early, however it comes', () => {
+  it('is refused early in every form', () => {
     const sparse = [];
     sparse.length = 2 ** 32 - 1;
     function* endless() {
@@ -379,10 +379,10 @@ describe('an update that is too large', () => {
       const took = performance.now() - started;
       assert.ok(took < 5000, `it took ${took} ms`);
     }
-    assert.equal(sent('order_status', 'paid'), 'paid', 'and the next call is as ever');
+    assert.equal(sent('order_status', 'paid'), 'paid', 'the next call is not affected');
   });
 
-  it('is not one that is merely long', () => {
+  it('is not one with long but valid text', () => {
     const fields = {};
     for (let at = 0; at < 3000; at += 1) fields[`key_${at}`] = `value ${at}`;
     const { payload } = client.validateUpdate('1001', fields);
@@ -391,8 +391,8 @@ describe('an update that is too large', () => {
   });
 });
 
-describe('key lists that are remembered', () => {
-  it('are told apart by every key and its place', () => {
+describe('key lists of earlier records', () => {
+  it('are distinguished by every key and its position', () => {
     const lists = [['a', 'b'], ['b', 'a'], ['a'], ['a', 'b', 'c'], [], ['b'], ['a', 'b']];
     for (const list of lists) {
       const fields = Object.fromEntries(list.map((key) => [key, `${key} ${list.length}`]));
@@ -401,13 +401,13 @@ describe('key lists that are remembered', () => {
     }
   });
 
-  it('are forgotten and learned again when there are too many', () => {
+  it('are cleared when there are too many', () => {
     for (let at = 0; at < 5000; at += 1) {
       assert.equal(sent(`key_${at % 1700}`, `value ${at}`), `value ${at}`);
     }
   });
 
-  it('are right although a getter makes a call of its own meanwhile', () => {
+  it('are correct although a getter makes a call', () => {
     for (let at = 0; at < 3000; at += 1) {
       const fields = {
         [`before_${at}`]: 'a',
@@ -423,14 +423,14 @@ describe('key lists that are remembered', () => {
   });
 });
 
-it('fields may be left out altogether', () => {
+it('fields are optional', () => {
   const payload = '{"site_id":"abcd.com","order_id":"1001"}';
   for (const fields of [undefined, null, {}, new Map()]) {
     assert.equal(client.validateUpdate('1001', fields).payload, payload);
   }
 });
 
-it('validateReport asks for what a report needs', () => {
+it('validateReport requires the fields of a report', () => {
   const { ok, payload, problems } = client.validateReport('1001', {});
   assert.deepEqual([ok, payload], [false, null]);
   const paths = problems.map(({ path }) => path);

@@ -1,5 +1,5 @@
 'use strict';
-// Every shared vector in full: what goes in, and the exact payload or problems that come out.
+// Every shared vector: fields, and the exact payload or problems that they result in.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -14,7 +14,7 @@ const { vectors } = JSON.parse(readFileSync(file, 'utf8'));
 const mine = vectors.filter(({ only }) => !only || only.includes('node'));
 
 describe('shared vectors', () => {
-  it('are there, and nearly all can be expressed here', () => {
+  it('are present, and nearly all can be expressed here', () => {
     assert.ok(mine.length > 150 && mine.length > vectors.length * 0.9);
   });
   for (const vector of mine) it(vector.name, () => check(vector));

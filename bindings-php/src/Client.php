@@ -7,6 +7,7 @@ namespace Katalys;
 use Katalys\Internal\Handle;
 use Katalys\Internal\Listeners;
 use Katalys\Internal\Outcome;
+use Katalys\Internal\Results;
 use Psr\Log\LoggerInterface;
 
 /**
@@ -15,9 +16,8 @@ use Psr\Log\LoggerInterface;
  *     $client = new Katalys\Client('abcd.com');
  *     $client->updateOrder('1001', ['order_status' => 'paid']);
  *
- * Making one is cheap: clients with equal settings share their connections, and under php-fpm
- * each worker process keeps them from one web request to the next. With an outbox, delivery
- * continues in between.
+ * Creating a client is cheap: clients with equal settings share their connections, and each worker
+ * process of php-fpm keeps them between web requests. With an outbox, delivery continues in between.
  */
 final class Client implements ClientInterface
 {
@@ -28,12 +28,12 @@ final class Client implements ClientInterface
     private Listeners $listeners;
 
     /**
-     * Tells the listeners what has happened in the outbox until now. The library keeps its client.
+     * Passes the events of the outbox to the listeners. The library keeps its client.
      */
     public function __destruct()
     {
         if (isset($this->listeners)) {
-            $this->listeners->tell();
+            $this->listeners->notify();
         }
     }
 
@@ -81,47 +81,24 @@ final class Client implements ClientInterface
 
     public function stats(): Stats
     {
-        $stats = $this->told(fn() => $this->handle->stats());
-
-        return new Stats(
-            $stats['accepted'],
-            $stats['delivered'],
-            $stats['pending'],
-            $stats['in_flight'],
-            $stats['dead'],
-            $stats['discarded'],
-            $stats['oldest_pending_seconds'],
-        );
+        return Results::make('Stats', $this->notifying(fn() => $this->handle->stats()));
     }
 
-    public function flush(int|float $timeout): int
+    public function flush(int|float $timeout = Defaults::WAIT): int
     {
-        return $this->told(fn() => $this->handle->flush($timeout, closes: false));
+        return $this->notifying(fn() => $this->handle->flush($timeout, closes: false));
     }
 
-    public function close(int|float $timeout): int
+    public function close(int|float $timeout = Defaults::WAIT): int
     {
-        return $this->told(fn() => $this->handle->flush($timeout, closes: true));
+        return $this->notifying(fn() => $this->handle->flush($timeout, closes: true));
     }
 
-    public function deadLetters(int $after = 0, int $limit = 1000): array
+    public function deadLetters(int $after = 0, int $limit = Defaults::PAGE): array
     {
-        $letters = [];
-        foreach ($this->handle->deadLetters($after, $limit) as $letter) {
-            $diedAt = \DateTimeImmutable::createFromFormat('U.u', \sprintf('%.6F', $letter['died_at']));
-            $letters[] = new DeadLetter(
-                $letter['id'],
-                $letter['order_id'],
-                $letter['site_id'],
-                $letter['payload'],
-                $letter['status'],
-                $letter['code'],
-                $letter['reason'],
-                $diedAt,
-            );
-        }
+        $make = static fn(array $fields) => Results::make('DeadLetter', $fields);
 
-        return $letters;
+        return \array_map($make, $this->handle->deadLetters($after, $limit));
     }
 
     public function replay(int $id): bool
@@ -161,12 +138,10 @@ final class Client implements ClientInterface
     ): Receipt {
         $answer = $this->call($call, $orderId, $fields);
         if ($answer[0] === '=') {
-            [$attempts, $elapsed] = \explode(' ', $answer);
-
-            return new Receipt((int) \substr($attempts, 1), (float) $elapsed);
+            return Results::receipt(\substr($answer, 1));
         }
 
-        return $this->outcome($answer)->receipt();
+        return $this->result($answer);
     }
 
     private function enqueue(
@@ -176,10 +151,10 @@ final class Client implements ClientInterface
     ): Ticket {
         $answer = $this->call($call | Handle::ENQUEUE, $orderId, $fields);
         if ($answer[0] === '#') {
-            return new Ticket((int) \substr($answer, 1));
+            return Results::ticket(\substr($answer, 1));
         }
 
-        return $this->outcome($answer)->ticket();
+        return $this->result($answer);
     }
 
     private function call(
@@ -191,33 +166,30 @@ final class Client implements ClientInterface
             $call |= Handle::LOGGED;
         }
         $answer = $this->handle->call($call, $orderId, $fields);
-        // After the call: the update is accepted, whatever a listener does.
-        $this->listeners->tell();
+        // After the call: a listener cannot prevent that the update is accepted.
+        $this->listeners->notify();
 
         return $answer;
     }
 
     /**
-     * The result of a call, after which the listeners are told.
+     * Makes a call, and then passes events to the listeners.
      */
-    private function told(\Closure $call): mixed
+    private function notifying(\Closure $call): mixed
     {
         try {
             return $call();
         } finally {
-            $this->listeners->tell();
+            $this->listeners->notify();
         }
     }
 
-    private function outcome(#[\SensitiveParameter] string $answer): Outcome
+    private function result(#[\SensitiveParameter] string $answer): object
     {
         $outcome = new Outcome($answer);
-        $this->listeners->warn($outcome->newWarnings());
-        if ($outcome->failed()) {
-            throw $outcome->exception();
-        }
+        $this->listeners->warn($outcome->newWarnings);
 
-        return $outcome;
+        return $outcome->unwrap();
     }
 
     private function validate(
@@ -230,6 +202,6 @@ final class Client implements ClientInterface
             return new Validation($answer);
         }
 
-        return (new Outcome($answer))->validation();
+        return (new Outcome($answer))->unwrap();
     }
 }

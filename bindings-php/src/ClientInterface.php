@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Katalys;
 
 /**
- * What a client does; for code that is given one, so that its tests may give it another.
+ * The methods of a client, for code whose tests replace it.
  *
  * `$fields` are the fields of an order by name; see OrderFields. Lists (`line_items`, `discounts`) and
  * their records may be arrays or any Traversable. An exception of an iterator is passed on, and then
@@ -16,7 +16,7 @@ namespace Katalys;
 interface ClientInterface
 {
     /**
-     * Reports what became of an order, and waits until the endpoint has it.
+     * Reports the state of an order, and waits until the endpoint has received it.
      *
      * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
      * Thank-You page.
@@ -34,8 +34,8 @@ interface ClientInterface
     ): Receipt;
 
     /**
-     * Reports an order as a whole, with the fields the endpoint requires of it, and waits until
-     * the endpoint has it. Without an order_time, the time of this call is sent.
+     * Reports a whole order, with the fields that the endpoint requires, and waits until the endpoint
+     * has received it. Without an order_time, the time of this call is sent.
      *
      * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
      * Thank-You page.
@@ -49,15 +49,15 @@ interface ClientInterface
     ): Receipt;
 
     /**
-     * Puts what became of an order into the outbox, and returns when it is safe on disk. It is
-     * sent in the background, after the earlier updates of the same order.
+     * Puts an update into the outbox, and returns once it is stored on disk. It is sent in the
+     * background, after the earlier updates of the same order.
      *
      * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
      * Thank-You page.
      * @param Fields|\Traversable<string, mixed> $fields
      *
      * @throws ValidationException if the update is invalid; it was not accepted.
-     * @throws OutboxFullException if the outbox holds as much as it may.
+     * @throws OutboxFullException if the outbox has reached its capacity.
      * @throws OutboxException if it cannot be written.
      * @throws ConfigException on a client without an outbox.
      */
@@ -67,8 +67,8 @@ interface ClientInterface
     ): Ticket;
 
     /**
-     * Puts an order as a whole into the outbox, with the fields the endpoint requires of it, as
-     * enqueueUpdate() does. Without an order_time, the time of this call is sent.
+     * Puts a whole order into the outbox, with the fields that the endpoint requires, like
+     * enqueueUpdate(). Without an order_time, the time of this call is sent.
      *
      * @param string|int|\Stringable|\BackedEnum|null $orderId Exactly the value given on the
      * Thank-You page.
@@ -112,11 +112,11 @@ interface ClientInterface
     public function stats(): Stats;
 
     /**
-     * Waits until every update is delivered or a dead letter, by whatever process.
+     * Waits until every update is delivered or a dead letter, in whichever process.
      *
-     * @param int|float $timeout Up to how many seconds; 0 or more.
+     * @param int|float $timeout In seconds, from 0 to 366 days. Client has a default, Defaults::WAIT.
      *
-     * @return int How many updates are left.
+     * @return int The number of updates that are left.
      *
      * @throws OutboxException
      */
@@ -124,12 +124,12 @@ interface ClientInterface
 
     /**
      * Ends the delivery of all clients of this process with the same settings: no further request is
-     * made, and this waits for those in flight. The rest stays in the file for the next
-     * client. A script need not call it at its end. Does nothing on a client without an outbox.
+     * made, and this waits for those in flight. Pending updates stay in the file for the next client. A
+     * script need not call it at its end. Does nothing on a client without an outbox.
      *
-     * @param int|float $timeout Up to how many seconds to wait; 0 or more.
+     * @param int|float $timeout In seconds, from 0 to 366 days. Client has a default, Defaults::WAIT.
      *
-     * @return int How many updates are left.
+     * @return int The number of updates that are left.
      *
      * @throws OutboxException
      */
@@ -139,16 +139,16 @@ interface ClientInterface
      * The dead letters after this number, in order.
      *
      * @param int $after The number of the last one of the page before.
-     * @param int $limit At most this many are returned.
+     * @param int $limit The size of a page.
      *
      * @return list<DeadLetter>
      *
      * @throws OutboxException
      */
-    public function deadLetters(int $after = 0, int $limit = 1000): array;
+    public function deadLetters(int $after = 0, int $limit = Defaults::PAGE): array;
 
     /**
-     * Puts a dead letter back into its order's lane, at its old place.
+     * Puts a dead letter back into its order's lane, at its original place.
      *
      * @return bool Whether there is one of that number.
      *
@@ -166,8 +166,8 @@ interface ClientInterface
     public function discard(int $id): bool;
 
     /**
-     * Changes fields of a dead letter, all others staying as they are; null takes one out. It
-     * stays a dead letter until it is replayed.
+     * Changes fields of a dead letter; all others keep their values, and null removes one. It remains a
+     * dead letter until it is replayed.
      *
      * @param Fields|\Traversable<string, mixed> $fields
      *

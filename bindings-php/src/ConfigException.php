@@ -1,11 +1,17 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * The client cannot be made from these settings; the message says which, and how to fix it.
+ * The client cannot be made from these settings.
+ *
+ * Codes: `config_missing`, `config_invalid`, `config_unknown`.
  */
 final class ConfigException extends KatalysException
 {

@@ -1,5 +1,9 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
@@ -10,17 +14,17 @@ namespace Katalys;
 final class DeadLetter
 {
     /**
-     * @param int $id The update's number, as on its ticket.
+     * @param int $id Number of the update, as on its ticket.
      * @param string $orderId The order's id.
      * @param string $siteId The site it was reported for.
      * @param string $payload What was sent, as JSON. Customer data.
-     * @param int|null $status The HTTP status with which the endpoint refused it.
-     * @param 'rejected'|'interrupted'|'expired' $code Refused by the endpoint; sending it never
-     * finished, three times; or older than maxAge.
-     * @param string $reason What happened, for people, without customer data.
-     * @param \DateTimeImmutable $diedAt When that was, in UTC.
+     * @param int|null $status HTTP status, if the endpoint refused the update.
+     * @param string $code `rejected` (by the endpoint), `interrupted` (three attempts never finished) or
+     * `expired` (older than `maxAge`).
+     * @param string $reason What happened, for people. Holds no customer data.
+     * @param \DateTimeImmutable $diedAt When it became a dead letter.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly int $id,
@@ -35,12 +39,21 @@ final class DeadLetter
     }
 
     /**
-     * The payload is customer data, which a dump should not show.
+     * Customer data does not appear in dumps, only its size.
      *
      * @return array<string, mixed>
      */
     public function __debugInfo(): array
     {
-        return ['payload' => \strlen($this->payload) . ' bytes'] + \get_object_vars($this);
+        return [
+            'id' => $this->id,
+            'orderId' => '(' . \strlen($this->orderId) . ' bytes)',
+            'siteId' => $this->siteId,
+            'payload' => '(' . \strlen($this->payload) . ' bytes)',
+            'status' => $this->status,
+            'code' => $this->code,
+            'reason' => $this->reason,
+            'diedAt' => $this->diedAt,
+        ];
     }
 }

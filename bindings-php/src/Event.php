@@ -1,28 +1,32 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * Something happened in this process to an update of the outbox, or to the outbox itself. Holds no
- * customer data.
+ * Something happened to an update of the outbox, or to the outbox itself. Holds no customer data.
  */
 final class Event
 {
     /**
-     * @param string $kind `accepted` (it is in the outbox), `delivered` (the endpoint has it),
-     * `retried` (an attempt failed, another one follows), `dead_lettered` (it will not be sent
-     * unless it is replayed), `discarded` (a dead letter was removed for good) or `failed` (the outbox
-     * cannot be read or written, so nothing is delivered).
-     * @param int $id The update's number, as on its ticket; 0 for `failed`.
+     * @param string $kind What happened. `accepted`: the update is in the outbox. `delivered`: the
+     * endpoint has received the update. `retried`: an attempt failed; another one follows.
+     * `dead_lettered`: the update will not be sent unless it is replayed. `discarded`: a dead letter was
+     * removed for good. `failed`: the outbox cannot be read or written, so nothing is delivered; `code`
+     * says why.
+     * @param int $id Number of the update, as on its ticket; 0 for `failed`.
      * @param string $order Sixteen hexadecimal digits, the same for all updates of one order; with
-     * eventOrderIds 'plain', the order's id. Empty for `failed`.
-     * @param int $attempts How many requests were made so far; 0 where none was.
-     * @param int|null $status The HTTP status that led to it.
-     * @param string|null $code Why: the code of the error, or the dead letter's.
+     * `eventOrderIds` as `plain`, the order's id. Empty for `failed`.
+     * @param int $attempts Number of requests made so far; 0 if none was made.
+     * @param int|null $status HTTP status that led to it, if any.
+     * @param string|null $code Why: the code of the error, or of the dead letter.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly string $kind,

@@ -1,24 +1,28 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * Why a call failed; every exception of this package is one of these.
+ * Why a call failed; the base class of all exceptions of this package.
  */
 class KatalysException extends \RuntimeException
 {
     /**
-     * @param string $message What happened, and how to fix it where that is possible. Holds no
-     * customer data.
-     * @param string $errorCode The stable code, such as `config_invalid`.
+     * @param string $message What happened, and how to fix it where that is possible. Contains no customer
+     * data.
+     * @param string $errorCode The stable code, the same in every language.
      * @param bool $retryable Whether the same call may succeed later without any change.
-     * @param int $attempts How many requests were made.
-     * @param int|null $ticket The update's number in the outbox, if it was accepted before a waiting call
+     * @param int $attempts Number of requests that were made.
+     * @param int|null $ticket Number of the update in the outbox, if it was accepted before the call
      * failed: it will be sent, or is a dead letter. Do not send it again.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         string $message,
@@ -42,6 +46,11 @@ class KatalysException extends \RuntimeException
     public function isRetryable(): bool
     {
         return $this->retryable;
+    }
+
+    public function getAttempts(): int
+    {
+        return $this->attempts;
     }
 
     public function getTicket(): ?int

@@ -1,12 +1,12 @@
 <?php
 
-// Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
-
-declare(strict_types=1);
-
 /**
  * The types of an order update, for editors and static analysis.
+ *
+ * Made from the core's tables by `make generate`; change core/src/order/fields.rs instead.
  */
+
+declare(strict_types=1);
 
 namespace Katalys;
 

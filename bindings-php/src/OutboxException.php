@@ -1,13 +1,19 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * The outbox could not be read or written: code outbox_failed, outbox_corrupt, outbox_newer,
- * outbox_foreign or outbox_moved. An update that was to be kept was not accepted.
+ * The outbox cannot be used, or the update was not accepted.
+ *
+ * Codes: `outbox_failed`, `outbox_corrupt`, `outbox_newer`, `outbox_foreign`, `outbox_moved`,
+ * `outbox_outcome_unknown`.
  */
-final class OutboxException extends KatalysException
+class OutboxException extends KatalysException
 {
 }

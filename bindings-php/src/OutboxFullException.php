@@ -1,12 +1,18 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * The outbox holds as much as capacityRows or capacityBytes allow; the update was not accepted.
+ * The outbox has reached its capacity; the update was not accepted.
+ *
+ * Code: `outbox_full`.
  */
-final class OutboxFullException extends KatalysException
+final class OutboxFullException extends OutboxException
 {
 }

@@ -1,11 +1,15 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * One thing that is wrong with an order update, where it is, and how to fix it.
+ * One thing that is wrong or suspicious, where it is, and how to fix it.
  */
 final class Problem
 {
@@ -13,13 +17,12 @@ final class Problem
     public const WARNING = 'warning';
 
     /**
-     * @param string $path What the caller wrote: `sale_amount`, `discounts[1].amount`.
-     * @param string $code The rule that was broken, such as `amount_format`; the same in every
-     * language and version.
-     * @param string $message A whole sentence, without anything the customer entered.
-     * @param 'error'|'warning' $severity Whether it stops the call.
+     * @param string $path Where it is, as the caller wrote it: `sale_amount`, `discounts[1].amount`.
+     * @param string $code The rule that was broken.
+     * @param string $message A sentence that says how to fix it. Holds no customer data.
+     * @param 'error'|'warning' $severity `error` stops the call; `warning` travels with the result.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly string $path,

@@ -1,20 +1,24 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * The endpoint has the update.
+ * The endpoint has received the update.
  */
 final class Receipt
 {
     /**
-     * @param int $attempts How many requests it took.
-     * @param float $elapsed How many seconds it took, from the call to the answer.
-     * @param list<Problem> $warnings What was suspicious, or was left out.
+     * @param int $attempts Number of requests it took; 0 if another process delivered the update.
+     * @param float $elapsed Time from the call to the answer, in seconds.
+     * @param list<Problem> $warnings Suspicious fields, and fields that were left out.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly int $attempts,

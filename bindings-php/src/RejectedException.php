@@ -1,20 +1,32 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/error.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * The endpoint answered, but not with 204: code rejected, unavailable, not_confirmed or redirected.
+ * The endpoint answered, but not with 204.
+ *
+ * Codes: `rejected`, `unavailable`, `not_confirmed`, `redirected`.
  */
 final class RejectedException extends KatalysException
 {
     /**
-     * @param int $status The HTTP status of the last answer.
-     * @param float|null $retryAfter How many seconds the endpoint asked to wait.
-     * @param int|null $ticket The number of the dead letter, on a client with an outbox.
+     * @param string $message What happened, and how to fix it where that is possible. Contains no customer
+     * data.
+     * @param string $errorCode The stable code, the same in every language.
+     * @param bool $retryable Whether the same call may succeed later without any change.
+     * @param int $attempts Number of requests that were made.
+     * @param int $status HTTP status of the last answer.
+     * @param float|null $retryAfter How long the endpoint asked to wait, in seconds, at most five minutes.
+     * @param int|null $ticket Number of the update in the outbox, if it was accepted before the call
+     * failed: it will be sent, or is a dead letter. Do not send it again.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         string $message,
@@ -22,10 +34,11 @@ final class RejectedException extends KatalysException
         bool $retryable,
         int $attempts,
         public readonly int $status,
-        public readonly ?float $retryAfter,
+        public readonly ?float $retryAfter = null,
         ?int $ticket = null,
+        ?\Throwable $previous = null,
     ) {
-        parent::__construct($message, $errorCode, $retryable, $attempts, ticket: $ticket);
+        parent::__construct($message, $errorCode, $retryable, $attempts, $previous, $ticket);
     }
 
     public function getStatus(): int

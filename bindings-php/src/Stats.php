@@ -1,26 +1,29 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
 
 /**
- * What happened to the updates that the outbox accepted, in any process: accepted always equals
- * delivered + pending + dead + discarded.
+ * Counters of the updates that an outbox has accepted, in any process: `accepted` always equals
+ * `delivered` + `pending` + `dead` + `discarded`.
  */
 final class Stats
 {
     /**
-     * @param int $accepted Updates that were ever accepted.
-     * @param int $delivered Those that the endpoint has.
-     * @param int $pending Those that are not settled yet.
-     * @param int $inFlight Those of the pending that are being sent.
-     * @param int $dead Those that the endpoint refused for good, kept until they are replayed or
-     * discarded.
+     * @param int $accepted Updates accepted since the outbox was created.
+     * @param int $delivered Updates that the endpoint has received.
+     * @param int $pending Updates that are neither delivered nor dead letters yet.
+     * @param int $inFlight Pending updates that a process is sending.
+     * @param int $dead Dead letters: kept until they are replayed or discarded.
      * @param int $discarded Dead letters that were discarded.
-     * @param float $oldestPendingSeconds The age of the oldest pending update; 0 if there is none.
+     * @param float $oldestPendingSeconds Age of the oldest pending update, in seconds; 0 if there is none.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly int $accepted,

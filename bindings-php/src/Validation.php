@@ -1,5 +1,9 @@
 <?php
 
+/**
+ * Generated from the core's tables by `make generate`; change core/src/results.rs instead.
+ */
+
 declare(strict_types=1);
 
 namespace Katalys;
@@ -10,11 +14,11 @@ namespace Katalys;
 final class Validation
 {
     /**
-     * @param string|null $payload The exact bytes that would be sent, unless there is an error
-     * among the problems.
+     * @param string|null $payload The exact bytes that would be sent; missing if there is an error among
+     * the problems.
      * @param list<Problem> $problems Everything that was found, errors and warnings.
      *
-     * @internal Made by the package.
+     * @internal Created by the package.
      */
     public function __construct(
         public readonly ?string $payload,
@@ -31,14 +35,15 @@ final class Validation
     }
 
     /**
-     * The payload is customer data, which a dump should not show.
+     * Customer data does not appear in dumps, only its size.
      *
      * @return array<string, mixed>
      */
     public function __debugInfo(): array
     {
-        $bytes = $this->payload === null ? null : \strlen($this->payload);
-
-        return ['bytes' => $bytes, 'problems' => $this->problems];
+        return [
+            'payload' => $this->payload === null ? null : '(' . \strlen($this->payload) . ' bytes)',
+            'problems' => $this->problems,
+        ];
     }
 }

@@ -9,8 +9,8 @@ use Katalys\Tests\Support\Receiver;
 use PHPUnit\Framework\TestCase;
 
 /**
- * Two copies of the library in one process, as two releases or two packages bring them, and PHP's own
- * SQLite, on one outbox.
+ * Two copies of the library in one process, as of two releases or packages, and PHP's SQLite share an
+ * outbox.
  */
 final class CopiesTest extends TestCase
 {

@@ -10,7 +10,7 @@ use Katalys\Tests\Support\Receiver;
 use PHPUnit\Framework\TestCase;
 
 /**
- * The outbox and the end of the process it is used in.
+ * The outbox at the end of a process.
  */
 final class OutboxProcessTest extends TestCase
 {
@@ -21,7 +21,7 @@ final class OutboxProcessTest extends TestCase
         $this->file = Program::folder() . '/katalys.db';
     }
 
-    public function testTheEndOfTheScriptFinishesWhatIsOnItsWayAndLeavesTheRest(): void
+    public function testTheEndOfTheScriptFinishesRequestsInFlightAndLeavesTheRest(): void
     {
         $endpoint = Receiver::get()->endpoint('slow=600', '204');
         Program::output($this->client($endpoint, 'workers: 1') . '
@@ -35,13 +35,13 @@ final class OutboxProcessTest extends TestCase
         $left = Program::output($before . $this->client($endpoint) . '
             echo $before->inFlight, $before->delivered, " ", $client->flush(10);
         ');
-        self::assertSame("0$sent 0", $left, 'what was on its way is settled, and nothing is still leased');
+        self::assertSame("0$sent 0", $left, 'the request in flight is settled, and nothing is leased');
         $orders = $this->orders($endpoint, 5);
         sort($orders);
         self::assertSame(['0', '1', '2', '3', '4'], $orders, 'each was received once');
     }
 
-    public function testAnEndpointThatHangsDoesNotHoldUpTheEnd(): void
+    public function testAnEndpointThatHangsDoesNotBlockTheEnd(): void
     {
         $endpoint = Receiver::get()->endpoint('hang', '204');
         $began = microtime(true);

@@ -43,7 +43,7 @@ final class OutboxTest extends TestCase
         $this->clients = [];
     }
 
-    public function testWhatIsEnqueuedIsDeliveredInOrder(): void
+    public function testUpdatesAreDeliveredInOrder(): void
     {
         $client = $this->client(['503', 'reset-after', '204']);
         $tickets = [];
@@ -103,10 +103,10 @@ final class OutboxTest extends TestCase
         self::assertSame(0, $client->close(0), 'there is nothing to end');
     }
 
-    public function testATimeThatIsNoneIsRefused(): void
+    public function testAnInvalidTimeoutIsRefused(): void
     {
         $client = $this->client(['204']);
-        foreach ([NAN, -1, -INF] as $timeout) {
+        foreach ([NAN, -1, -INF, INF, 31_622_401, 1e300] as $timeout) {
             foreach (['flush', 'close'] as $method) {
                 try {
                     $client->$method($timeout);
@@ -117,7 +117,8 @@ final class OutboxTest extends TestCase
                 }
             }
         }
-        self::assertSame(0, $client->flush(INF));
+        self::assertSame(0, $client->flush(31_622_400));
+        self::assertSame([0, 0], [$client->flush(), $client->close()]);
     }
 
     /** A retry loop, as queues have them. */
@@ -157,7 +158,7 @@ final class OutboxTest extends TestCase
         }
     }
 
-    public function testWhatIsWrongIsNotAccepted(): void
+    public function testAnInvalidUpdateIsNotAccepted(): void
     {
         $client = $this->client(['204'], deliver: false);
         try {
@@ -178,9 +179,12 @@ final class OutboxTest extends TestCase
             try {
                 $client->enqueueUpdate('2', ['order_status' => 'paid']);
                 self::fail('no exception');
-            } catch (OutboxFullException $exception) {
-                self::assertSame('outbox_full', $exception->errorCode);
-                self::assertTrue($exception->retryable);
+            } catch (OutboxException $exception) {
+                self::assertInstanceOf(OutboxFullException::class, $exception);
+                self::assertSame('outbox_full', $exception->getErrorCode());
+                self::assertTrue($exception->isRetryable());
+                self::assertSame(0, $exception->getAttempts());
+                self::assertNull($exception->getTicket());
             }
             self::assertSame(1, $client->stats()->accepted, $setting);
         }
@@ -216,7 +220,10 @@ final class OutboxTest extends TestCase
         $payload = '{"site_id":"abcd.com","order_id":"a","order_status":"paid","note":"secret"}';
         self::assertSame($payload, $first->payload);
         self::assertLessThan(60, abs(time() - $first->diedAt->getTimestamp()));
-        self::assertStringNotContainsString('secret', print_r($first, true));
+        $shown = print_r($first, true);
+        self::assertStringNotContainsString('secret', $shown);
+        self::assertStringContainsString('[orderId] => (1 bytes)', $shown);
+        self::assertStringContainsString('[siteId] => abcd.com', $shown);
 
         self::assertTrue($client->edit(1, ['order_status' => 'refunded', 'note' => null]));
         self::assertTrue($client->replay(1));
@@ -312,27 +319,28 @@ final class OutboxTest extends TestCase
         self::assertStringNotContainsString('customer-7', print_r($log, true));
     }
 
-    public function testWhatHappensWithoutAListenerIsToldToTheNextAndWhenTheClientIsDestroyed(): void
+    public function testEventsWithoutAListenerReachTheNextOneAndArriveWhenTheClientIsDestroyed(): void
     {
-        $told = new \ArrayObject();
+        $received = new \ArrayObject();
         $settings = ['deliver' => false, 'durability' => 'normal', 'eventOrderIds' => 'plain'];
-        $listening = $this->client(['204'], ...$settings, onEvent: static fn(Event $event) => $told[] = $event->order);
+        $listener = static fn(Event $event) => $received[] = $event->order;
+        $listening = $this->client(['204'], ...$settings, onEvent: $listener);
         $silent = $this->sameClient(...$settings);
         $silent->enqueueUpdate('first', []);
-        self::assertCount(0, $told);
+        self::assertCount(0, $received);
         $this->clients = [$silent];
-        Program::waitFor('the event', static function () use ($listening, $told): bool {
+        Program::waitFor('the event', static function () use ($listening, $received): bool {
             $listening->flush(0);
 
-            return count($told) === 1;
+            return count($received) === 1;
         });
         $silent->enqueueUpdate('second', []);
-        $silent->close(1); // Waits until everything was told.
+        $silent->close(1); // Waits until all events have arrived.
         unset($listening);
-        self::assertSame(['first', 'second'], $told->getArrayCopy());
+        self::assertSame(['first', 'second'], $received->getArrayCopy());
     }
 
-    public function testEventsThatNobodyTakesAreBoundedAndCounted(): void
+    public function testUnreadEventsAreBoundedAndCounted(): void
     {
         $log = new Log();
         $settings = ['deliver' => false, 'durability' => 'normal'];
@@ -348,7 +356,7 @@ final class OutboxTest extends TestCase
         self::assertSame(1100, end($log->lines)[2]['id']);
     }
 
-    public function testWhatListenersThrowReachesNoCaller(): void
+    public function testExceptionsOfListenersReachNoCaller(): void
     {
         $log = new class extends \Psr\Log\AbstractLogger {
             public int $calls = 0;
@@ -385,7 +393,7 @@ final class OutboxTest extends TestCase
         self::assertMatchesRegularExpression($expected, $errors[0]);
     }
 
-    public function testEachListenerOfEqualClientsHearsEachEvent(): void
+    public function testEachListenerOfEqualClientsReceivesEachEvent(): void
     {
         $heard = ['first' => [], 'second' => []];
         $listen = static function (string $name) use (&$heard): \Closure {
@@ -413,7 +421,7 @@ final class OutboxTest extends TestCase
         self::assertCount(2, $heard['first'], 'it is gone');
     }
 
-    public function testADamagedOutboxIsSeenWithoutALogger(): void
+    public function testADamagedOutboxIsLoggedWithoutALogger(): void
     {
         $errors = $this->errorLog(function (string $file): void {
             $this->damage($this->client(['503']), static fn() => is_file($file) && filesize($file) > 0);
@@ -434,7 +442,7 @@ final class OutboxTest extends TestCase
         self::assertSame([], $errors);
     }
 
-    public function testAFileThatWasDamagedIsRefusedAndLeftAsItIs(): void
+    public function testADamagedFileIsRefusedAndNotChanged(): void
     {
         $make = "\$client = new Katalys\\Client('abcd.com', outbox: '$this->file', deliver: false);";
         Program::output("$make \$client->enqueueUpdate('1', []); \$client->close(5);");

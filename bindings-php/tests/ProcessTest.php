@@ -9,7 +9,7 @@ use Katalys\Tests\Support\Receiver;
 use PHPUnit\Framework\TestCase;
 
 /**
- * What a client does to the process it lives in, each in a process of its own.
+ * The effects of a client on its process; each test runs in a separate process.
  */
 final class ProcessTest extends TestCase
 {

@@ -14,7 +14,7 @@ use PHPUnit\Framework\AssertionFailedError;
 use PHPUnit\Framework\TestCase;
 
 /**
- * The trait in this test case itself, and sandboxes in processes of their own.
+ * The trait in this test case, and sandboxes in other processes.
  */
 final class SandboxTest extends TestCase
 {
@@ -22,7 +22,7 @@ final class SandboxTest extends TestCase
 
     private const START = 'echo (new Katalys\Testing\Sandbox())->orders()["total"];';
 
-    public function testAnOrderAndHowItCameAbout(): void
+    public function testAnOrderAndItsUpdates(): void
     {
         $client = new Client('abcd.com');
         $client->updateOrder('a/b ü', ['order_status' => 'paid', 'sale_amount' => '25.670']);
@@ -34,7 +34,7 @@ final class SandboxTest extends TestCase
         self::assertSame('404 there is no such order', $this->refusal(fn() => $this->sandbox()->order('../orders')));
     }
 
-    /** @depends testAnOrderAndHowItCameAbout */
+    /** @depends testAnOrderAndItsUpdates */
     public function testEachTestBeginsWithNothing(): void
     {
         self::assertSame(0, $this->sandbox()->orders()['total']);
@@ -61,7 +61,7 @@ final class SandboxTest extends TestCase
         }
     }
 
-    public function testOrdersOfTwoSitesAreToldApart(): void
+    public function testOrdersOfTwoSitesAreDistinct(): void
     {
         (new Client('abcd.com'))->updateOrder(1001, ['order_status' => 'paid']);
         (new Client('other.com'))->updateOrder(1001, ['order_status' => 'cancelled']);
@@ -81,8 +81,8 @@ final class SandboxTest extends TestCase
         $client->enqueueUpdate('1001', ['order_status' => 'refunded']);
         $this->assertOrder('1001', ['order_status' => 'refunded']);
         self::assertCount(2, $this->sandbox()->waitFor('1001', updates: 2)['updates']);
-        $inVain = fn() => $this->sandbox()->waitFor('1001', status: 'cancelled', timeout: 0.2);
-        self::assertStringStartsWith('408 the time is up', $this->refusal($inVain));
+        $timedOut = fn() => $this->sandbox()->waitFor('1001', status: 'cancelled', timeout: 0.2);
+        self::assertStringStartsWith('408 the time is up', $this->refusal($timedOut));
     }
 
     public function testFaultsAndTheStream(): void
@@ -133,8 +133,8 @@ final class SandboxTest extends TestCase
     }
 
     /**
-     * A shop whose settings name production, with updates that wait in its outbox: neither a test
-     * without the trait, which runs first, nor one with it, nor a process they start reaches either.
+     * A shop whose settings name production, with pending updates in its outbox: no test reaches either,
+     * without the trait (which runs first) or with it, nor does a process that a test starts.
      */
     public function testProductionIsOutOfReachForTheWholeRun(): void
     {
@@ -203,7 +203,7 @@ final class SandboxTest extends TestCase
         Program::waitFor('its end', fn() => !Program::listens($port));
     }
 
-    public function testWhereTheCommandIsLookedFor(): void
+    public function testTheSearchForTheCommand(): void
     {
         $package = Program::copyOfPackage();
         $vendor = dirname($package) . '/vendor';
@@ -268,7 +268,7 @@ final class SandboxTest extends TestCase
     }
 
     /**
-     * Runs a project's tests, in a process to which nothing of this one's containment is passed on.
+     * Runs a project's tests in a process that does not inherit this one's containment.
      *
      * @param array<string, string> $files
      */

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// PSR-3 as Debian has it: Composer's registry is not needed to run the tests.
+// Debian's PSR-3: the tests need no package of Composer.
 require '/usr/share/php/Psr/Log/autoload.php';
 
 $package = getenv('KATALYS_PHP');
@@ -17,7 +17,7 @@ foreach (['Receiver', 'Shared', 'Program', 'Samples'] as $class) {
     require __DIR__ . "/Support/$class.php";
 }
 
-// Settings of this machine's own must not reach the tests.
+// The settings of this machine must not reach the tests.
 foreach (array_keys(Katalys\Tests\Support\Shared::scenarios()['defaults']['env']) as $variable) {
     putenv($variable);
 }

@@ -1,12 +1,12 @@
-//! The client that waits: each call holds the interpreter only while it looks at the caller's
-//! values.
+//! The synchronous client: each call holds the interpreter only while it reads the caller's values.
 
-use crate::convert::Keeper;
+use crate::convert::Converter;
 use crate::errors;
 use crate::events::Listener;
-use crate::outbox::{self, Answer, Question};
+use crate::outbox::{self, Command, Reply};
 use crate::results::Validation;
 use crate::{gevent, signals, warnings};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Checked, Language};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -15,13 +15,13 @@ use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Reports orders of one site. Made to be kept and shared between threads, and good across
-/// fork: a child process opens its own connections on its first call.
+/// Reports orders of one site. Keep it, and share it between threads. It works after a fork: the
+/// child process opens its own connections on its first call.
 #[pyclass(frozen, subclass, weakref, module = "katalys")]
 pub struct Client {
     pub(crate) core: Arc<katalys_core::Client>,
     listener: Listener,
-    /// As given, for times whose `fold` only Python knows.
+    /// The setting `timezone` as given: Python reads times with a `fold` itself.
     zone: Option<String>,
 }
 
@@ -35,8 +35,8 @@ impl Client {
         on_event: Option<Bound<'py, PyAny>>,
         options: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
-        let keeper = Keeper::new();
-        let settings = keeper.settings(site_id, options)?;
+        let converter = Converter::new();
+        let settings = converter.settings(site_id, options)?;
         let core = katalys_core::Client::with_options(Language::Python, &settings)
             .map_err(|error| errors::raised(py, &error))?;
         let listens = on_event.is_some();
@@ -50,12 +50,12 @@ impl Client {
             zone: zone.and_then(|zone| zone.extract().ok()),
         };
         if listens || client.core.require_outbox().is_ok() {
-            client.set_up_outbox(py)?;
+            client.open_outbox(py)?;
         }
         Ok(client)
     }
 
-    /// Reports what became of an order and waits until the endpoint has it.
+    /// Reports an update of an order and waits until the endpoint has received it.
     ///
     /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
     /// lists them.
@@ -66,14 +66,14 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(receipt) = gevent::divert(slf, "update_order", (order_id, fields, more))? {
+        if let Some(receipt) = gevent::call(slf, "update_order", (order_id, fields, more))? {
             return Ok(receipt);
         }
         slf.get().send(Call::Update, order_id, fields, more)
     }
 
-    /// Reports an order as a whole, with the fields the endpoint requires of it, and waits until
-    /// the endpoint has it. Without an `order_time`, the time of the call is sent.
+    /// Reports a whole order, with the fields that the endpoint requires, and waits until the
+    /// endpoint has received it. Without an `order_time`, the time of the call is sent.
     ///
     /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
     /// lists them.
@@ -84,7 +84,7 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(receipt) = gevent::divert(slf, "report_order", (order_id, fields, more))? {
+        if let Some(receipt) = gevent::call(slf, "report_order", (order_id, fields, more))? {
             return Ok(receipt);
         }
         slf.get().send(Call::Report, order_id, fields, more)
@@ -112,8 +112,8 @@ impl Client {
         self.validate(Call::Report, order_id, fields, more)
     }
 
-    /// Accepts what became of an order, and returns when it is safe on disk. It is sent in the
-    /// background, after the earlier updates of the same order.
+    /// Accepts an update of an order, and returns when it is on disk. It is sent in the background,
+    /// after the earlier updates of the same order.
     ///
     /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
     /// lists them.
@@ -124,14 +124,14 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(ticket) = gevent::divert(slf, "enqueue_update", (order_id, fields, more))? {
+        if let Some(ticket) = gevent::call(slf, "enqueue_update", (order_id, fields, more))? {
             return Ok(ticket);
         }
         slf.get().enqueue(Call::Update, order_id, fields, more)
     }
 
-    /// Accepts an order as a whole, with the fields the endpoint requires of it, and returns when
-    /// it is safe on disk. Without an `order_time`, the time of the call is sent.
+    /// Accepts a whole order, with the fields that the endpoint requires, and returns when it is on
+    /// disk. Without an `order_time`, the time of the call is sent.
     ///
     /// Fields are keyword arguments, one mapping (or dataclass), or both; `katalys.OrderFields`
     /// lists them.
@@ -142,7 +142,7 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(ticket) = gevent::divert(slf, "enqueue_report", (order_id, fields, more))? {
+        if let Some(ticket) = gevent::call(slf, "enqueue_report", (order_id, fields, more))? {
             return Ok(ticket);
         }
         slf.get().enqueue(Call::Report, order_id, fields, more)
@@ -150,46 +150,46 @@ impl Client {
 
     /// Counters of the outbox; `accepted` always equals delivered + pending + dead + discarded.
     fn stats<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::ask(slf, "stats", (), Question::Stats)
+        Self::run(slf, "stats", (), Command::Stats)
     }
 
-    /// Waits until nothing is pending, up to `timeout` seconds; returns the number of pending
-    /// updates.
-    #[pyo3(signature = (timeout=30.0))]
-    fn flush<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
-        let question = Question::flush(slf.py(), timeout)?;
-        Self::ask(slf, "flush", (timeout,), question)
+    /// Waits until nothing is pending, up to `timeout` seconds (10 by default); returns the
+    /// number of pending updates.
+    #[pyo3(signature = (timeout=None))]
+    fn flush<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let command = Command::flush(slf.py(), timeout)?;
+        Self::run(slf, "flush", (timeout,), command)
     }
 
     /// Ends delivery: no further request is made, and those in flight are finished, up to `timeout`
-    /// seconds. Returns the number of updates left in the file for the next process; 0 without an
-    /// outbox.
-    #[pyo3(signature = (timeout=5.0))]
-    fn close<'py>(slf: &Bound<'py, Self>, timeout: f64) -> PyResult<Bound<'py, PyAny>> {
-        let question = Question::close(slf.py(), timeout)?;
-        Self::ask(slf, "close", (timeout,), question)
+    /// seconds (10 by default). Returns the number of updates left in the file for the next process; 0
+    /// without an outbox.
+    #[pyo3(signature = (timeout=None))]
+    fn close<'py>(slf: &Bound<'py, Self>, timeout: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let command = Command::close(slf.py(), timeout)?;
+        Self::run(slf, "close", (timeout,), command)
     }
 
-    /// Updates that the endpoint rejected for good: those whose number is above `after`, in order,
-    /// at most `limit`.
-    #[pyo3(signature = (after=0, limit=1000))]
+    /// Dead letters whose number is above `after`, in order, up to `limit` of them (1,000 by
+    /// default).
+    #[pyo3(signature = (after=0, limit=None))]
     fn dead_letters<'py>(
         slf: &Bound<'py, Self>,
         after: i64,
-        limit: usize,
+        limit: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let question = Question::DeadLetters { after, limit };
-        Self::ask(slf, "dead_letters", (after, limit), question)
+        let command = Command::dead_letters(after, limit);
+        Self::run(slf, "dead_letters", (after, limit), command)
     }
 
     /// Puts a dead letter back into its order's lane, at its old place. False if there is none.
     fn replay<'py>(slf: &Bound<'py, Self>, id: i64) -> PyResult<Bound<'py, PyAny>> {
-        Self::ask(slf, "replay", (id,), Question::Replay(id))
+        Self::run(slf, "replay", (id,), Command::Replay(id))
     }
 
     /// Removes a dead letter for good; it is counted. False if there is none.
     fn discard<'py>(slf: &Bound<'py, Self>, id: i64) -> PyResult<Bound<'py, PyAny>> {
-        Self::ask(slf, "discard", (id,), Question::Discard(id))
+        Self::run(slf, "discard", (id,), Command::Discard(id))
     }
 
     /// Changes fields of a dead letter and keeps all others; `None` removes one. False if there is
@@ -201,8 +201,8 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let question = Question::edit(id, fields, more)?;
-        Self::ask(slf, "edit", (id, fields, more), question)
+        let command = Command::edit(id, fields, more)?;
+        Self::run(slf, "edit", (id, fields, more), command)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -216,7 +216,7 @@ impl Client {
         _error: &Bound<'_, PyAny>,
         _trace: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        Self::close(slf, 5.0).map(drop)
+        Self::close(slf, None).map(drop)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -227,7 +227,7 @@ impl Client {
         self.listener.clear();
     }
 
-    /// A client holds connections, which do not move to another process.
+    /// A client holds connections, which cannot move to another process.
     #[allow(clippy::unused_self, reason = "the protocol asks for it")]
     fn __reduce__(&self) -> PyResult<()> {
         let advice = "a katalys client cannot be pickled; make one in each process, for example \
@@ -241,7 +241,7 @@ impl Client {
 }
 
 impl Client {
-    /// Everything that looks at the caller's values; the warnings are logged here.
+    /// Converts and checks the caller's values, and logs the warnings.
     pub(crate) fn prepare<'py>(
         &self,
         py: Python<'py>,
@@ -250,9 +250,9 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Checked> {
-        let keeper = Keeper::for_zone(self.zone.as_deref());
-        let order_id = keeper.value(order_id)?;
-        let fields = keeper.fields(fields, more)?;
+        let converter = Converter::for_zone(self.zone.as_deref());
+        let order_id = converter.value(order_id)?;
+        let fields = converter.fields(fields, more)?;
         let checked = self.core.prepare(call, &order_id, &fields);
         let update = checked.map_err(|error| errors::raised(py, &error))?;
         if !update.warnings.is_empty() {
@@ -261,7 +261,7 @@ impl Client {
         Ok(update)
     }
 
-    /// As [`prepare`](Self::prepare), for what goes into the outbox and does not wait.
+    /// As [`prepare`](Self::prepare), for a call that does not wait for delivery.
     pub(crate) fn prepare_to_enqueue<'py>(
         &self,
         py: Python<'py>,
@@ -270,27 +270,27 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Checked> {
-        self.look_at_outbox(py)?;
+        self.check_outbox(py)?;
         self.prepare(py, call, order_id, fields, more)
     }
 
-    /// As `look_at_outbox`; there is nothing to close without one, and no harm in it.
-    pub(crate) fn look_at_outbox_for(&self, py: Python<'_>, question: &Question) -> PyResult<()> {
-        match question {
-            Question::Close(_) if !self.core.has_outbox() => Ok(()),
-            _ => self.look_at_outbox(py),
+    /// As `check_outbox`, except that `close` needs no outbox.
+    pub(crate) fn check_outbox_for(&self, py: Python<'_>, command: &Command) -> PyResult<()> {
+        match command {
+            Command::Close(_) if !self.core.has_outbox() => Ok(()),
+            _ => self.check_outbox(py),
         }
     }
 
-    /// Before anything else is done with the outbox.
-    pub(crate) fn look_at_outbox(&self, py: Python<'_>) -> PyResult<()> {
+    /// Comes before every use of the outbox.
+    pub(crate) fn check_outbox(&self, py: Python<'_>) -> PyResult<()> {
         let required = self.core.require_outbox();
         required.map_err(|error| errors::raised(py, &error))?;
         self.listener.adjust(py, &self.core)
     }
 
-    fn set_up_outbox(&self, py: Python<'_>) -> PyResult<()> {
-        self.look_at_outbox(py)?;
+    fn open_outbox(&self, py: Python<'_>) -> PyResult<()> {
+        self.check_outbox(py)?;
         self.listener.attach(py, &self.core)?;
         outbox::close_at_exit(py, &self.core)
     }
@@ -306,29 +306,29 @@ impl Client {
         let update = self.prepare_to_enqueue(py, call, order_id, fields, more)?;
         let core = &self.core;
         match signals::wait(py, || core.enqueue(update))? {
-            Ok(ticket) => Answer::Ticket(Arc::clone(core), ticket).into_python(py),
+            Ok(ticket) => Reply::Ticket(Arc::clone(core), ticket).into_python(py),
             Err(error) => Err(errors::raised(py, &error)),
         }
     }
 
-    /// Asks the outbox, on the hub's terms if a greenlet does.
-    fn ask<'py>(
+    /// Runs a command; for a greenlet, on the hub.
+    fn run<'py>(
         slf: &Bound<'py, Self>,
         method: &str,
         arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
-        question: Question,
+        command: Command,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, client) = (slf.py(), slf.get());
-        if let Some(answer) = gevent::divert(slf, method, arguments)? {
-            return Ok(answer);
+        if let Some(reply) = gevent::call(slf, method, arguments)? {
+            return Ok(reply);
         }
-        client.look_at_outbox_for(py, &question)?;
+        client.check_outbox_for(py, &command)?;
         let core = Arc::clone(&client.core);
-        let answer = signals::wait_beside(py, move |is_given_up| {
-            question.ask(&core, || !is_given_up.load(Ordering::Relaxed))
+        let reply = signals::wait_on_thread(py, move |is_cancelled| {
+            command.run(&core, || !is_cancelled.load(Ordering::Relaxed))
         })?;
-        match answer {
-            Ok(answer) => answer.into_python(py),
+        match reply {
+            Ok(reply) => reply.into_python(py),
             Err(error) => Err(errors::raised(py, &error)),
         }
     }
@@ -343,7 +343,7 @@ impl Client {
         let py = order_id.py();
         let update = self.prepare(py, call, order_id, fields, more)?;
         match signals::wait(py, || self.core.send(update))? {
-            Ok(receipt) => Answer::Receipt(receipt).into_python(py),
+            Ok(receipt) => Reply::Receipt(receipt).into_python(py),
             Err(error) => Err(errors::raised(py, &error)),
         }
     }
@@ -355,9 +355,9 @@ impl Client {
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Validation> {
-        let keeper = Keeper::for_zone(self.zone.as_deref());
-        let order_id = keeper.value(order_id)?;
-        let fields = keeper.fields(fields, more)?;
+        let converter = Converter::for_zone(self.zone.as_deref());
+        let order_id = converter.value(order_id)?;
+        let fields = converter.fields(fields, more)?;
         Ok(self.core.validate(call, &order_id, &fields).into())
     }
 }

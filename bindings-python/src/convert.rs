@@ -1,12 +1,12 @@
-//! Python's values become the core's. Strict, in the order written here, and without a rule: what
-//! may stand in which field is for the core to say.
+//! Python's values become the core's, by their class and in the order written here. The core decides
+//! which values a field takes.
 //!
-//! Text is borrowed from Python's own strings. What is borrowed from is kept alive in a
-//! [`Keeper`], since code of the caller's (a `__str__`, a property) may run between two values
-//! and change the dict they came from.
+//! Text is borrowed from Python's own strings. A [`Converter`] keeps alive what is borrowed from,
+//! since code of the caller's (a `__str__`, a property) may run between two values and change the
+//! dict they came from.
 
+use crate::classes::{self, imported};
 use crate::errors;
-use crate::known::{self, imported};
 use katalys_core::{Fields, Value};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
@@ -18,8 +18,8 @@ use pyo3::types::{
 use std::borrow::Cow;
 use typed_arena::Arena;
 
-/// How deep in a call a value stands. Lists and records are looked into only where the core
-/// reads them; elsewhere they are wrong whatever they hold, and may even hold themselves.
+/// The nesting depth of a value. Lists and records are read only at the depths where the core reads
+/// them; elsewhere they are wrong whatever they hold, and may even hold themselves.
 type Depth = usize;
 const FIELDS: Depth = 0;
 const LISTS: Depth = 1;
@@ -27,14 +27,14 @@ const RECORDS: Depth = 2;
 const KEYS: Depth = 3;
 const DEEPEST: Depth = 6;
 
-/// Records and fields that are looked at; with more, the update exceeds its largest size, and looking
-/// at all of them would hold the interpreter for seconds.
+/// Maximum number of records and fields that are read: with more, the update exceeds its largest size,
+/// and reading all of them would hold the interpreter for seconds.
 const MOST: usize = katalys_core::order::MAX_KEYS + 1;
 
 type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// Holds what converted values borrow from.
-pub struct Keeper<'py> {
+/// Converts the values of one call, and holds what the converted values borrow from.
+pub struct Converter<'py> {
     /// The client's time zone, in which naive times are read.
     zone: Option<&'py str>,
     values: Arena<Bound<'py, PyAny>>,
@@ -42,8 +42,8 @@ pub struct Keeper<'py> {
     tables: Arena<Vec<Pair<'py>>>,
 }
 
-impl<'py> Keeper<'py> {
-    /// Most calls keep one table and nothing else.
+impl<'py> Converter<'py> {
+    /// Without a time zone. Most calls keep one table alive and nothing else.
     pub fn new() -> Self {
         Self::for_zone(None)
     }
@@ -61,7 +61,7 @@ impl<'py> Keeper<'py> {
     /// An order id, or any one value.
     ///
     /// # Errors
-    /// Only what is no `Exception`, such as `KeyboardInterrupt`.
+    /// Exceptions that are not an `Exception`, such as `KeyboardInterrupt`.
     pub fn value<'k>(&'k self, value: &'k Bound<'py, PyAny>) -> PyResult<Value<'k>> {
         self.convert(value, LISTS)
     }
@@ -69,7 +69,7 @@ impl<'py> Keeper<'py> {
     /// The fields of a call: those of the mapping, then the keyword arguments.
     ///
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `mapping` is none.
+    /// `katalys.Error` (`misuse`) if `mapping` is not a mapping.
     pub fn fields<'k>(
         &'k self,
         mapping: Option<&'k Bound<'py, PyAny>>,
@@ -91,7 +91,7 @@ impl<'py> Keeper<'py> {
     /// The settings of a client: their names and plain values.
     ///
     /// # Errors
-    /// Only what is no `Exception`, such as `KeyboardInterrupt`.
+    /// Exceptions that are not an `Exception`, such as `KeyboardInterrupt`.
     pub fn settings<'k>(
         &'k self,
         site_id: Option<&'k Bound<'py, PyAny>>,
@@ -128,13 +128,13 @@ impl<'py> Keeper<'py> {
         if let Ok(list) = value.cast::<PyList>() {
             return self.list(list.iter().map(Ok), depth);
         }
-        // A value whose own code fails is one that cannot be sent.
+        // A value whose own code fails cannot be sent.
         match or_none(self.single(value, depth))? {
             Some(Some(single)) => return Ok(single),
             None => return Ok(Value::Unsupported),
             Some(None) => {}
         }
-        // What fails while it is read, such as a query, is the caller's to know.
+        // An exception of a container that fails while it is read, such as a query, is the caller's.
         if let Some(container) = self.container(value, depth)? {
             return Ok(container);
         }
@@ -143,20 +143,20 @@ impl<'py> Keeper<'py> {
             .unwrap_or(Value::Unsupported))
     }
 
-    /// What is one value; told apart by class, from the common to the rare.
+    /// A single value, recognised by its class, common classes first.
     fn single<'k>(
         &'k self,
         value: &'k Bound<'py, PyAny>,
         depth: Depth,
     ) -> PyResult<Option<Value<'k>>> {
-        if known::DECIMAL.is_type_of(value) {
+        if classes::DECIMAL.is_type_of(value) {
             return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
-        if known::DATETIME.is_type_of(value) {
+        if classes::DATETIME.is_type_of(value) {
             return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
-        // Before str and int: members of mixed-in enums are those as well.
-        if known::ENUM.has_instance(value)? {
+        // Before str and int: members of a mixed-in enum are instances of those as well.
+        if classes::ENUM.has_instance(value)? {
             let inner = self
                 .values
                 .alloc(value.getattr(intern!(value.py(), "value"))?);
@@ -178,19 +178,19 @@ impl<'py> Keeper<'py> {
         if value.is_instance_of::<PyType>() || is_binary(value) {
             return Ok(Some(Value::Unsupported));
         }
-        if known::DECIMAL.has_instance(value)? {
+        if classes::DECIMAL.has_instance(value)? {
             return Ok(Some(Value::Decimal(self.text_of(value)?)));
         }
-        if known::DATE.has_instance(value)? {
+        if classes::DATE.has_instance(value)? {
             return Ok(Some(Value::Time(self.iso_format(value)?)));
         }
-        if known::UUID.has_instance(value)? || known::PROMISE.has_instance(value)? {
+        if classes::UUID.has_instance(value)? || classes::PROMISE.has_instance(value)? {
             return Ok(Some(Value::Text(self.text_of(value)?)));
         }
         Ok(None)
     }
 
-    /// Records, and lists of any kind: whatever can be iterated over.
+    /// Records, and lists of any kind: every value that can be iterated over.
     fn container<'k>(
         &'k self,
         value: &'k Bound<'py, PyAny>,
@@ -202,11 +202,11 @@ impl<'py> Keeper<'py> {
         if let Ok(tuple) = value.cast::<PyTuple>() {
             return self.list(tuple.iter().map(Ok), depth).map(Some);
         }
-        if known::MAPPING.has_instance(value)? {
+        if classes::MAPPING.has_instance(value)? {
             return self.map(self.keep_items(value)?, depth).map(Some);
         }
         let class = value.get_type();
-        // Arrays without dimensions are numbers, and say that they can be iterated over.
+        // Arrays without dimensions are numbers, although they have `__iter__`.
         if class.hasattr(intern!(value.py(), "__iter__"))?
             && (!class.hasattr(intern!(value.py(), "__index__"))?
                 || or_none(self.number(value))?.is_none())
@@ -224,8 +224,8 @@ impl<'py> Keeper<'py> {
         if depth != LISTS {
             return Ok(Value::List(Vec::new()));
         }
-        // All of them first: converting one may change the list. An endless one ends here: what is
-        // left is too large as well.
+        // All of them first: converting one may change the list. An endless iterator ends here; what
+        // was read of it is too large as well.
         let items: PyResult<Vec<_>> = items.take(MOST).collect();
         let items: &'k [_] = self.lists.alloc(items?);
         let values = items.iter().map(|item| self.convert(item, depth + 1));
@@ -305,13 +305,13 @@ impl<'py> Keeper<'py> {
             let index = value.call_method0(intern!(py, "__index__"))?;
             return self.integer(index.cast::<PyInt>()?).map(Some);
         }
-        if known::REAL.has_instance(value)? && !known::RATIONAL.has_instance(value)? {
+        if classes::REAL.has_instance(value)? && !classes::RATIONAL.has_instance(value)? {
             return Ok(Some(Value::Float(value.extract()?)));
         }
         Ok(None)
     }
 
-    /// Beyond 64 bits the digits are sent as text; beyond Python's own limit there are none.
+    /// Beyond 64 bits the digits are sent as text; beyond Python's own limit, `str` raises.
     fn integer<'k>(&'k self, number: &Bound<'py, PyInt>) -> PyResult<Value<'k>> {
         match number.extract() {
             Ok(number) => Ok(Value::Int(number)),
@@ -319,7 +319,7 @@ impl<'py> Keeper<'py> {
         }
     }
 
-    /// With `fold=1`, a naive time that comes twice, at the end of summer time, is the second one.
+    /// With `fold=1`, a naive time that occurs twice, at the end of summer time, is the second one.
     fn iso_format<'k>(&'k self, time: &Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         let py = time.py();
         let second = match self.zone {
@@ -340,11 +340,11 @@ impl<'py> Keeper<'py> {
         kept.cast::<PyString>()?.to_str()
     }
 
-    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: by its type,
-    /// or as far as it can be shown.
+    /// A key that is not text, or not valid Unicode, becomes one that the core refuses: the name of its
+    /// class, or its valid part.
     ///
     /// # Errors
-    /// Only what is no `Exception`.
+    /// Exceptions that are not an `Exception`.
     fn key<'k>(&'k self, key: &'k Bound<'py, PyAny>) -> PyResult<Cow<'k, str>> {
         if let Ok(text) = key.cast_exact::<PyString>() {
             return Ok(text.to_str().map_or_else(
@@ -377,7 +377,7 @@ fn in_zone<'py>(time: &Bound<'py, PyAny>, zone: &str) -> PyResult<Bound<'py, PyA
     time.call_method("replace", (), Some(&tzinfo))
 }
 
-/// No key with a control character is sent.
+/// The core refuses keys with a control character.
 fn refusable(key: &str) -> String {
     format!("{key}\0")
 }
@@ -396,7 +396,7 @@ fn plain<'k>(value: &'k Bound<'_, PyAny>) -> Option<Value<'k>> {
     if let Ok(number) = value.cast_exact::<PyFloat>() {
         return Some(Value::Float(number.value()));
     }
-    // A bool is an int as well, though not an exact one.
+    // A bool is an int as well, but not an exact one, so its place does not matter.
     value
         .cast_exact::<PyBool>()
         .ok()
@@ -408,7 +408,7 @@ fn of_text<'k>(text: &'k Bound<'_, PyString>) -> Value<'k> {
         .map_or(Value::InvalidText, |text| Value::Text(Cow::Borrowed(text)))
 }
 
-/// An `Exception` from the caller's code is no value; a `KeyboardInterrupt` goes its way.
+/// `None` for an `Exception` from the caller's code; others, such as `KeyboardInterrupt`, propagate.
 fn or_none<T>(result: PyResult<T>) -> PyResult<Option<T>> {
     result.map(Some).or_else(|error| {
         Python::attach(|py| {
@@ -432,7 +432,7 @@ fn class_of(value: &Bound<'_, PyAny>) -> String {
     name.map_or_else(|_| "?".into(), |name| name.to_string_lossy().into())
 }
 
-/// Iterating over these gives numbers, which no caller means.
+/// Iterating over these gives numbers, which no caller intends.
 fn is_binary(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()

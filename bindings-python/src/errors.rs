@@ -1,48 +1,49 @@
 //! The core's errors become Python's exceptions, whose classes are in `katalys/_errors.py`: they
 //! have two bases each, which only Python itself can do under the stable ABI.
 
-use crate::results::problem_list;
-use katalys_core::{Error, ErrorKind};
+use crate::results::value;
+use katalys_core::results::ResultValue;
+use katalys_core::{Error, ErrorKind, ErrorProperty};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyModule};
-
-static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+use std::iter;
 
 /// The exception for an error.
 pub fn raised(py: Python<'_>, error: &Error) -> PyErr {
     exception(py, error).map_or_else(|failure| failure, PyErr::from_value)
 }
 
-/// The exception as an object, to be raised elsewhere.
+/// The exception as an object, to be raised elsewhere. A property without a value keeps the default
+/// of its class.
 ///
 /// # Errors
 /// Whatever Python raises when it cannot make one, such as `MemoryError`.
 pub fn exception<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
-    let classes =
-        CLASSES.get_or_try_init(py, || py.import("katalys._errors").map(Bound::unbind))?;
-    let class = match error.kind() {
+    static CLASSES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let import = || py.import("katalys._errors").map(Bound::unbind);
+    let classes = CLASSES.get_or_try_init(py, import)?.bind(py);
+    let properties = PyDict::new(py);
+    for property in properties_of(error.kind()) {
+        match error.value(*property) {
+            ResultValue::Missing => {}
+            found => properties.set_item(property.name(), value(py, property.holds(), found)?)?,
+        }
+    }
+    let class = classes.getattr(class_name(error.kind()))?;
+    class.call((error.message(),), Some(&properties))
+}
+
+fn properties_of(kind: ErrorKind) -> impl Iterator<Item = &'static ErrorProperty> {
+    let kinds = iter::successors(Some(kind), |kind| kind.parent());
+    let own = kinds.flat_map(ErrorKind::properties);
+    ErrorProperty::COMMON.iter().chain(own)
+}
+
+/// Internal errors are of the base class.
+fn class_name(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::Internal => "Error",
         kind => kind.as_str(),
-    };
-    let details = PyDict::new(py);
-    details.set_item("code", error.code().as_str())?;
-    details.set_item("retryable", error.is_retryable())?;
-    details.set_item("attempts", error.attempts())?;
-    if let Some(ticket) = error.ticket() {
-        details.set_item("ticket", ticket)?;
     }
-    match error.kind() {
-        ErrorKind::Validation => {
-            details.set_item("problems", problem_list(py, error.problems())?)?;
-        }
-        ErrorKind::Rejected => {
-            details.set_item("status", error.status())?;
-            let seconds = error.retry_after().map(|wait| wait.as_secs_f64());
-            details.set_item("retry_after", seconds)?;
-        }
-        _ => {}
-    }
-    let class = classes.bind(py).getattr(class)?;
-    class.call((error.message(),), Some(&details))
 }

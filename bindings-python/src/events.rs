@@ -1,36 +1,25 @@
-//! Events of the outbox on their way to Python.
+//! Events of the outbox for Python.
 //!
 //! They come on a thread of the core's. Python code must not run there: before Python 3.14 a
 //! thread that is in Python when the interpreter ends is unwound, and that crashes in frames of
-//! Rust. So each batch is handed to a new thread of Python's own, and the core's waits for it
-//! without the interpreter. Nothing else waits but a `close`, and that for a limited time.
+//! Rust. So each batch is handed to a new thread that Python starts, and the core's thread waits for
+//! it without the interpreter. Only `close` waits for that thread, and no longer than its timeout.
 
-use crate::outbox::python_half;
-use crate::{errors, gevent, notes};
+use crate::outbox::python_module;
+use crate::results::record;
+use crate::{core_log, errors, gevent};
+use katalys_core::bridge::Bridge as _;
+use katalys_core::results::Level;
 use katalys_core::{Client, Error, Event, EventKind};
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
-/// `logging.DEBUG` and `logging.INFO`.
-const DEBUG: u8 = 10;
-const INFO: u8 = 20;
-/// What is logged at `WARNING` or above.
-const ALWAYS: &[EventKind] = &[
-    EventKind::DeadLettered,
-    EventKind::Discarded,
-    EventKind::Failed,
-];
-const RETRIES: &[EventKind] = &[
-    EventKind::DeadLettered,
-    EventKind::Discarded,
-    EventKind::Failed,
-    EventKind::Retried,
-];
+/// Levels that a logger may have turned off. Events of a higher level are always logged.
+const OPTIONAL_LEVELS: [Level; 2] = [Level::Debug, Level::Info];
 
 /// The caller's `on_event`, if there is one. Locked only by threads that hold the interpreter and
 /// without a call to it meanwhile, so that no fork finds it locked.
@@ -54,51 +43,54 @@ impl Listener {
     /// Events go to the logger and the callback from now on.
     ///
     /// # Errors
-    /// Whatever the import of the package's other half raises.
+    /// Whatever the import of the Python module raises.
     pub fn attach(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
         Starter::get(py)?;
         let listener = self.clone();
         client.observe(move |events| {
-            let (told, is_told) = mpsc::channel();
+            let (running, is_done) = mpsc::channel();
             let batch = Batch {
                 events: events.to_vec(),
                 listener: listener.clone(),
-                told: Mutex::new(Some(told)),
+                running: Mutex::new(Some(running)),
             };
             match Python::try_attach(|py| batch.start(py).is_ok()) {
-                Some(true) => drop(is_told.recv()),
-                Some(false) => notes::lost(events.len()),
+                Some(true) => drop(is_done.recv()),
+                Some(false) => core_log::log_lost_events(events.len()),
                 None => {} // The interpreter ends: no listener is left.
             }
         });
         Ok(())
     }
 
-    /// Asks only for events that a listener or a logger wants: the level of a logger may change at
-    /// any time. A logger that fails stops no update.
+    /// Asks the core only for events that the callback or the logger takes; the level of a logger may
+    /// change at any time. A logger that fails stops no update.
     ///
     /// # Errors
-    /// Only what is no `Exception`.
+    /// Exceptions that are not an `Exception`.
     pub fn adjust(&self, py: Python<'_>, client: &Client) -> PyResult<()> {
         let kinds = match self.wanted(py) {
             Err(error) if error.is_instance_of::<PyException>(py) => {
                 error.write_unraisable(py, None);
-                ALWAYS
+                at_least(Level::Warning)
             }
             kinds => kinds?,
         };
-        client.listen_for(kinds);
-        notes::log(py);
+        client.listen_for(&kinds);
+        core_log::flush(py);
         Ok(())
     }
 
-    fn wanted(&self, py: Python<'_>) -> PyResult<&'static [EventKind]> {
-        Ok(match self.callback(py) {
-            Some(_) => EventKind::ALL,
-            None if logs(py, DEBUG)? => EventKind::ALL,
-            None if logs(py, INFO)? => RETRIES,
-            None => ALWAYS,
-        })
+    fn wanted(&self, py: Python<'_>) -> PyResult<Vec<EventKind>> {
+        if self.callback(py).is_some() {
+            return Ok(EventKind::ALL.to_vec());
+        }
+        for level in OPTIONAL_LEVELS {
+            if is_logged(py, level)? {
+                return Ok(at_least(level));
+            }
+        }
+        Ok(at_least(Level::Warning))
     }
 
     fn callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -106,7 +98,7 @@ impl Listener {
         callback.as_ref().map(|callback| callback.clone_ref(py))
     }
 
-    /// For the collector: the callback may well hold the client.
+    /// For the garbage collector: the callback may refer to the client.
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self.0.try_lock() {
             Ok(callback) => visit.call(&*callback),
@@ -126,41 +118,41 @@ pub fn report(error: Bound<'_, PyAny>, source: &Bound<'_, PyAny>) {
     PyErr::from_value(error).write_unraisable(source.py(), Some(source));
 }
 
-/// Events for one thread to tell.
+/// Events for one thread to dispatch.
 #[pyclass(frozen, module = "katalys._native")]
 pub struct Batch {
     events: Vec<Event>,
     listener: Listener,
-    /// Goes when the batch was told, or with it: the core's thread waits for that.
-    told: Mutex<Option<mpsc::Sender<()>>>,
+    /// Dropped when the batch was dispatched, or with it: the core's thread waits for that.
+    running: Mutex<Option<mpsc::Sender<()>>>,
 }
 
 #[pymethods]
 impl Batch {
-    /// Whom to call with each event, besides the logger.
+    /// What to call with each event, besides the logger.
     #[getter]
     fn callback(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.listener.callback(py)
     }
 
-    /// The events, each as its parts.
-    fn parts<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        notes::log(py);
-        self.events.iter().map(|event| parts(py, event)).collect()
+    /// The events.
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        core_log::flush(py);
+        self.events.iter().map(|event| record(py, event)).collect()
     }
 
-    /// All of them were told.
-    fn told(&self) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(told.take());
+    /// Ends the wait of the core's thread.
+    fn done(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(running.take());
     }
 }
 
 impl Batch {
     /// Calls no function that is written in Python.
     fn start(self, py: Python<'_>) -> PyResult<()> {
-        let Starter { start, tell } = Starter::get(py)?;
-        start.call1(py, (tell, (self,)))?;
+        let Starter { start, dispatch } = Starter::get(py)?;
+        start.call1(py, (dispatch, (self,)))?;
         Ok(())
     }
 }
@@ -168,7 +160,7 @@ impl Batch {
 /// `_thread.start_new_thread`, and what the thread does.
 struct Starter {
     start: Py<PyAny>,
-    tell: Py<PyAny>,
+    dispatch: Py<PyAny>,
 }
 
 impl Starter {
@@ -176,30 +168,32 @@ impl Starter {
     fn get(py: Python<'_>) -> PyResult<&Self> {
         static STARTER: PyOnceLock<Starter> = PyOnceLock::new();
         STARTER.get_or_try_init(py, || {
-            // Not gevent's: its greenlets run only while the thread that starts them lets them.
+            // Not gevent's: a greenlet runs only while the thread that started it yields.
             let start = gevent::original(py, "_thread", "start_new_thread")?.unbind();
-            let tell = python_half(py)?.getattr("tell")?.unbind();
-            Ok(Self { start, tell })
+            let dispatch = python_module(py)?.getattr("dispatch")?.unbind();
+            Ok(Self { start, dispatch })
         })
     }
 }
 
-fn parts<'py>(py: Python<'py>, event: &Event) -> PyResult<Bound<'py, PyTuple>> {
-    let Event {
-        kind,
-        id,
-        order,
-        attempts,
-        status,
-        code,
-        ..
-    } = event;
-    (kind.as_str(), *id, order, *attempts, *status, *code).into_pyobject(py)
+fn at_least(level: Level) -> Vec<EventKind> {
+    let kinds = EventKind::ALL.iter().copied();
+    kinds.filter(|kind| kind.level() >= level).collect()
 }
 
-fn logs(py: Python<'_>, level: u8) -> PyResult<bool> {
-    let logger = python_half(py)?.getattr(intern!(py, "logger"))?;
+fn is_logged(py: Python<'_>, level: Level) -> PyResult<bool> {
+    let logger = python_module(py)?.getattr(intern!(py, "logger"))?;
     logger
-        .call_method1(intern!(py, "isEnabledFor"), (level,))?
+        .call_method1(intern!(py, "isEnabledFor"), (number(level),))?
         .is_truthy()
+}
+
+/// The level's number in Python's `logging`.
+const fn number(level: Level) -> u8 {
+    match level {
+        Level::Debug => 10,
+        Level::Info => 20,
+        Level::Warning => 30,
+        Level::Error => 40,
+    }
 }

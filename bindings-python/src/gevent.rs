@@ -1,17 +1,17 @@
-//! Under gevent's monkey patching, a call that waits must let the other greenlets run: it goes to
-//! `katalys._gevent`, which waits on the hub.
+//! Under gevent's monkey patching, a call that waits must let the other greenlets run:
+//! `katalys._gevent` makes it, and waits on the hub.
 
+use crate::classes::imported;
 use crate::client::Client;
-use crate::known::imported;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-/// What the call gives if a greenlet made it; `None` otherwise.
+/// The result of a call by a greenlet; `None` for other callers, who make it themselves.
 ///
 /// # Errors
 /// As the call.
-pub fn divert<'py>(
+pub fn call<'py>(
     client: &Bound<'py, Client>,
     method: &str,
     arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
@@ -21,21 +21,21 @@ pub fn divert<'py>(
         return Ok(None);
     }
     let module = py.import("katalys._gevent")?;
-    let desk = module.call_method0(intern!(py, "desk"))?;
-    if desk.is_none() {
-        return Ok(None); // A thread of the system's, or the hub itself, which cannot wait.
+    let calls = module.call_method0(intern!(py, "current_calls"))?;
+    if calls.is_none() {
+        return Ok(None); // A thread without a hub, or the hub itself, which cannot wait.
     }
     let arguments = arguments.into_pyobject(py).map_err(Into::into)?;
-    let call = desk.getattr(intern!(py, "call"))?;
+    let call = calls.getattr(intern!(py, "call"))?;
     call.call1((client, method, arguments)).map(Some)
 }
 
 /// Whether threads are gevent's. Imports nothing.
 ///
 /// # Errors
-/// Only what is no `Exception`.
+/// Exceptions that are not an `Exception`.
 pub fn is_patched(py: Python<'_>) -> PyResult<bool> {
-    // Asked by every call: the name is made once.
+    // Every call comes here: the name is interned.
     let Some(monkey) = imported(py, intern!(py, "gevent.monkey")) else {
         return Ok(false);
     };

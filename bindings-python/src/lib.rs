@@ -1,14 +1,14 @@
-//! The native half of the Python package: turns Python's values into the core's, calls the core
-//! without holding the interpreter, and turns what comes back into Python's objects.
+//! The native module of the Python package: converts Python's values to the core's, calls the core
+//! without holding the interpreter, and converts results to Python's objects.
 
+mod classes;
 mod client;
+mod completions;
 mod convert;
+mod core_log;
 mod errors;
 mod events;
 mod gevent;
-mod known;
-mod mailbox;
-mod notes;
 mod outbox;
 mod results;
 mod signals;
@@ -16,7 +16,7 @@ mod warnings;
 
 use pyo3::prelude::*;
 
-/// The module `katalys._native`; the package `katalys` re-exports what is public.
+/// The module `katalys._native`; the package `katalys` re-exports its public names.
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::prelude::*;
@@ -24,22 +24,22 @@ mod _native {
     #[pymodule_export]
     use super::client::Client;
     #[pymodule_export]
-    use super::events::report;
+    use super::completions::{CompletionQueue, Submission};
     #[pymodule_export]
-    use super::mailbox::{Mailbox, Submission};
+    use super::events::report;
     #[pymodule_export]
     use super::outbox::close_all;
     #[pymodule_export]
     use super::results::{Problem, Receipt, Ticket, Validation};
 
     #[pymodule_export]
-    #[allow(non_upper_case_globals, reason = "the name Python knows it by")]
+    #[allow(non_upper_case_globals, reason = "its name in Python")]
     const __version__: &str = katalys_core::VERSION;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        super::known::require_same_interpreter(module.py())?;
-        super::notes::take();
+        super::classes::require_same_interpreter(module.py())?;
+        super::core_log::install();
         Ok(())
     }
 }

@@ -1,27 +1,26 @@
-//! What can be asked of an outbox. A question is made while Python's values are at hand, and
-//! answered without the interpreter: on the caller's thread, or on one of its own.
+//! Calls to an outbox. A command is made from Python's values while the interpreter is held, and run
+//! without it: on the caller's thread, or on another one.
 
-use crate::convert::Keeper;
+use crate::convert::Converter;
 use crate::errors;
-use crate::results::{Receipt, Ticket};
+use crate::results::{Receipt, Ticket, record};
 use crate::{signals, warnings};
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::{self, DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT};
 use katalys_core::{Client, DeadLetter, Error, Fields, Stats};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyModule};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
-/// How often a wait looks whether it is still wanted.
+/// How often a wait checks whether it was cancelled.
 const SLICE: Duration = Duration::from_millis(50);
-/// In place of a wait for ever: some thirty years.
-const LONGEST_WAIT: f64 = 1e9;
 
-/// A question that may have to wait.
-pub enum Question {
+/// A call that may have to wait.
+pub enum Command {
     Stats,
     Flush(Duration),
     Close(Duration),
@@ -31,58 +30,64 @@ pub enum Question {
     Edit(i64, Fields<'static>),
 }
 
-/// What the core gave, on its way to Python.
-pub enum Answer {
+/// What the core returned, before it is converted.
+pub enum Reply {
     Receipt(katalys_core::Receipt),
-    /// With the client whose log its warnings belong to.
+    /// With the client that logs its warnings.
     Ticket(Arc<Client>, katalys_core::Ticket),
     Stats(Stats),
-    Left(u64),
+    Pending(u64),
     DeadLetters(Vec<DeadLetter>),
     Found(bool),
 }
 
-impl Question {
+impl Command {
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
-    pub fn flush(py: Python<'_>, timeout: f64) -> PyResult<Self> {
-        seconds(py, timeout).map(Self::Flush)
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
+    pub fn flush(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
+        seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Flush)
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `timeout` is no number of seconds.
-    pub fn close(py: Python<'_>, timeout: f64) -> PyResult<Self> {
-        seconds(py, timeout).map(Self::Close)
+    /// `katalys.Error` (`misuse`) as `katalys_core::config::timeout` says.
+    pub fn close(py: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
+        seconds_or(py, timeout, DEFAULT_WAIT).map(Self::Close)
+    }
+
+    /// A page of dead letters.
+    pub fn dead_letters(after: i64, limit: Option<usize>) -> Self {
+        let limit = limit.unwrap_or(DEFAULT_PAGE);
+        Self::DeadLetters { after, limit }
     }
 
     /// # Errors
-    /// `katalys.Error` (`misuse`) if `fields` is no mapping.
+    /// `katalys.Error` (`misuse`) if `fields` is not a mapping.
     pub fn edit<'py>(
         id: i64,
         fields: Option<&Bound<'py, PyAny>>,
         more: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
-        let keeper = Keeper::new();
-        let fields = keeper.fields(fields, more)?;
+        let converter = Converter::new();
+        let fields = converter.fields(fields, more)?;
         Ok(Self::Edit(id, fields.into_owned()))
     }
 
-    /// Needs no interpreter. A wait ends early when `is_wanted` no longer says so.
+    /// Runs without the interpreter. A wait ends early once `is_wanted` returns false.
     ///
     /// # Errors
     /// As the core's methods of the same names.
-    pub fn ask(self, client: &Client, is_wanted: impl FnMut() -> bool) -> Result<Answer, Error> {
+    pub fn run(self, client: &Client, is_wanted: impl FnMut() -> bool) -> Result<Reply, Error> {
         match self {
-            Self::Stats => client.stats().map(Answer::Stats),
-            Self::Flush(timeout) => flush(client, timeout, is_wanted).map(Answer::Left),
-            Self::Close(_) if !client.has_outbox() => Ok(Answer::Left(0)),
-            Self::Close(timeout) => client.close(timeout).map(Answer::Left),
+            Self::Stats => client.stats().map(Reply::Stats),
+            Self::Flush(timeout) => flush(client, timeout, is_wanted).map(Reply::Pending),
+            Self::Close(_) if !client.has_outbox() => Ok(Reply::Pending(0)),
+            Self::Close(timeout) => client.close(timeout).map(Reply::Pending),
             Self::DeadLetters { after, limit } => client
                 .dead_letters(after.saturating_add(1), limit)
-                .map(Answer::DeadLetters),
-            Self::Replay(id) => client.replay(id).map(Answer::Found),
-            Self::Discard(id) => client.discard(id).map(Answer::Found),
-            Self::Edit(id, fields) => client.edit(id, fields).map(Answer::Found),
+                .map(Reply::DeadLetters),
+            Self::Replay(id) => client.replay(id).map(Reply::Found),
+            Self::Discard(id) => client.discard(id).map(Reply::Found),
+            Self::Edit(id, fields) => client.edit(id, fields).map(Reply::Found),
         }
     }
 }
@@ -102,21 +107,14 @@ fn flush(
     }
 }
 
-fn seconds(py: Python<'_>, timeout: f64) -> PyResult<Duration> {
-    // `clamp` would let NaN pass as it is, which is no duration either.
-    let capped = if timeout > LONGEST_WAIT {
-        LONGEST_WAIT
-    } else {
-        timeout
-    };
-    Duration::try_from_secs_f64(capped).map_err(|_| {
-        let text = "timeout must be a number of seconds, 0 or more";
-        errors::raised(py, &Error::misuse(text))
+fn seconds_or(py: Python<'_>, timeout: Option<f64>, default: Duration) -> PyResult<Duration> {
+    timeout.map_or(Ok(default), |seconds| {
+        config::timeout(seconds).map_err(|error| errors::raised(py, &error))
     })
 }
 
-impl Answer {
-    /// As Python has it.
+impl Reply {
+    /// The Python object.
     ///
     /// # Errors
     /// Whatever Python raises when it cannot make one, such as `MemoryError`.
@@ -129,85 +127,49 @@ impl Answer {
                 }
                 Ticket::from(ticket).into_bound_py_any(py)
             }
-            Self::Stats(stats) => stats_of(py, stats),
-            Self::Left(number) => number.into_bound_py_any(py),
+            Self::Stats(stats) => record(py, &stats),
+            Self::Pending(number) => number.into_bound_py_any(py),
             Self::Found(found) => found.into_bound_py_any(py),
             Self::DeadLetters(letters) => {
-                let letters: PyResult<Vec<_>> =
-                    letters.iter().map(|letter| letter_of(py, letter)).collect();
-                Ok(PyList::new(py, letters?)?.into_any())
+                let letters = letters.iter().map(|letter| record(py, letter));
+                let letters = letters.collect::<PyResult<Vec<_>>>()?;
+                Ok(PyList::new(py, letters)?.into_any())
             }
         }
     }
 }
 
-fn stats_of(py: Python<'_>, stats: Stats) -> PyResult<Bound<'_, PyAny>> {
-    let Stats {
-        accepted,
-        delivered,
-        pending,
-        in_flight,
-        dead,
-        discarded,
-        oldest_pending_seconds,
-    } = stats;
-    let parts = (
-        accepted,
-        delivered,
-        pending,
-        in_flight,
-        dead,
-        discarded,
-        oldest_pending_seconds,
-    );
-    python_half(py)?.getattr("Stats")?.call1(parts)
-}
-
-fn letter_of<'py>(py: Python<'py>, letter: &DeadLetter) -> PyResult<Bound<'py, PyAny>> {
-    let parts = (
-        letter.id,
-        letter.order_id(),
-        letter.site_id(),
-        String::from_utf8_lossy(&letter.payload),
-        letter.status,
-        &letter.code,
-        &letter.reason,
-    );
-    let died_at = PyDict::new(py);
-    died_at.set_item("died_at", letter.died_at)?;
-    python_half(py)?.call_method("dead_letter", parts, Some(&died_at))
-}
-
-/// `katalys._outbox`, which is imported with the first outbox.
+/// The module `katalys._outbox`, which is imported with the first outbox.
 ///
 /// # Errors
 /// Whatever the import raises.
-pub fn python_half(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+pub fn python_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
     let import = || py.import("katalys._outbox").map(Bound::unbind);
     Ok(MODULE.get_or_try_init(py, import)?.bind(py))
 }
 
-/// Clients to be closed when the process ends. Locked only by threads that hold the interpreter
+/// Clients to close when the process ends. Locked only by threads that hold the interpreter
 /// and without a call to it meanwhile, so that no fork finds it locked.
 static LIVE: Mutex<Vec<Weak<Client>>> = Mutex::new(Vec::new());
 
 /// Has the client's outbox closed when the process ends.
 ///
 /// # Errors
-/// Whatever the import of the package's other half raises.
+/// Whatever the import of the Python module raises.
 pub fn close_at_exit(py: Python<'_>, client: &Arc<Client>) -> PyResult<()> {
-    python_half(py)?.call_method0("arrange_end")?;
+    python_module(py)?.call_method0("register_exit_hooks")?;
     let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
     live.retain(|client| client.strong_count() > 0);
     live.push(Arc::downgrade(client));
     Ok(())
 }
 
-/// Closes the outbox of every client, side by side, within `timeout` seconds.
+/// Closes the outbox of every client at the same time, within `timeout` seconds.
 #[pyfunction]
-pub fn close_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
-    let timeout = seconds(py, timeout)?;
+#[pyo3(signature = (timeout=None))]
+pub fn close_all(py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+    let timeout = seconds_or(py, timeout, EXIT_WAIT)?;
     let clients: Vec<Arc<Client>> = {
         let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.iter().filter_map(Weak::upgrade).collect()
@@ -215,15 +177,26 @@ pub fn close_all(py: Python<'_>, timeout: f64) -> PyResult<()> {
     if clients.is_empty() {
         return Ok(());
     }
-    let all = move |_: &AtomicBool| match &clients[..] {
-        [only] => only.shut_down(timeout),
-        _ => thread::scope(|scope| {
-            for client in &clients {
-                let builder = thread::Builder::new();
-                // Without a thread, its updates are taken over once the lease is over.
-                drop(builder.spawn_scoped(scope, || client.shut_down(timeout)));
-            }
-        }),
-    };
-    signals::wait_beside(py, all)
+    signals::wait_on_thread(py, move |_: &AtomicBool| shut_down_all(clients, timeout))
+}
+
+/// On a thread per client, except for the last one.
+fn shut_down_all(mut clients: Vec<Arc<Client>>, timeout: Duration) {
+    let last = clients.pop();
+    let (running, is_done) = mpsc::channel::<()>();
+    for client in clients {
+        let running = running.clone();
+        let started = katalys_core::spawn_thread("katalys-close", move || {
+            client.shut_down(timeout);
+            drop(running);
+        });
+        // Without a thread, another process takes its updates over when the lease ends.
+        drop(started);
+    }
+    drop(running);
+    if let Some(client) = last {
+        client.shut_down(timeout);
+    }
+    // Fails once every thread has ended: none sends anything.
+    let _ = is_done.recv();
 }

@@ -12,6 +12,6 @@ def receiver():
 
 @pytest.fixture(autouse=True)
 def without_settings_of_this_machine(monkeypatch):
-    # Some tests are about names that do not exist; none leads to a real host.
+    # Some tests use host names that do not exist; none is that of a real host.
     for name in (*OWN_SETTINGS, "KATALYS_TEST_DIR"):
         monkeypatch.delenv(name, raising=False)

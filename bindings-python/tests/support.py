@@ -1,4 +1,4 @@
-"""What tests share: the receiver, typed values, and child processes."""
+"""Shared by all tests: the receiver, typed values, and child processes."""
 
 import contextlib
 import datetime
@@ -18,7 +18,7 @@ OWN_SETTINGS = ("KATALYS_SITE_ID", "KATALYS_ENDPOINT", "KATALYS_TIMEOUT", "KATAL
 
 
 class Receiver:
-    """The loopback server, and questions to it."""
+    """The loopback server, and what it recorded."""
 
     def __init__(self, ready):
         self.ready = ready
@@ -51,7 +51,7 @@ class Receiver:
 
 @contextlib.contextmanager
 def running_receiver():
-    """The receiver, for as long as it is needed."""
+    """The running receiver."""
     command = [str(RECEIVER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Receiver(json.loads(process.stdout.readline()))
@@ -60,14 +60,14 @@ def running_receiver():
 
 
 def balanced(stats):
-    """The books of an outbox, once they are found to balance."""
+    """The counters of an outbox, once their sum is checked."""
     total = stats.delivered + stats.pending + stats.dead + stats.discarded
     assert stats.accepted == total, stats
     return stats
 
 
 def notes_by_order(records):
-    """What each order's updates said in `note`, in order of arrival, each thing once."""
+    """The `note` of each order's updates, in order of arrival, each value once."""
     notes = {}
     for record in records:
         if record["body"] is not None:
@@ -77,7 +77,7 @@ def notes_by_order(records):
 
 
 def typed(value):
-    """A value of the shared files as Python has it."""
+    """A value of the shared files as a Python value."""
     if isinstance(value, list):
         return [typed(item) for item in value]
     if not isinstance(value, dict):
@@ -101,8 +101,8 @@ TYPES = {
 
 
 def run_python(script, *arguments, timeout=60, executable=sys.executable, env=None, cwd=None):
-    """Runs a script in an interpreter of its own; it must end by itself and without a word on
-    stderr. Gives what it printed."""
+    """Runs a script in another interpreter; it must end by itself and write nothing to stderr.
+    Returns what it printed."""
     done = subprocess.run(
         [executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(script), *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""`AsyncClient`: no thread per call, cancellation without a mess, any event loop."""
+"""`AsyncClient`: no thread per call, cancellation that leaves nothing behind, any event loop."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 
 def run(main, new_loop=asyncio.new_event_loop):
-    """As `asyncio.run` does, with a loop of choice; in debug mode, which is stricter."""
+    """As `asyncio.run`, with this loop; in debug mode, which is stricter."""
     loop = new_loop()
     problems = []
     loop.set_exception_handler(lambda _, context: problems.append(context))
@@ -53,7 +53,7 @@ def test_calls_run_side_by_side(receiver, new_loop):
     assert len(receiver.recorded(run_id, wait=32)) == 32
 
 
-def test_the_loop_goes_on_meanwhile(receiver):
+def test_the_loop_runs_meanwhile(receiver):
     _, client = a_client(receiver, "slow=300")
 
     async def main():
@@ -150,13 +150,13 @@ def test_a_retry_ends_with_cancellation(receiver):
 
 
 def watched(loop, client):
-    """Whether the loop watches anything of the client's."""
-    desk = client._desks[loop]
-    return bool(loop.remove_reader(desk.mailbox.fileno()))
+    """Whether the loop watches the client's queue."""
+    calls = client._calls[loop]
+    return bool(loop.remove_reader(calls.queue.fileno()))
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
-def test_an_idle_client_is_unknown_to_the_loop(receiver, new_loop):
+def test_the_loop_does_not_watch_an_idle_client(receiver, new_loop):
     _, client = a_client(receiver)
 
     async def main():
@@ -183,7 +183,7 @@ def test_many_loops_in_turn_leave_no_files_open(receiver):
             run(client.update_order(number), new_loop)
         gc.collect()
         assert open_files() <= before
-        assert len(client._desks) <= 1
+        assert len(client._calls) <= 1
 
 
 def test_several_loops_in_threads_share_a_client(receiver):

@@ -1,4 +1,4 @@
-"""Forked and spawned processes: each opens connections of its own, none hangs."""
+"""Forked and spawned processes: each opens its own connections, none hangs."""
 
 import pytest
 from support import run_python

@@ -1,4 +1,4 @@
-"""Second interpreters of a process, as uWSGI and mod_wsgi make them."""
+"""Second interpreters of a process, as uWSGI and mod_wsgi create them."""
 
 import sys
 
@@ -30,5 +30,5 @@ SECOND = """
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="of CPython")
-def test_a_second_interpreter_is_told_so():
+def test_a_second_interpreter_gets_an_import_error():
     assert run_python(SECOND) == "config_invalid"

@@ -26,7 +26,7 @@ def outbox(tmp_path):
 
 @pytest.fixture
 def client(receiver, outbox):
-    """Makes clients of that outbox: the run of their endpoint, and the client."""
+    """Creates clients of that outbox: the run of their endpoint, and the client."""
     made = []
 
     def make(*steps, **options):
@@ -43,7 +43,7 @@ def client(receiver, outbox):
 def eventually(holds, seconds=20):
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it never came to be"
+        assert time.monotonic() < deadline, "the condition never held"
         time.sleep(0.01)
 
 
@@ -334,7 +334,7 @@ def test_a_callback_may_use_its_client_and_both_can_be_collected(client, receive
     eventually(lambda: gc.collect() is not None and gone() is None)
 
 
-def test_nobody_listens_nobody_is_called(receiver, outbox):
+def test_without_a_listener_no_event_thread_is_started(receiver, outbox):
     script = """
         import logging, os, pathlib, sys, katalys
         def threads():
@@ -375,14 +375,19 @@ def test_flush_says_how_many_are_left_and_close_leaves_them_to_the_next(receiver
     assert notes_by_order(receiver.recorded(run, wait=4)) == {"1": ["0", "1", "2", "3"]}
 
 
-@pytest.mark.parametrize("timeout", [-1, float("nan"), "soon"])
+@pytest.mark.parametrize(
+    "timeout", [-1, float("nan"), float("inf"), float("-inf"), 31622401, 1e300, "soon"]
+)
 def test_a_timeout_is_a_number_of_seconds(client, timeout):
     _, sender = client(deliver=False)
     for wait in (sender.flush, sender.close):
-        with pytest.raises((katalys.Error, TypeError)):
+        with pytest.raises((katalys.Error, TypeError)) as caught:
             wait(timeout)
+        if timeout != "soon":
+            assert caught.value.code == "misuse"
+            assert "up to 31622400 (366 days)" in str(caught.value)
     sender.enqueue_update("1")
-    assert sender.close(timeout=float("inf")) == 1
+    assert sender.close(timeout=31622400) == 1
 
 
 @pytest.fixture
@@ -441,7 +446,7 @@ def test_the_file_is_its_owners_alone(client, outbox):
     assert {path.stat().st_mode & 0o077 for path in outbox.parent.glob("katalys.db*")} == {0}
 
 
-def test_a_file_that_disappears_is_told_at_once_and_gives_no_ticket(client, outbox, caplog):
+def test_a_file_that_disappears_is_reported_at_once_and_gives_no_ticket(client, outbox, caplog):
     heard = []
     _, sender = client("204", on_event=heard.append)
     sender.enqueue_update("1001", order_status="paid")

@@ -113,7 +113,7 @@ def test_a_cancelled_flush_waits_no_longer_and_a_cancelled_enqueue_may_have_happ
     assert 1 <= stats.accepted <= 2
     deadline = time.monotonic() + 10
     while b"katalys-aside" in thread_names():
-        assert time.monotonic() < deadline, "the flush goes on"
+        assert time.monotonic() < deadline, "the flush continues"
         time.sleep(0.02)
 
 

@@ -1,5 +1,5 @@
-"""The outbox when processes end, fork, and are killed: nothing is lost, nothing overtakes, and
-none hangs."""
+"""The outbox when processes end, fork, and are killed: no update is lost or overtaken, and
+no process hangs."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def outbox(tmp_path):
 
 
 def deliver_the_rest(receiver, outbox, timeout=40):
-    """What the next process does: its run, and the books afterwards."""
+    """What the next process does: its run, and the counters afterwards."""
     run, endpoint = receiver.endpoint()
     with katalys.Client("abcd.com", endpoint=endpoint, outbox=outbox) as client:
         assert client.flush(timeout) == 0

@@ -1,4 +1,4 @@
-"""Whatever is handed in: a clean result or an error of this package, and what is sent is right."""
+"""Any value gives a clean result or an error of this package, and a correct payload."""
 
 import datetime
 import decimal

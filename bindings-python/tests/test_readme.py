@@ -1,4 +1,4 @@
-"""The examples of the README run as they stand there."""
+"""The examples of the README run as written."""
 
 import os
 import pathlib
@@ -24,7 +24,7 @@ def test_every_example_runs(receiver, tmp_path):
 
 
 def test_the_tests_are_what_they_seem(tmp_path):
-    """With the plugin as it is installed."""
+    """With the installed plugin."""
     [block] = TESTS
     (tmp_path / "test_shop.py").write_text(block)
     command = os.environ.get("KATALYS_COMMAND", str(ROOT / "target/debug/katalys"))

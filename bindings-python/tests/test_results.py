@@ -1,4 +1,4 @@
-"""Receipts, problems and errors: small, immutable, silent about customers, fit for a queue."""
+"""Receipts, problems and errors: small, immutable, without customer data, picklable."""
 
 import builtins
 import copy
@@ -18,7 +18,7 @@ def an_error(**fields):
     return caught.value
 
 
-def test_a_receipt_tells_attempts_time_and_warnings(receiver):
+def test_a_receipt_has_attempts_time_and_warnings(receiver):
     run, endpoint = receiver.endpoint("503", "204")
     receipt = katalys.Client("abcd.com", endpoint=endpoint).update_order("1", order_status="Paid")
     assert receipt.attempts == 2
@@ -126,7 +126,7 @@ def test_errors_survive_pickling_and_copying(receiver):
             assert vars(copied) == vars(error)
 
 
-def test_a_rejection_tells_status_and_wait(receiver):
+def test_a_rejection_has_status_and_wait(receiver):
     _, endpoint = receiver.endpoint("429:retry-after=60")
     with pytest.raises(katalys.RejectedError) as caught:
         katalys.Client("abcd.com", endpoint=endpoint).update_order("1")

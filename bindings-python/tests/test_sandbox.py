@@ -49,7 +49,7 @@ def test_an_order_and_how_it_came_about(sandbox, client):
     with pytest.raises(SandboxError, match="there is no such order") as caught:
         sandbox.order("a")
     assert caught.value.status == 404
-    # Its way leads to no other place than an order's.
+    # Its path stays below that of the orders.
     with pytest.raises(SandboxError, match="there is no such order"):
         sandbox.order("../orders")
 
@@ -163,7 +163,7 @@ def test_two_sessions_do_not_disturb_each_other(tmp_path):
         passed(process, 4)
 
 
-def test_whoever_does_not_use_the_fixture_does_not_pay_for_it(tmp_path):
+def test_without_the_fixture_no_sandbox_is_started(tmp_path):
     suite = """
         import sys
         def test_it():
@@ -175,7 +175,7 @@ def test_whoever_does_not_use_the_fixture_does_not_pay_for_it(tmp_path):
 
 def test_the_fixture_is_listed_with_what_it_does(tmp_path):
     process = pytest_run(tmp_path, "def test_it(): pass", "--fixtures")
-    assert "A stand-in for Katalys' endpoint" in process.communicate(timeout=60)[0]
+    assert "A local replacement for Katalys' endpoint" in process.communicate(timeout=60)[0]
 
 
 RUNNER = """
@@ -239,7 +239,7 @@ def test_a_forked_child_neither_ends_it_nor_keeps_it():
 
 
 def program(folder, text="exit 3"):
-    """A program of the command's name; gives its folder."""
+    """Creates a program with the command's name; returns its folder."""
     folder.mkdir()
     file = folder / "katalys"
     file.write_text(f"#!/bin/sh\n{text}\n")

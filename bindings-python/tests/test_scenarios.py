@@ -76,9 +76,9 @@ class Fill:
         return value
 
 
-@pytest.mark.parametrize("door", [Waiting, WithAsyncio])
+@pytest.mark.parametrize("caller", [Waiting, WithAsyncio])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario["name"])
-def test_scenario(scenario, door, receiver, monkeypatch):
+def test_scenario(scenario, caller, receiver, monkeypatch):
     run = receiver.run_id()
     fill = Fill(receiver, run)
     for name, value in fill({**DEFAULTS["env"], **scenario.get("env", {})}).items():
@@ -95,9 +95,9 @@ def test_scenario(scenario, door, receiver, monkeypatch):
     connections = connections_of(receiver, target)
     started = time.monotonic()
     if expect.get("error") == "ConfigError":
-        check_failure(expect, lambda: door(options))
+        check_failure(expect, lambda: caller(options))
     else:
-        client = door(options)
+        client = caller(options)
         for call in calls:
             make(client, call, {**expect, **fill(call.get("expect", {}))})
     took = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""Signal handlers run while a call waits, and what they raise ends the call at once."""
+"""Signal handlers run while a call waits, and an exception they raise ends it at once."""
 
 import json
 
@@ -175,7 +175,7 @@ def test_an_update_that_was_not_sent_yet_is_given_up(receiver):
 
 
 def test_a_task_that_is_tried_again_sends_once(receiver, tmp_path):
-    """As Celery's `autoretry_for` does it, with what a task must know: `retryable`."""
+    """As Celery's `autoretry_for`, with the property that a task needs: `retryable`."""
     run, endpoint = receiver.endpoint("503", "503", "503", "503", "204")
     outbox = tmp_path / "katalys.db"
     tickets = []

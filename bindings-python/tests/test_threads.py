@@ -1,4 +1,4 @@
-"""One client, many threads: everything arrives, once, and the interpreter is free meanwhile."""
+"""One client, many threads: every update arrives once, and the interpreter is free meanwhile."""
 
 import collections
 import threading

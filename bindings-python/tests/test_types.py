@@ -1,4 +1,4 @@
-"""The type stubs say what is there, and catch what is wrong."""
+"""The type stubs agree with the package, and catch mistakes."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 TESTS = pathlib.Path(__file__).parent
 SAMPLE = TESTS / "typing_sample.py"
 MISTAKES = TESTS / "typing_mistakes.py"
-# Otherwise pyright looks into whichever environment is active, or none.
+# Otherwise pyright uses the active environment, or none.
 INTERPRETER = ("--pythonpath", sys.executable)
 
 
@@ -22,7 +22,7 @@ def output_of(*command):
         text=True,
         check=False,
         cwd=TESTS.parent,
-        # katalys.django wants to know of some project.
+        # katalys.django needs a project's settings.
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "django.conf.global_settings"},
     )
     return done.returncode, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What Python's values become, in the order in which they are told apart."""
+"""How Python's values are converted, in the order in which they are recognised."""
 
 import collections
 import dataclasses
@@ -215,7 +215,7 @@ def test_keys_may_be_members_of_enums():
 
 
 class Hostile:
-    """Code of the caller's that fails, or does what nobody expects, while it is asked."""
+    """The caller's code fails, or has unusual effects, while its value is read."""
 
     def __getattr__(self, name):
         raise RuntimeError("no")

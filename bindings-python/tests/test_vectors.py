@@ -1,4 +1,4 @@
-"""Every shared vector: what a call says."""
+"""Every shared vector: the payload and the problems of a call."""
 
 import datetime
 import json

@@ -5,7 +5,7 @@ use crate::input::Source;
 use clap::builder::PossibleValuesParser;
 use clap::error::Error as ClapError;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use katalys_core::config::{OUTBOX_ONLY, SETTINGS, Setting, SettingKind};
+use katalys_core::config::{self, SETTINGS, Setting, SettingKind};
 use katalys_core::{Client, Fields, Language, Value};
 use std::path::Path;
 use std::time::Duration;
@@ -24,10 +24,8 @@ impl Settings {
 
     /// A client that opens no outbox, whatever the settings: for commands that only read.
     pub fn client_without_outbox(&self) -> Result<Client, Failure> {
-        let rest = self
-            .0
-            .iter()
-            .filter(|(name, _)| !OUTBOX_ONLY.contains(name));
+        let needs_outbox = |name| Setting::named(name).is_some_and(|row| row.needs_outbox);
+        let rest = self.0.iter().filter(|(name, _)| !needs_outbox(name));
         Self(rest.cloned().collect()).client(&[("outbox", "".into())])
     }
 
@@ -54,7 +52,7 @@ impl Settings {
 
     /// The value of an option or of its environment variable.
     pub fn text(&self, name: &str) -> Option<String> {
-        let row = SETTINGS.iter().find(|row| row.name == name)?;
+        let row = Setting::named(name)?;
         self.option(name).or_else(|| from_environment(row))
     }
 }
@@ -66,15 +64,11 @@ pub fn path_value(path: &Path) -> Result<Value<'static>, Failure> {
         .ok_or_else(|| Failure::usage("the file name is not valid Unicode"))
 }
 
-/// Reads a number of seconds. Every duration that the command is given passes through here, apart
-/// from settings, which the core reads.
+/// Reads a number of seconds, with the core's limits. Every duration that the command is given passes
+/// through here, apart from settings, which the core reads.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    const MAX: f64 = 366.0 * 24.0 * 60.0 * 60.0;
-    let seconds = text.trim().parse::<f64>().ok();
-    let seconds = seconds.filter(|seconds| (0.0..=MAX).contains(seconds));
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| format!("must be a number of seconds from 0 to {MAX}, such as 10 or 2.5"))
+    let seconds = text.trim().parse().unwrap_or(f64::NAN);
+    config::timeout(seconds).map_err(|error| error.message().to_owned())
 }
 
 /// The value of a setting's environment variable; an empty variable counts as unset.
@@ -92,11 +86,11 @@ fn argument(row: &'static Setting) -> Arg {
         .help(help(row))
         .help_heading("Client settings");
     match row.kind {
-        SettingKind::Number => option
+        SettingKind::Number { .. } => option
             .value_name("NUMBER")
             .value_parser(value_parser!(i64))
             .allow_negative_numbers(true),
-        SettingKind::Flag => option
+        SettingKind::Flag { .. } => option
             .value_name("BOOL")
             .value_parser(value_parser!(bool))
             .num_args(0..=1)
@@ -105,20 +99,20 @@ fn argument(row: &'static Setting) -> Arg {
         SettingKind::Choice(words) => option
             .value_name("CHOICE")
             .value_parser(PossibleValuesParser::new(words.iter().copied())),
-        SettingKind::Seconds => option.value_name("SECONDS").allow_negative_numbers(true),
+        SettingKind::Seconds { .. } => option.value_name("SECONDS").allow_negative_numbers(true),
         SettingKind::Path => option
             .value_name("FILE")
             .value_hint(clap::ValueHint::FilePath),
-        SettingKind::Url | SettingKind::SecretUrl => option.value_name("URL"),
+        SettingKind::Url { .. } | SettingKind::SecretUrl => option.value_name("URL"),
         SettingKind::Text => option.value_name("TEXT"),
     }
 }
 
 fn help(row: &Setting) -> String {
     let env = row.env.map(|variable| format!(" [env: {variable}]"));
-    let default = Some(row.default).filter(|default| !default.is_empty());
+    let default = Some(row.default()).filter(|default| !default.is_empty());
     let default = default.map(|default| format!(" [default: {default}]"));
-    [Some(row.doc.to_owned()), env, default]
+    [Some(row.doc()), env, default]
         .into_iter()
         .flatten()
         .collect()
@@ -138,8 +132,8 @@ impl FromArgMatches for Settings {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, ClapError> {
         let given = SETTINGS.iter().filter_map(|row| {
             let value = match row.kind {
-                SettingKind::Number => (*matches.get_one::<i64>(row.name)?).into(),
-                SettingKind::Flag => (*matches.get_one::<bool>(row.name)?).into(),
+                SettingKind::Number { .. } => (*matches.get_one::<i64>(row.name)?).into(),
+                SettingKind::Flag { .. } => (*matches.get_one::<bool>(row.name)?).into(),
                 _ => matches.get_one::<String>(row.name)?.clone().into(),
             };
             Some((row.name, value))

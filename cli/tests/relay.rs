@@ -216,11 +216,16 @@ fn systemd_is_notified() {
 fn durations_are_checked_at_start() {
     let folder = Folder::new("durations");
     let path = folder.path("katalys.db");
-    let _user = filled_outbox(&path, 1);
-    for wrong in ["nan", "inf", "-1", "1e99", "soon", ""] {
-        for option in ["--grace", "--max-wait", "--timeout", "--connect-timeout"] {
+    for wrong in ["nan", "inf", "-1", "1e300", "31622401", "soon", ""] {
+        for option in ["--grace", "--max-wait"] {
+            let ran = run(&["relay", text(&path), option, wrong]).expect(2);
+            assert!(ran.err.contains(option), "{option} {wrong}: {ran:?}");
+            assert!(ran.err.contains("31622400 (366 days)"), "{ran:?}");
+        }
+        for option in ["--timeout", "--connect-timeout"] {
             let ran = run(&["relay", text(&path), option, wrong]).expect(2);
             assert!(ran.err.contains(option), "{option} {wrong}: {ran:?}");
         }
     }
+    assert!(!path.exists(), "no file is created");
 }

@@ -1,45 +1,115 @@
 //! What can go wrong with a call: one tree of errors with the same names, codes and numbers in
 //! every language.
 
+use crate::config::Language;
 use crate::order::{Problem, Severity};
+use crate::table::{Holds, ResultValue, Words};
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The branch of the tree; its name is the class in every language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// `ConfigError`: the client cannot be made from these settings.
-    Config,
-    /// `ValidationError`: the update is invalid and was not sent.
-    Validation,
-    /// `RejectedError`: the endpoint answered, but not with 204.
-    Rejected,
-    /// `TransportError`: there was no answer.
-    Transport,
-    /// `TimeoutError`: there was no answer within the time limit.
-    Timeout,
-    /// `OutboxError`: the update could not be kept, and was not accepted.
-    Outbox,
-    /// `OutboxFullError`: the outbox has reached its capacity; the update was not accepted.
-    OutboxFull,
-    /// An internal error of this library, or a misuse of its C functions.
-    Internal,
+macro_rules! error_kinds {
+    ($($(#[doc = $doc:literal])* $kind:ident = $name:literal, $parent:expr, [$($property:ident),*], $text:literal;)*) => {
+        /// A class of errors; its name is the class in every language.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorKind {
+            $(#[doc = concat!("`", $name, "`: ", $text)] $(#[doc = $doc])* $kind,)*
+        }
+
+        impl ErrorKind {
+            /// Every class, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The name of the class, such as `ValidationError`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// The class it belongs to, besides the base of all errors.
+            pub const fn parent(self) -> Option<Self> {
+                match self { $(Self::$kind => $parent,)* }
+            }
+
+            /// What it has besides the properties of every error.
+            pub const fn properties(self) -> &'static [ErrorProperty] {
+                match self { $(Self::$kind => &[$(ErrorProperty::$property),*],)* }
+            }
+
+            /// What it means, in one or two sentences.
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$kind => $text,)* }
+            }
+        }
+    };
 }
 
-impl ErrorKind {
-    /// The name of the class, such as `ValidationError`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Config => "ConfigError",
-            Self::Validation => "ValidationError",
-            Self::Rejected => "RejectedError",
-            Self::Transport => "TransportError",
-            Self::Timeout => "TimeoutError",
-            Self::Outbox => "OutboxError",
-            Self::OutboxFull => "OutboxFullError",
-            Self::Internal => "InternalError",
+error_kinds! {
+    Config = "ConfigError", None, [], "The client cannot be made from these settings.";
+    Validation = "ValidationError", None, [Problems], "The update is invalid and was not sent.";
+    Rejected = "RejectedError", None, [Status, RetryAfter], "The endpoint answered, but not with 204.";
+    Transport = "TransportError", None, [], "There was no answer.";
+    Timeout = "TimeoutError", None, [], "There was no answer within the time limit. With a ticket, the update is in the outbox and will be sent; do not send it again.";
+    Outbox = "OutboxError", None, [], "The outbox cannot be used, or the update was not accepted.";
+    OutboxFull = "OutboxFullError", Some(Self::Outbox), [], "The outbox has reached its capacity; the update was not accepted.";
+    Internal = "InternalError", None, [], "An internal error of this library, or a misuse of its interface. Languages with a base class of all errors raise that.";
+}
+
+macro_rules! error_properties {
+    ($($property:ident = $name:literal, $holds:expr, $optional:literal, $text:literal;)*) => {
+        /// A property that errors have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ErrorProperty {
+            $(#[doc = concat!("`", $name, "`: ", $text)] $property,)*
+        }
+
+        impl ErrorProperty {
+            /// Every property, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$property,)*];
+
+            /// Its name, in `snake_case`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$property => $name,)* }
+            }
+
+            /// What it holds.
+            pub const fn holds(self) -> Holds {
+                match self { $(Self::$property => $holds,)* }
+            }
+
+            /// Whether it may be missing.
+            pub const fn is_optional(self) -> bool {
+                match self { $(Self::$property => $optional,)* }
+            }
+
+            /// For every language's documentation.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Self::$property => $text,)* }
+            }
+        }
+    };
+}
+
+error_properties! {
+    Code = "code", Holds::Word(Words::ErrorCode), false, "The stable code, the same in every language.";
+    Retryable = "retryable", Holds::Flag, false, "Whether the same call may succeed later without any change.";
+    Attempts = "attempts", Holds::Number, false, "Number of requests that were made.";
+    Ticket = "ticket", Holds::Id, true, "Number of the update in the outbox, if it was accepted before the call failed: it will be sent, or is a dead letter. Do not send it again.";
+    Problems = "problems", Holds::Problems, false, "Everything that is wrong with the update, errors and warnings.";
+    Status = "status", Holds::Status, false, "HTTP status of the last answer.";
+    RetryAfter = "retry_after", Holds::Seconds, true, "How long the endpoint asked to wait, in seconds, at most five minutes.";
+}
+
+impl ErrorProperty {
+    /// The properties of every error.
+    pub const COMMON: &'static [Self] =
+        &[Self::Code, Self::Retryable, Self::Attempts, Self::Ticket];
+
+    /// Its name in a language. PHP's exceptions have a `code` of their own, which is a number.
+    pub fn spelled(self, language: Language) -> String {
+        match (self, language) {
+            (Self::Code, Language::Php) => "errorCode".into(),
+            _ => language.spell(self.name()),
         }
     }
 }
@@ -106,6 +176,7 @@ error_codes! {
     OutboxNewer = 603, "outbox_newer", Outbox, false, "the outbox was written by a newer version of this library";
     OutboxForeign = 604, "outbox_foreign", Outbox, false, "the file is not an outbox and was left untouched";
     OutboxMoved = 605, "outbox_moved", Outbox, false, "the outbox file was moved, deleted or replaced while in use";
+    OutboxOutcome = 606, "outbox_outcome_unknown", Outbox, false, "another process has settled the update, and whether it was delivered is unknown; do not send it again";
     OutboxFull = 611, "outbox_full", OutboxFull, true, "the outbox has reached its capacity";
     Internal = 901, "internal", Internal, false, "internal error in this library";
     Misuse = 902, "misuse", Internal, false, "a function was called in a way its documentation forbids";
@@ -259,6 +330,24 @@ impl Error {
     /// How many requests were made before the call failed.
     pub fn attempts(&self) -> u32 {
         self.inner.attempts
+    }
+
+    /// The value of a property.
+    pub fn value(&self, property: ErrorProperty) -> ResultValue<'_> {
+        let missing = ResultValue::Missing;
+        match property {
+            ErrorProperty::Code => ResultValue::Text(self.code().as_str().into()),
+            ErrorProperty::Retryable => ResultValue::Flag(self.is_retryable()),
+            ErrorProperty::Attempts => ResultValue::Whole(self.attempts().into()),
+            ErrorProperty::Ticket => self.ticket().map_or(missing, ResultValue::Id),
+            ErrorProperty::Problems => ResultValue::Problems(self.problems()),
+            ErrorProperty::Status => self
+                .status()
+                .map_or(missing, |status| ResultValue::Whole(status.into())),
+            ErrorProperty::RetryAfter => self
+                .retry_after()
+                .map_or(missing, |wait| ResultValue::Seconds(wait.as_secs_f64())),
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! `KATALYS_ENDPOINT` in its place, read anew for each connection, so that clients which were made
 //! before the sandbox started report to it as well; without one, the call fails.
 
-use crate::delivery::is_loopback;
+use crate::address::is_loopback;
 use arc_swap::ArcSwapOption;
 use http::Uri;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Updates of one order arrive in the order they were made, whoever makes them and however
 //! often they have to be retried.
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Language};
 use katalys_receiver::{Options, Receiver};
 use std::io::{Read, Write};

@@ -1,5 +1,6 @@
 //! The outbox as a caller sees it: what was accepted arrives, in order, whatever happens.
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Client, ErrorCode, ErrorKind, Fields, Language};
 use katalys_receiver::{Options, Receiver};
 use std::collections::HashMap;
@@ -466,7 +467,7 @@ fn calls_that_do_not_wait_and_those_that_do_share_a_lane() {
             told.send(ticket.map(|ticket| ticket.id)).unwrap();
         };
         client
-            .enqueue_soon(prepare(number).unwrap(), complete)
+            .enqueue_async(prepare(number).unwrap(), complete)
             .unwrap();
     }
     let submission = client.submit(prepare(51).unwrap(), move |receipt| {

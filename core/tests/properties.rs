@@ -1,6 +1,7 @@
 //! What holds for any input: amounts and times come out as they went in, and a payload is flat,
 //! valid JSON without empty values.
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Severity, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;

@@ -5,6 +5,7 @@
 
 mod shared;
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Error, Fields, Language, Receipt, VERSION};
 use katalys_receiver::{Options, Receiver};
 use serde_json::{Map, Value as Json, json};

@@ -17,6 +17,7 @@ fn main() {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use katalys_core::bridge::Bridge as _;
     use katalys_core::{Client, Fields, Language};
     use katalys_receiver::{Options, Receiver};
     use std::mem::MaybeUninit;

@@ -2,6 +2,7 @@
 
 mod shared;
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Language, Problem, Value};
 use serde_json::Value as Json;
 

@@ -1,4 +1,4 @@
-// Reports from Node that an order was paid, and then refunded.
+// Reports a paid order from Node, then its refund.
 import { Client, ValidationError } from "katalys";
 
 const client = new Client({ siteId: "abcd.com" });

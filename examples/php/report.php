@@ -1,6 +1,6 @@
 <?php
 
-// Reports from PHP that an order was paid, and then refunded.
+// Reports a paid order from PHP, then its refund.
 
 declare(strict_types=1);
 
@@ -21,7 +21,7 @@ try {
     echo "php: received after {$receipt->attempts} attempt(s)\n";
 } catch (Katalys\ValidationException $error) {
     foreach ($error->problems as $problem) {
-        fwrite(STDERR, "{$problem->path} {$problem->code} {$problem->message}\n");
+        fwrite(STDERR, "{$problem->code} {$problem->message}\n");
     }
     throw $error;
 }

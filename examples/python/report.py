@@ -1,4 +1,4 @@
-"""Reports from Python that an order was paid, and then refunded."""
+"""Reports a paid order from Python, then its refund."""
 
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -21,5 +21,5 @@ try:
     print(f"python: received after {receipt.attempts} attempt(s)")
 except katalys.ValidationError as error:
     for problem in error.problems:
-        print(problem.path, problem.code, problem.message)
+        print(problem.code, problem.message)
     raise

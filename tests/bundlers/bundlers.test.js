@@ -1,6 +1,6 @@
 'use strict';
-// Bundlers and file tracers find the compiled library of the built tarballs; a bundle without it throws a
-// clear error.
+// Bundlers and file tracers find the compiled library of the built tarballs, and a bundle without it
+// reports that.
 
 const assert = require('node:assert/strict');
 const { execFile } = require('node:child_process');
@@ -50,20 +50,20 @@ it('@vercel/nft, which Next.js and serverless builds trace with, finds every fil
   assert.equal(await printed(traced, 'app.js'), PRINTED);
 });
 
-it('@vercel/ncc, and so webpack, includes the library', async () => {
+it('@vercel/ncc, which uses webpack, includes it', async () => {
   const built = path.join(folder, 'ncc');
   await tool('ncc', 'build', 'app.js', '--out', built);
   assert.equal(await printed(built, 'index.js'), PRINTED);
 });
 
-it('esbuild includes the library with a loader that copies it', async () => {
+it('esbuild includes it with a loader that copies such files', async () => {
   const built = path.join(folder, 'esbuild');
   const options = ['--bundle', '--platform=node', '--loader:.node=copy', `--outdir=${built}`];
   await tool('esbuild', 'app.js', ...options);
   assert.equal(await printed(built, 'app.js'), PRINTED);
 });
 
-it('a bundle without the library throws when a client is created', async () => {
+it('a bundle without it fails with the reason when a client is created', async () => {
   const built = path.join(folder, 'without');
   const options = ['--bundle', '--platform=node', '--external:@katalys/*', `--outdir=${built}`];
   await tool('esbuild', 'app.js', ...options);

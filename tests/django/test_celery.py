@@ -1,4 +1,5 @@
-"""Celery tasks: workers that are replaced after a few tasks, time limits, and retried tasks."""
+"""Celery tasks with a file-based broker: workers that are replaced after a few tasks, time limits,
+and tasks that are retried."""
 
 import contextlib
 import os
@@ -57,14 +58,14 @@ def wait_until(condition, timeout=30):
 
 @contextlib.contextmanager
 def celery(folder, endpoint, *options, timeout=10):
-    """A running worker: its process, and a function that calls tasks."""
+    """A running worker: its process, and a function that calls a task."""
     for name in ("queue", "control"):
         (folder / name).mkdir()
     app = APP.format(folder=folder, endpoint=endpoint, timeout=timeout)
     (folder / "shop_tasks.py").write_text(textwrap.dedent(app))
     program = [sys.executable, "-m", "celery", "-A", "shop_tasks", "worker", "--pool", "prefork"]
     plain = ["--without-gossip", "--without-mingle", "--without-heartbeat", *options]
-    # Without DJANGO_SETTINGS_MODULE, or Celery would look for a Django project.
+    # Without the settings of these tests: Celery would look for a Django project.
     environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
     log = (folder / "log").open("w")
     process = subprocess.Popen(
@@ -88,7 +89,7 @@ def celery(folder, endpoint, *options, timeout=10):
             log.close()
 
 
-def test_a_replaced_worker_settles_its_updates(receiver, tmp_path):
+def test_a_worker_that_is_replaced_settles_what_it_sent(receiver, tmp_path):
     run, endpoint = receiver.endpoint("slow=100")
     options = ("--concurrency", "2", "--max-tasks-per-child", "3")
     with celery(tmp_path, endpoint, *options) as (_, call):
@@ -97,8 +98,8 @@ def test_a_replaced_worker_settles_its_updates(receiver, tmp_path):
         assert len(records) == 30
     with katalys.Client("abcd.com", outbox=tmp_path / "katalys.db", deliver=False) as client:
         stats = balanced(client.stats())
-    assert (stats.accepted, stats.delivered) == (30, 30), "all received updates are settled"
-    assert len(receiver.recorded(run)) == 30, "no update was sent twice"
+    assert (stats.accepted, stats.delivered) == (30, 30), "what was received is settled"
+    assert len(receiver.recorded(run)) == 30, "and nothing was sent twice"
 
 
 def test_a_soft_time_limit_ends_a_call(receiver, tmp_path):
@@ -110,7 +111,7 @@ def test_a_soft_time_limit_ends_a_call(receiver, tmp_path):
         assert time.monotonic() - began < 5
 
 
-def test_a_retried_task_reports_once(receiver, tmp_path):
+def test_a_task_that_is_tried_again_reports_once(receiver, tmp_path):
     run, endpoint = receiver.endpoint("503", "503", "503", "204")
     with celery(tmp_path, endpoint, "--concurrency", "1", timeout=0.2) as (_, call):
         call("until_received.delay()")

@@ -1,4 +1,4 @@
-"""The shop under gunicorn: workers fork before or after the first use of the client, and stop."""
+"""The shop under gunicorn: workers forked before and after the client was used, and stopped."""
 
 import concurrent.futures
 import contextlib
@@ -16,7 +16,7 @@ import pytest
 
 @contextlib.contextmanager
 def gunicorn(endpoint, *options, app="shop.wsgi", **environment):
-    """A running server: its process, and a function that sends it a request."""
+    """A running server: its process, and a function that sends requests to it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         command = [
@@ -44,13 +44,13 @@ def gunicorn(endpoint, *options, app="shop.wsgi", **environment):
 
 
 def stop(process):
-    """Stops a server as an orchestrator does; returns how long that took."""
+    """Ends the server as an orchestrator does; returns the duration and the output."""
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=30)
-    assert process.returncode == 0, log
-    assert "Traceback" not in log
-    assert "SIGKILL" not in log, "a worker was killed"
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert "SIGKILL" not in said, "a worker had to be killed"
     return time.monotonic() - started
 
 
@@ -78,7 +78,7 @@ def test_every_worker_sends(receiver, workers, preload, sends_at_start):
         assert stop(process) < 8
 
 
-def test_a_call_in_flight_is_finished_when_the_server_stops(receiver):
+def test_a_call_under_way_is_finished_when_the_server_is_stopped(receiver):
     run, endpoint = receiver.endpoint("slow=1000")
     pool = concurrent.futures.ThreadPoolExecutor(2)
     with gunicorn(endpoint, "--preload") as (process, ask), pool:

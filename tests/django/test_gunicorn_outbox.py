@@ -1,5 +1,5 @@
-"""The shop with an outbox under gunicorn: its workers share it and are stopped or killed, and no
-update is lost or out of order."""
+"""The shop with an outbox under gunicorn: workers share it, are stopped and killed, and nothing is
+lost or out of order."""
 
 import concurrent.futures
 import os
@@ -16,7 +16,8 @@ ORDERS = [f"order-{number}" for number in range(6)]
 
 
 def enqueue_all(ask, notes):
-    """Enqueues each order's updates in turn, the orders concurrently; returns the processes."""
+    """Enqueues the updates of each order in sequence, different orders concurrently; returns the
+    workers that accepted them."""
 
     def enqueue(order):
         return [ask(f"enqueue/{order}/{note}")["process"] for note in notes]
@@ -32,7 +33,7 @@ def deliver_the_rest(endpoint, outbox):
 
 
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["", "preload"])
-def test_a_server_that_stops_while_delivering_loses_nothing(receiver, tmp_path, preload):
+def test_a_server_that_is_stopped_while_it_delivers_loses_nothing(receiver, tmp_path, preload):
     run, endpoint = receiver.endpoint("slow=150")
     outbox = str(tmp_path / "katalys.db")
     environment = {"SHOP_OUTBOX": outbox, "SHOP_ENQUEUES_AT_START": "yes"}
@@ -45,9 +46,9 @@ def test_a_server_that_stops_while_delivering_loses_nothing(receiver, tmp_path, 
     at_start = 2 if preload else 4
     stats = deliver_the_rest(endpoint, outbox)
     assert (stats.accepted, stats.delivered) == (240 + at_start, 240 + at_start)
-    assert before < stats.accepted, "some updates were still pending"
+    assert before < stats.accepted, "there was something left to do"
     records = receiver.recorded(run, wait=stats.accepted)
-    assert len(records) == stats.accepted, "no update was sent twice"
+    assert len(records) == stats.accepted, "nothing twice"
     received = notes_by_order(records)
     assert received.pop("at-start") == [None]
     assert received == dict.fromkeys(ORDERS, notes)
@@ -71,7 +72,7 @@ def test_a_worker_that_is_killed_loses_nothing(receiver, tmp_path):
 
 
 def enqueue_when_it_answers(ask):
-    """Retries, since the killed worker may have accepted the first request."""
+    """The first call may be lost with the killed worker."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

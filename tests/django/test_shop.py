@@ -1,4 +1,4 @@
-"""The values and transactions of a Django project."""
+"""Values of a Django project arrive correctly."""
 
 import datetime
 import decimal
@@ -54,7 +54,7 @@ def payload(**fields):
     return json.loads(shared_client().validate_update("1001", fields).payload)
 
 
-def test_lazily_translated_text_is_sent_in_the_current_language(endpoint):
+def test_lazily_translated_text_is_sent_in_the_language_of_the_moment(endpoint):
     city = gettext_lazy("January")
     with override("de"):
         assert payload(shipping_city=city)["shipping_city"] == "Januar"
@@ -89,32 +89,32 @@ def test_there_is_one_client_until_its_settings_change(settings):
         shared_client()
 
 
-RECEIVED = []
+HEARD = []
 
 
-def listen(event):
-    RECEIVED.append(event.kind)
+def hear(event):
+    HEARD.append(event.kind)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_update_is_enqueued_at_the_commit_and_its_events_are_received(
+def test_an_update_is_enqueued_with_the_commit_and_has_an_event(
     client, receiver, endpoint, settings, tmp_path
 ):
-    outbox = {"outbox": tmp_path / "katalys.db", "on_event": "test_shop.listen"}
+    outbox = {"outbox": tmp_path / "katalys.db", "on_event": "test_shop.hear"}
     settings.KATALYS = {**settings.KATALYS, **outbox}
     assert client.get("/enqueue/1001/first").json()["ticket"] == 1
     assert shared_client().flush() == 0
     [record] = receiver.recorded(endpoint, wait=1)
     assert json.loads(record["body"])["note"] == "first"
     shared_client().close()
-    assert RECEIVED == ["accepted", "delivered"]
+    assert HEARD == ["accepted", "delivered"]
 
 
 README = pathlib.Path(__file__).parents[2] / "bindings-python/README.md"
 RECIPE = pathlib.Path(__file__).parent / "shop/reporting.py"
 
 
-def test_the_recipe_matches_the_readme():
+def test_the_recipe_is_the_one_of_the_readme():
     assert f"```py\n{RECIPE.read_text()}```" in README.read_text()
 
 
@@ -137,9 +137,7 @@ def test_every_order_of_a_loop_is_reported(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_failing_report_does_not_break_the_transaction(
-    client, two_orders, settings, tmp_path, caplog
-):
+def test_a_report_that_fails_breaks_no_checkout(client, two_orders, settings, tmp_path, caplog):
     settings.KATALYS = {**settings.KATALYS, "outbox": tmp_path / "missing" / "katalys.db"}
     answer = client.get("/refund-all")
     assert (answer.status_code, answer.json()) == (200, {"later": ["ran"]})
@@ -148,14 +146,14 @@ def test_a_failing_report_does_not_break_the_transaction(
     assert [type(record.exc_info[1]) for record in failed] == [katalys.OutboxError] * 2
 
 
-def test_a_view_returns_the_code_of_an_error(client, settings, receiver):
+def test_a_view_reports_an_error_by_its_code(client, settings, receiver):
     _, url = receiver.endpoint("400")
     settings.KATALYS = {**settings.KATALYS, "endpoint": url}
     answer = client.get("/send/1")
     assert (answer.status_code, answer.json()) == (502, {"error": "rejected"})
 
 
-def test_an_asynchronous_view_sends_concurrently(async_client, receiver, endpoint):
+def test_an_asynchronous_view_sends_side_by_side(async_client, receiver, endpoint):
     answer = async_to_sync(async_client.get)("/send-many/1")
     assert answer.json() == {"sent": 10}
     assert len(receiver.recorded(endpoint, wait=10)) == 10

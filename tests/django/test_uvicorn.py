@@ -1,5 +1,5 @@
-"""The shop under gunicorn's uvicorn workers, which exit by their signal without running Python's
-exit functions."""
+"""The shop under gunicorn's uvicorn workers, which a signal ends without running Python's exit
+functions."""
 
 import concurrent.futures
 
@@ -17,8 +17,8 @@ def test_a_server_that_is_stopped_leaves_nothing_in_flight(receiver, tmp_path):
             list(pool.map(ask, [f"enqueue/order-{n}/x" for n in range(30)]))
         receiver.recorded(run, wait=10)
         process.terminate()
-        _, log = process.communicate(timeout=30)
-        assert "Traceback" not in log
+        _, said = process.communicate(timeout=30)
+        assert "Traceback" not in said
     stats = deliver_the_rest(endpoint, outbox)
     assert (stats.accepted, stats.delivered) == (30, 30)
-    assert len(receiver.recorded(run, wait=30)) == 30, "no update was sent twice"
+    assert len(receiver.recorded(run, wait=30)) == 30, "nothing twice"

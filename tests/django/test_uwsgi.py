@@ -1,4 +1,4 @@
-"""Two applications in one uWSGI process, in separate interpreters or in the same one."""
+"""Two applications in one uWSGI process, each in its own interpreter, or both in one."""
 
 import contextlib
 import pathlib
@@ -47,7 +47,7 @@ def uwsgi(folder, *options):
 
 
 def ask(port, path):
-    """The response of an application, once the server is up."""
+    """The application's answer, once the server is up."""
     until = time.monotonic() + 30
     while True:
         try:
@@ -63,7 +63,7 @@ def test_two_applications_in_one_interpreter(tmp_path):
         assert [ask(port, name) for name in ("one", "two", "one")] == ["validation"] * 3
 
 
-def test_a_second_interpreter_gets_an_error_with_the_setting(tmp_path):
+def test_a_second_interpreter_says_what_to_set(tmp_path):
     with uwsgi(tmp_path) as (process, _, log):
         assert process.wait(30) != 0, "the server does not start"
         assert "ImportError: katalys is in use by another interpreter" in log.read_text()

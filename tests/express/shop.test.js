@@ -1,5 +1,5 @@
 'use strict';
-// The built tarballs, installed into an empty folder and used by an Express shop.
+// The built tarballs, installed into a new folder as by a user and used by an Express shop.
 
 const assert = require('node:assert/strict');
 const { execFile, spawn } = require('node:child_process');
@@ -38,18 +38,18 @@ describe('the tarballs', () => {
     empty = path.join(folder, 'empty');
     await cp(path.join(__dirname, 'shop/report.mjs'), path.join(empty, 'report.mjs'));
     await writeFile(path.join(empty, 'package.json'), '{}');
-    // Without a registry: only the tarballs are installed.
+    // Without a registry, so that only the tarballs are installed.
     const quiet = ['--offline', '--no-audit', '--no-fund', '--registry=http://127.0.0.1:1/'];
     await run('npm', ['install', ...quiet, ...(await tarballs())], { cwd: empty });
   });
 
-  it('install without a network or other packages', async () => {
+  it('install without a network, and install nothing else', async () => {
     const installed = await readdir(path.join(empty, 'node_modules'));
     const packages = installed.filter((name) => !name.startsWith('.')).sort();
     assert.deepEqual(packages, ['@katalys', 'katalys']);
   });
 
-  it('contain the expected files', async () => {
+  it('contain the published files and no others', async () => {
     const published = JSON.parse(
       await readFile(path.join(empty, 'node_modules/katalys/package.json'), 'utf8'),
     );
@@ -67,6 +67,7 @@ describe('the tarballs', () => {
       'lib',
       ...modules.map((name) => `lib/${name}`),
       'package.json',
+      'results.d.ts',
       'testing.d.ts',
     ];
     assert.deepEqual(files.sort(), expected.sort());
@@ -96,7 +97,7 @@ describe('the tarballs', () => {
     assert.deepEqual((await orders(id, 2)).map(({ order_id }) => order_id).sort(), ['w-1', 'w-2']);
   });
 
-  it('report a missing compiled library', async () => {
+  it('report a compiled library that is not installed', async () => {
     const alone = path.join(folder, 'alone');
     await cp(path.join(empty, 'node_modules/katalys'), path.join(alone, 'node_modules/katalys'), {
       recursive: true,
@@ -128,7 +129,7 @@ describe('an Express shop', () => {
     ['in one process', 'shop.js'],
     ['in a cluster', 'cluster.js'],
   ]) {
-    it(`${kind} reports its orders, and closes on SIGTERM`, async () => {
+    it(`${kind} reports its orders, and closes after SIGTERM`, async () => {
       const { id, endpoint } = receiver.run('204');
       const server = await startServer(shop, script, env(endpoint));
       const items = [{ title: 'A', sku: 'B', price: 25.67, qty: 1 }];
@@ -163,7 +164,7 @@ describe('an Express shop', () => {
     });
   }
 
-  it('in a cluster on one outbox loses nothing when one of its processes is killed', async () => {
+  it('in a cluster with one outbox loses no accepted update when a process is killed', async () => {
     const { id, endpoint } = receiver.run('204', '503', 'slow=30', '204');
     await mkdir(path.join(folder, 'cluster'));
     const server = await startServer(shop, 'cluster.js', {
@@ -177,8 +178,8 @@ describe('an Express shop', () => {
       for (let count = 1; count <= 25; count += 1) {
         if (count === 10 && order === 3) process.kill(server.pids[0], 'SIGKILL');
         const call = post(`${server.url}/orders/${order}/paid/soon`, { count }, 10);
-        // A request to the killed process gets no answer, whether or not its update was stored. A
-        // connection that was being handed to that process stays open.
+        // The update of a request to the killed process may be accepted or not: the caller has no
+        // ticket. A connection that was being passed to it stays open without an answer.
         const { status } = await call.catch(() => ({}));
         if (status === 202) accepted.set(order, [...(accepted.get(order) ?? []), count]);
       }
@@ -194,21 +195,21 @@ describe('an Express shop', () => {
       const counts = arrived.get(order_id) ?? [];
       if (counts.at(-1) !== order_count) arrived.set(order_id, [...counts, order_count]);
     }
-    assert.ok([...accepted.values()].flat().length >= 190, 'nearly all were accepted');
+    assert.ok([...accepted.values()].flat().length >= 190, 'nearly all updates were accepted');
     for (const [order, counts] of accepted) {
-      const received = arrived.get(String(order));
+      const came = arrived.get(String(order));
       assert.deepEqual(
-        received,
-        [...received].sort((a, b) => a - b),
+        came,
+        [...came].sort((a, b) => a - b),
         `${order} arrived in order`,
       );
-      const lost = counts.filter((count) => !received.includes(count));
-      assert.deepEqual(lost, [], `${order} arrived completely`);
+      const lost = counts.filter((count) => !came.includes(count));
+      assert.deepEqual(lost, [], `${order} arrived without gaps`);
     }
     await server.stop();
   });
 
-  it("that shuts down as in the package's README loses no accepted update", async () => {
+  it("that ends as in the package's README loses no accepted update", async () => {
     const { id, endpoint } = receiver.run('slow=20');
     const outbox = path.join(folder, 'ended.db');
     const readme = await readFile(path.join(__dirname, '../../bindings-node/README.md'), 'utf8');
@@ -226,7 +227,7 @@ describe('an Express shop', () => {
     const customer = async (name) => {
       for (let order = 0; refused < 8; order += 1) {
         const url = `${server.url}/orders/${name}-${order}/paid`;
-        // With keep-alive, as browsers and load balancers do it.
+        // With keep-alive, like browsers and load balancers.
         const answer = await fetch(url, { method: 'POST' }).catch(() => null);
         if (answer?.status === 202) accepted.push((await answer.json()).id);
         else refused += 1;
@@ -280,7 +281,7 @@ async function orders(id, count) {
   return records.filter(({ body }) => body !== null).map(({ body }) => JSON.parse(body));
 }
 
-/** A server that prints its address; `stop` expects it to exit with code 0. */
+/** Starts a server that prints its URL; `stop` expects it to end by itself with success. */
 async function startServer(cwd, script, environment) {
   const child = spawn(process.execPath, [script], {
     cwd,
@@ -288,7 +289,7 @@ async function startServer(cwd, script, environment) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const failed = once(child, 'close').then(([code]) => Promise.reject(new Error(`ended: ${code}`)));
-  failed.catch(() => {}); // After the start, `stop` checks the exit code.
+  failed.catch(() => {}); // Once the server has started, `stop` checks how it ends.
   const lines = readline.createInterface({ input: child.stdout });
   const [line] = await Promise.race([once(lines, 'line'), failed]);
   return {
@@ -300,7 +301,7 @@ async function startServer(cwd, script, environment) {
   };
 }
 
-/** Sends without keep-alive, so that all processes of the cluster get requests. */
+/** Without keep-alive, so that the cluster's processes take turns. */
 async function post(url, body = {}, seconds = 60) {
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const signal = AbortSignal.timeout(seconds * 1000);

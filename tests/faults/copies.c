@@ -1,5 +1,5 @@
 /* Two copies of the library in one process, and another SQLite, share an outbox:
- * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket must be counted, and issued once. */
+ * `copies LIBRARY OTHER_LIBRARY FILE UPDATES`. Every ticket must be counted, and none assigned twice. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 #define TEXT(text) text, strlen(text)
 #define THREADS 4
 
-/* The functions of one copy of the library. */
+/* The functions of one copy. */
 typedef struct {
     katalys_fields *(*fields_new)(void);
     void (*fields_free)(katalys_fields **);
@@ -24,7 +24,9 @@ typedef struct {
     void (*client_free)(katalys_client **);
     katalys_code (*enqueue)(const katalys_client *, const char *, size_t, const katalys_fields *,
                             katalys_result **);
-    katalys_code (*stats)(const katalys_client *, katalys_stats *, katalys_result **);
+    katalys_code (*stats)(const katalys_client *, katalys_stats **, katalys_result **);
+    uint64_t (*count)(const katalys_stats *, int);
+    void (*stats_free)(katalys_stats **);
     int64_t (*ticket)(const katalys_result *);
     const char *(*message)(const katalys_result *);
     void (*result_free)(katalys_result **);
@@ -37,10 +39,10 @@ typedef struct {
 
 static const char *file;
 static long updates_each;
-static long total;
-/* One byte per ticket number, to detect duplicates. */
-static atomic_uchar *issued;
-static atomic_bool is_done;
+static long most;
+/* One byte per number, to detect numbers that are assigned twice. */
+static atomic_uchar *given;
+static atomic_bool is_over;
 
 static void fail(const char *what, const char *detail) {
     fprintf(stderr, "%s: %s\n", what, detail);
@@ -69,6 +71,8 @@ static library load(const char *path) {
     *(void **)&loaded.client_free = symbol(handle, "katalys_client_free");
     *(void **)&loaded.enqueue = symbol(handle, "katalys_enqueue_update");
     *(void **)&loaded.stats = symbol(handle, "katalys_client_stats");
+    *(void **)&loaded.count = symbol(handle, "katalys_stats_count");
+    *(void **)&loaded.stats_free = symbol(handle, "katalys_stats_free");
     *(void **)&loaded.ticket = symbol(handle, "katalys_result_ticket");
     *(void **)&loaded.message = symbol(handle, "katalys_result_message");
     *(void **)&loaded.result_free = symbol(handle, "katalys_result_free");
@@ -104,9 +108,9 @@ static void *enqueue(void *argument) {
             fail("not accepted", with->message(result));
         }
         int64_t ticket = with->ticket(result);
-        if (ticket < 1 || ticket > total || atomic_fetch_add(&issued[ticket], 1) != 0) {
-            fprintf(stderr, "ticket %" PRId64 " of %ld\n", ticket, total);
-            fail("invalid ticket", "issued twice, or out of range");
+        if (ticket < 1 || ticket > most || atomic_fetch_add(&given[ticket], 1) != 0) {
+            fprintf(stderr, "ticket %" PRId64 " of %ld\n", ticket, most);
+            fail("a ticket is wrong", "given twice, or out of range");
         }
         with->result_free(&result);
     }
@@ -114,16 +118,21 @@ static void *enqueue(void *argument) {
     return NULL;
 }
 
-/* Opens and closes clients: closing must not release the locks of other clients. */
+/* A copy that opens and closes the outbox repeatedly: closing must not release the locks of other clients. */
 static void *open_and_close(void *argument) {
     const library *with = argument;
-    while (!is_done) {
-        katalys_stats stats;
+    while (!is_over) {
+        katalys_stats *stats = NULL;
         katalys_client *client = open_client(with);
         if (with->stats(client, &stats, NULL) != KATALYS_OK ||
-            stats.accepted != stats.delivered + stats.pending + stats.dead + stats.discarded) {
-            fail("no stats", "or the counters do not balance");
+            with->count(stats, KATALYS_STAT_ACCEPTED) !=
+                with->count(stats, KATALYS_STAT_DELIVERED) +
+                    with->count(stats, KATALYS_STAT_PENDING) +
+                    with->count(stats, KATALYS_STAT_DEAD) +
+                    with->count(stats, KATALYS_STAT_DISCARDED)) {
+            fail("no stats", "or they do not balance");
         }
+        with->stats_free(&stats);
         with->client_free(&client);
         usleep(2000);
     }
@@ -144,9 +153,9 @@ static void *read_with_another(void *unused) {
     *(void **)&exec = symbol(handle, "sqlite3_exec");
     *(void **)&timeout = symbol(handle, "sqlite3_busy_timeout");
     *(void **)&close = symbol(handle, "sqlite3_close");
-    while (!is_done) {
+    while (!is_over) {
         void *connection = NULL;
-        /* 1: read-only; 2: read and write, as most programs open a file. */
+        /* 1 opens for reading, 2 for reading and writing, as most programs do. */
         if (open(file, &connection, rand() % 2 + 1, NULL) != 0) {
             fail("another SQLite", "cannot open");
         }
@@ -169,12 +178,12 @@ int main(int argc, char **argv) {
     }
     library both[2] = {load(argv[1]), load(argv[2])};
     if (both[0].enqueue == both[1].enqueue) {
-        fail("the two copies", "are the same");
+        fail("the two copies", "are one");
     }
     file = argv[3];
     updates_each = strtol(argv[4], NULL, 10) / THREADS;
-    total = 2 * THREADS * updates_each;
-    issued = calloc((size_t)total + 1, sizeof *issued);
+    most = 2 * THREADS * updates_each;
+    given = calloc((size_t)most + 1, sizeof *given);
     katalys_client *clients[2] = {open_client(&both[0]), open_client(&both[1])};
     worker workers[2] = {{&both[0], clients[0]}, {&both[1], clients[1]}};
     pthread_t writers[2 * THREADS], others[3];
@@ -187,18 +196,21 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 2 * THREADS; i++) {
         pthread_join(writers[i], NULL);
     }
-    is_done = true;
+    is_over = true;
     for (int i = 0; i < 3; i++) {
         pthread_join(others[i], NULL);
     }
     for (int i = 0; i < 2; i++) {
-        katalys_stats stats;
+        katalys_stats *stats = NULL;
         if (both[i].stats(clients[i], &stats, NULL) != KATALYS_OK ||
-            (long)stats.accepted != total || (long)stats.pending != total) {
-            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", total, stats.accepted);
+            (long)both[i].count(stats, KATALYS_STAT_ACCEPTED) != most ||
+            (long)both[i].count(stats, KATALYS_STAT_PENDING) != most) {
+            fprintf(stderr, "%ld tickets, but accepted %" PRIu64 "\n", most,
+                    both[i].count(stats, KATALYS_STAT_ACCEPTED));
             fail("the counters", "are wrong");
         }
+        both[i].stats_free(&stats);
     }
-    printf("%ld updates through two copies, all counted\n", total);
+    printf("%ld updates through two copies, all counted\n", most);
     return 0;
 }

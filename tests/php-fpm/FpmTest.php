@@ -22,7 +22,7 @@ final class FpmTest extends TestCase
         $this->shop?->close();
     }
 
-    public function testEachWorkerKeepsItsConnectionBetweenRequests(): void
+    public function testEachWorkerKeepsItsConnectionFromRequestToRequest(): void
     {
         $this->shop = new Shop(workers: 2, requestsPerWorker: 0);
         $endpoint = Receiver::get()->endpoint('204');
@@ -36,7 +36,7 @@ final class FpmTest extends TestCase
         self::assertLessThanOrEqual(2, count(array_unique($connections)));
     }
 
-    public function testReplacedWorkersMakeOneConnectionEach(): void
+    public function testWorkersThatAreReplacedMakeOneConnectionEach(): void
     {
         $this->shop = new Shop(workers: 2, requestsPerWorker: 5);
         $endpoint = Receiver::get()->endpoint('204');
@@ -62,11 +62,11 @@ final class FpmTest extends TestCase
         self::assertCount(2, $endpoint->records(2));
     }
 
-    public function testConcurrentRequestsAreAllReceived(): void
+    public function testManyRequestsAtOnceAreAllReceived(): void
     {
         $this->shop = new Shop(workers: 8, requestsPerWorker: 20);
         $endpoint = Receiver::get()->endpoint('204');
-        $answers = $this->shop->requestConcurrently(
+        $answers = $this->shop->requestAtOnce(
             array_map(static fn(int $number) => ['endpoint' => $endpoint->url, 'order' => "4-$number"], range(1, 200)),
         );
         $kinds = array_count_values(array_map(static fn(array $answer) => $answer['class'] ?? 'received', $answers));
@@ -80,7 +80,7 @@ final class FpmTest extends TestCase
         self::assertCount(count($workers), array_unique(array_column($endpoint->records(), 'connection')));
     }
 
-    public function testARefusedUpdateThrowsAnException(): void
+    public function testAnUpdateThatIsRefusedReachesThePageAsAnException(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
         $answer = $this->shop->request(['endpoint' => Receiver::get()->endpoint('404')->url, 'order' => '5']);
@@ -90,14 +90,14 @@ final class FpmTest extends TestCase
         self::assertSame('Katalys\ValidationException', $answer['class']);
     }
 
-    public function testDisabledFfiThrowsAClearException(): void
+    public function testFfiThatIsOffIsOneClearException(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: ['ffi.enable' => '0']);
         $this->expectSetting('ffi.enable is off; set ffi.enable=preload, opcache.enable=1');
     }
 
-    /** Started as root, as Debian's php-fpm is, PHP needs opcache.preload_user. */
-    public function testTheSettingsInTheMessageWork(): void
+    /** Root starts PHP, as with Debian's php-fpm, so opcache.preload_user is required. */
+    public function testTheSettingsThatTheMessageNamesWork(): void
     {
         $none = ['ffi.enable' => '', 'opcache.enable' => '', 'opcache.preload' => '', 'opcache.preload_user' => ''];
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: $none);
@@ -112,7 +112,7 @@ final class FpmTest extends TestCase
         $this->update(Receiver::get()->endpoint('204')->url, '8');
     }
 
-    public function testARemovedPreloadedReleaseIsNamed(): void
+    public function testAPreloadedReleaseThatIsGoneIsNamed(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
         $endpoint = Receiver::get()->endpoint('204');
@@ -127,7 +127,7 @@ final class FpmTest extends TestCase
         self::assertStringEndsWith("in {$this->shop->iniFile} and restart PHP (php-fpm, Apache)", $answer['message']);
     }
 
-    public function testAMissingPreloadFileThrowsAClearException(): void
+    public function testAMissingPreloadFileIsOneClearException(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: ['opcache.preload' => '']);
         $this->expectSetting('ffi.enable=preload allows FFI only to preloaded code, and this is not; set');
@@ -152,7 +152,7 @@ final class FpmTest extends TestCase
         self::assertStringContainsString(" in {$this->shop->iniFile} and restart PHP;", $answer['message']);
     }
 
-    /** Sends one update through the shop's page; returns the worker's process id. */
+    /** Sends one update through the shop's page, and returns the worker's process id. */
     private function update(string $endpoint, string $order): int
     {
         $answer = $this->shop->request(['endpoint' => $endpoint, 'order' => $order]);

@@ -31,12 +31,12 @@ final class OutboxFpmTest extends TestCase
         $endpoint = Receiver::get()->endpoint('503', '204');
         $answer = $this->shop->request($this->query($endpoint, 1));
         self::assertSame(1, $answer['ticket'] ?? null, json_encode($answer));
-        self::assertCount(2, $endpoint->records(2), 'it was retried between requests');
+        self::assertCount(2, $endpoint->records(2), 'it was retried while the shop had no request');
         $user = posix_getuid() === 0 ? 'www-data' : posix_getpwuid(posix_getuid())['name'];
         self::assertSame("$user 600", $this->shop->outboxRights());
     }
 
-    /** The working directory is the site's folder, which nginx serves. */
+    /** The working folder is that of the site, which nginx serves. */
     public function testARelativePathIsRefused(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0);
@@ -46,20 +46,19 @@ final class OutboxFpmTest extends TestCase
         self::assertSame([], glob($this->shop->package . '/../site/katalys.db*'));
     }
 
-    public function testReplacedWorkersLoseNothing(): void
+    public function testWorkersThatAreReplacedLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 3);
         $endpoint = $this->faulty();
         $numbers = range(1, 200);
-        $queries = array_map(fn(int $number) => $this->query($endpoint, $number), $numbers);
-        $answers = $this->shop->requestConcurrently($queries);
+        $answers = $this->shop->requestAtOnce(array_map(fn(int $number) => $this->query($endpoint, $number), $numbers));
         $tickets = array_combine($numbers, array_map(static fn(array $answer) => $answer['ticket'] ?? null, $answers));
         self::assertNotContains(null, $tickets, json_encode($answers));
         self::assertGreaterThanOrEqual(66, count(array_unique(array_column($answers, 'worker'))));
         $this->assertDelivered($endpoint, $tickets);
     }
 
-    /** Without the setting, php-fpm kills its workers immediately, and the update is sent twice. */
+    /** Without the setting, php-fpm kills its workers immediately, and the update is sent a second time. */
     public function testAReloadWithATimeLimitFinishesRequestsInFlight(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, master: 'process_control_timeout = 10s');
@@ -71,14 +70,14 @@ final class OutboxFpmTest extends TestCase
         self::assertCount(1, $endpoint->records());
     }
 
-    public function testKilledWorkersLoseNothing(): void
+    public function testWorkersThatAreKilledLoseNothing(): void
     {
         $this->shop = new Shop(workers: 6, requestsPerWorker: 0);
         $endpoint = $this->faulty();
         $tickets = [];
         foreach (array_chunk(range(1, 320), 40) as $numbers) {
             $hasKilled = false;
-            $answers = $this->shop->tryConcurrently(
+            $answers = $this->shop->tryAtOnce(
                 array_map(fn(int $number) => $this->query($endpoint, $number), $numbers),
                 function () use (&$hasKilled): void {
                     if (!$hasKilled) {
@@ -107,14 +106,14 @@ final class OutboxFpmTest extends TestCase
     }
 
     /**
-     * A worker loads the library of each release that it serves, and all copies share the outbox; a status
-     * page reads it with another SQLite.
+     * A worker then has the library of each release that it has served, and all of them share the outbox;
+     * a status page reads it with another SQLite.
      *
      * @dataProvider waysToLoad
      *
      * @param array<string, string> $settings
      */
-    public function testSwitchingReleasesUnderLoadLosesNothing(array $settings): void
+    public function testReleasesThatAreSwitchedUnderLoadLoseNothing(array $settings): void
     {
         $this->shop = new Shop(workers: 3, requestsPerWorker: 0, settings: $settings);
         $endpoint = Receiver::get()->endpoint('204', 'slow=20', '204');
@@ -129,8 +128,7 @@ final class OutboxFpmTest extends TestCase
                 }
             };
             $status = array_fill(0, 10, ['status' => '1'] + $queries[0]);
-            $meanwhile = $round % 3 === 1 ? $deploy : static fn() => 0;
-            $answers = $this->shop->tryConcurrently([...$queries, ...$status], $meanwhile);
+            $answers = $this->shop->tryAtOnce([...$queries, ...$status], $round % 3 === 1 ? $deploy : static fn() => 0);
             foreach ($answers as $index => $answer) {
                 if (isset($numbers[$index])) {
                     $tickets[$numbers[$index]] = $answer['ticket'] ?? json_encode($answer);
@@ -141,20 +139,20 @@ final class OutboxFpmTest extends TestCase
         }
         $sorted = array_values($tickets);
         sort($sorted);
-        self::assertSame(range(1, 600), $sorted, 'each ticket was issued once');
+        self::assertSame(range(1, 600), $sorted, 'each ticket was given once');
         $this->assertDelivered($endpoint, $tickets);
-        self::assertCount(600, $endpoint->records(), 'no update was sent twice');
+        self::assertCount(600, $endpoint->records(), 'nothing was sent twice');
     }
 
     /**
-     * Every update with a ticket was received, and those of each order in the order of their tickets.
+     * Every update with a ticket was received, those of each order in the order of their tickets.
      *
      * @param array<int, int> $tickets by the update's number
      */
     private function assertDelivered(Endpoint $endpoint, array $tickets): void
     {
         $answer = [];
-        // A request may reach a worker that has delivered nothing yet.
+        // A request may reach a worker that has not delivered yet.
         Program::waitFor('all updates to be delivered', function () use ($endpoint, &$answer): bool {
             $answer = $this->shop->request($this->query($endpoint, 0) + ['flush' => '2']);
 
@@ -183,7 +181,7 @@ final class OutboxFpmTest extends TestCase
         self::assertSame($expected, $received);
     }
 
-    /** Every third of the first 90 requests fails, with different faults. */
+    /** Every third request fails, in various ways, until the intended number has failed. */
     private function faulty(): Endpoint
     {
         $faults = ['503', 'reset-before', 'reset-after', 'close', '200', 'garbage'];

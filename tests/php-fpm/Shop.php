@@ -8,8 +8,8 @@ use Katalys\Tests\Support\Program;
 
 /**
  * A separate instance of nginx and php-fpm, on free loopback ports and in a temporary folder. Each
- * release is a folder with the site and a copy of the package; the symbolic link `current` points to
- * the active one.
+ * release is a folder with the site and a copy of the package; the symbolic link `current` points to the
+ * one that is served.
  */
 final class Shop
 {
@@ -25,8 +25,8 @@ final class Shop
     private array $processes = [];
 
     /**
-     * @param array<string, string> $settings of php.ini; they override those in the package's README
-     * @param string $master settings of php-fpm's master process
+     * @param array<string, string> $settings of php.ini, which override those of the package's README
+     * @param string $master settings of php-fpm's master
      */
     public function __construct(int $workers, int $requestsPerWorker, array $settings = [], string $master = '')
     {
@@ -57,7 +57,7 @@ final class Shop
         Program::waitFor('nginx', fn() => Program::listens($this->port));
     }
 
-    /** Deploys a new release, which is active from the next request on. */
+    /** Creates a release, which is served from the next request on. */
     public function deploy(): void
     {
         $release = "$this->folder/releases/" . ++$this->releases;
@@ -84,16 +84,14 @@ final class Shop
         $this->processes = [];
     }
 
-    /** Reloads as `systemctl reload php-fpm` does; returns when new workers are running. */
+    /** Reloads like `systemctl reload php-fpm`; returns when the workers have been replaced. */
     public function reload(): void
     {
-        $known = $this->worker();
+        // Another old worker may answer until the new master says that it is ready.
+        $starts = fn(): int => substr_count($this->log(), 'ready to handle connections');
+        $before = $starts();
         posix_kill(proc_get_status($this->processes[0])['pid'], SIGUSR2);
-        Program::waitFor('new workers', function () use ($known): bool {
-            $worker = $this->worker();
-
-            return $worker !== null && $worker !== $known;
-        });
+        Program::waitFor('new workers', fn(): bool => $starts() > $before && $this->worker() !== null);
     }
 
     /**
@@ -103,7 +101,7 @@ final class Shop
      */
     public function request(array $query): array
     {
-        return $this->requestConcurrently([$query])[0];
+        return $this->requestAtOnce([$query])[0];
     }
 
     /**
@@ -111,19 +109,19 @@ final class Shop
      *
      * @return list<array<string, mixed>>
      */
-    public function requestConcurrently(array $queries): array
+    public function requestAtOnce(array $queries): array
     {
         return array_map($this->answer(...), $this->send($queries, static fn() => null));
     }
 
     /**
-     * As requestConcurrently(), while $meanwhile is called; null for a request without an answer.
+     * Like requestAtOnce(), while another action runs; null for a request without an answer.
      *
      * @param list<array<string, string>> $queries
      *
      * @return list<array<string, mixed>|null>
      */
-    public function tryConcurrently(array $queries, callable $meanwhile): array
+    public function tryAtOnce(array $queries, callable $meanwhile): array
     {
         return array_map(
             static fn(\CurlHandle $handle) => json_decode((string) curl_multi_getcontent($handle), true),
@@ -131,7 +129,7 @@ final class Shop
         );
     }
 
-    /** Kills a worker as the kernel does when memory runs out; php-fpm starts another one. */
+    /** Kills a worker as the kernel does when memory runs out; php-fpm replaces it. */
     public function killWorker(): void
     {
         $master = proc_get_status($this->processes[0])['pid'];
@@ -180,14 +178,14 @@ final class Shop
         $text = (string) curl_multi_getcontent($handle);
         $answer = json_decode($text, true);
         if (!is_array($answer)) {
-            $status = curl_getinfo($handle, CURLINFO_RESPONSE_CODE);
-            throw new \RuntimeException("the page answered $status: $text\nlog of php-fpm: {$this->log()}");
+            $said = curl_getinfo($handle, CURLINFO_RESPONSE_CODE) . " $text";
+            throw new \RuntimeException("the page said: $said\nphp-fpm said: {$this->log()}");
         }
 
         return $answer;
     }
 
-    /** The process id of the worker that answers, or null if none does. */
+    /** The id of the process that answers, or null if none does. */
     private function worker(): ?int
     {
         $answer = @file_get_contents("http://127.0.0.1:$this->port/?who");
@@ -233,7 +231,7 @@ final class Shop
             'ffi.enable' => 'preload',
             'opcache.enable' => '1',
             'opcache.preload' => "$this->package/preload.php",
-            // As on Debian, where the master runs as root, and PHP does not preload as root.
+            // As on Debian, where the master is root and PHP does not preload as root.
             'opcache.preload_user' => $this->isRoot() ? 'www-data' : '',
         ];
         $lines = '';

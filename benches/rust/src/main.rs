@@ -9,6 +9,7 @@
 mod outbox;
 mod server;
 
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Language, Value};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! Measures the outbox in one process, and prints rows of the table as JSON.
+//! Measures the outbox from within one process, and prints rows of the table as JSON.
 
 use crate::{order, server};
 use katalys_core::{Client, Fields, Language};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const NOWHERE: &str = "http://127.0.0.1:9/";
 const LONG: Duration = Duration::from_secs(300);
 
-/// A new folder on the disk of the build, since the system's temporary folder may be in memory.
+/// A temporary folder on the disk of the sources, because that of the system may be in memory.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -54,7 +54,7 @@ fn enqueue(client: &Client, prefix: &str, numbers: std::ops::Range<u32>) -> Vec<
     numbers.map(one).collect()
 }
 
-/// Creates a backlog of pending updates; this is not measured.
+/// Creates a backlog that no process delivers yet; creating it is not measured.
 fn fill(folder: &Folder, count: u32) {
     let client = folder.client(NOWHERE, "normal", false);
     thread::scope(|scope| {
@@ -122,12 +122,12 @@ pub fn stalls(url: &str) {
     row(what, (p99 * 1e3, p50 * 1e3), "its p50", "ms", "<= 10");
 }
 
-/// The time from the call to the arrival on an idle machine: through the outbox, and sent directly.
+/// The time from a call to the arrival of the update on an idle machine: through the outbox, and sent directly.
 pub fn idle() {
     const TIMES: u32 = 1_000;
-    let (sender, arrivals) = channel();
+    let (told, arrivals) = channel();
     let url = server::start(move |_| {
-        sender.send(Instant::now()).expect("a receiver");
+        told.send(Instant::now()).expect("the receiver exists");
         204
     });
     let folder = Folder::new();
@@ -169,7 +169,7 @@ fn arrival(arrivals: &Receiver<Instant>, started: Instant) -> Duration {
     arrivals.recv_timeout(LONG).expect("arrived") - started
 }
 
-/// The cost of accepting and delivering an update, with backlogs of three sizes.
+/// The cost of one update, from enqueue to settlement, behind backlogs of three sizes.
 pub fn backlogs(url: &str) {
     let mut costs = Vec::new();
     for waiting in [1_000, 100_000, 1_000_000] {
@@ -198,7 +198,7 @@ pub fn backlogs(url: &str) {
     );
 }
 
-/// Microseconds per update. The updates of the backlog are the oldest, so they are the ones delivered.
+/// Microseconds per update. The updates of the backlog are the oldest, so they are delivered.
 fn cost_behind(folder: &Folder, url: &str) -> f64 {
     const UPDATES: u32 = 20_000;
     let client = folder.client(url, "normal", false);
@@ -209,7 +209,7 @@ fn cost_behind(folder: &Folder, url: &str) -> f64 {
     let client = folder.client(url, "normal", true);
     let started = Instant::now();
     client.flush(Duration::ZERO).expect("begun");
-    while client.stats().expect("stats").delivered < u64::from(UPDATES) {
+    while client.stats().expect("counters").delivered < u64::from(UPDATES) {
         thread::sleep(Duration::from_millis(1));
     }
     let delivering = started.elapsed();
@@ -225,36 +225,36 @@ fn memory() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// How long 100,000 good orders take, alone and with 10,000 orders that always fail: all of them first,
-/// or scattered among the good ones.
+/// The time to deliver 100,000 orders, alone and with 10,000 others that always fail: either before all
+/// successful orders, or scattered among them.
 pub fn failing() {
-    let alone = time_of_good_ones(|_| None);
-    let first = time_of_good_ones(|number| (number == 0).then_some(10_000));
-    let scattered = time_of_good_ones(|number| (number % 10 == 0).then_some(1));
+    let alone = time_of_successful(|_| None);
+    let first = time_of_successful(|number| (number == 0).then_some(10_000));
+    let scattered = time_of_successful(|number| (number % 10 == 0).then_some(1));
     for (where_, took) in [("scattered", scattered), ("all of them first", first)] {
-        let what = format!("100,000 good orders with 10,000 failing ones, {where_}");
-        row(&what, (took, alone), "good ones alone", "s", "<= 1.2");
+        let what = format!("100,000 successful orders with 10,000 failing ones, {where_}");
+        row(&what, (took, alone), "successful ones alone", "s", "<= 1.2");
     }
 }
 
-/// `failing` returns the number of failing orders before each good one.
-fn time_of_good_ones(failing: impl Fn(u32) -> Option<u32>) -> f64 {
-    const GOOD: u32 = 100_000;
-    let (sender, done) = channel();
+/// `failing` returns how many failing orders come before a successful one.
+fn time_of_successful(failing: impl Fn(u32) -> Option<u32>) -> f64 {
+    const SUCCESSFUL: u32 = 100_000;
+    let (told, all_there) = channel();
     let arrived = AtomicU64::new(0);
     let url = server::start(move |body| {
         if body.windows(4).any(|part| part == b"bad-") {
             return 503;
         }
-        if arrived.fetch_add(1, Ordering::Relaxed) + 1 == u64::from(GOOD) {
-            let _ = sender.send(Instant::now());
+        if arrived.fetch_add(1, Ordering::Relaxed) + 1 == u64::from(SUCCESSFUL) {
+            let _ = told.send(Instant::now());
         }
         204
     });
     let folder = Folder::new();
     let client = folder.client(NOWHERE, "normal", false);
     let mut bad = 0;
-    for number in 0..GOOD {
+    for number in 0..SUCCESSFUL {
         if let Some(count) = failing(number) {
             enqueue(&client, "bad-", bad..bad + count);
             bad += count;
@@ -264,5 +264,5 @@ fn time_of_good_ones(failing: impl Fn(u32) -> Option<u32>) -> f64 {
     let client = folder.client(&url, "full", true);
     let started = Instant::now();
     client.flush(Duration::ZERO).expect("begun");
-    arrival(&done, started).as_secs_f64()
+    arrival(&all_there, started).as_secs_f64()
 }

@@ -1,32 +1,32 @@
-//! A server in the same process, so that arrivals and calls are measured with the same clock.
+//! A server within the process, so that one clock measures the time of the call and of the arrival.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-/// Starts a server that answers each body with the status that `status_of` returns; returns its URL.
-pub fn start(status_of: impl Fn(&[u8]) -> u16 + Send + Sync + 'static) -> String {
+/// Answers each body with the status that `judge` gives it; returns its URL.
+pub fn start(judge: impl Fn(&[u8]) -> u16 + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let status_of = Arc::new(status_of);
+    let judge = Arc::new(judge);
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let status_of = Arc::clone(&status_of);
-            thread::spawn(move || serve(&stream.expect("a connection"), &*status_of));
+            let judge = Arc::clone(&judge);
+            thread::spawn(move || serve(&stream.expect("a connection"), &*judge));
         }
     });
     url
 }
 
 /// One connection, until the client closes it.
-fn serve(mut stream: &TcpStream, status_of: &dyn Fn(&[u8]) -> u16) {
+fn serve(mut stream: &TcpStream, judge: &dyn Fn(&[u8]) -> u16) {
     let _ = stream.set_nodelay(true);
     let mut read = Vec::new();
     let mut part = [0; 16 * 1024];
     loop {
         while let Some((body, end)) = request(&read) {
-            let status = status_of(&read[body..end]);
+            let status = judge(&read[body..end]);
             read.drain(..end);
             let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
             if stream.write_all(answer.as_bytes()).is_err() {
@@ -40,7 +40,7 @@ fn serve(mut stream: &TcpStream, status_of: &dyn Fn(&[u8]) -> u16) {
     }
 }
 
-/// The start and the end of the body of a complete request.
+/// The range of the body of a request that has arrived completely.
 fn request(read: &[u8]) -> Option<(usize, usize)> {
     const LENGTH: &[u8] = b"content-length:";
     let body = read.windows(4).position(|part| part == b"\r\n\r\n")? + 4;

@@ -1,4 +1,4 @@
-//! The comment at the top of the C header: the rules of the interface, and the core's tables.
+//! The comment at the top of the C header: the rules of the interface, and the settings and fields.
 
 use katalys_core::config::SETTINGS;
 use katalys_core::order::fields::{Field, GROUPS, ORDER_FIELDS};
@@ -7,22 +7,21 @@ use std::fmt::Write;
 const RULES: &str = "\
 Order status reporting for Katalys, from C99 and C++.
 
-Rules that hold for every function:
-- Handles are opaque. Who gets one from a function whose name ends in _new, _shared, _from_json \
-or _dead_letters, or as a result, owns it and frees it with the _free function of its type. That sets \
-the owner's pointer to NULL, so that freeing it again does nothing.
-- Inputs come first, outputs last. Inputs stay the caller's, and are not needed after the call. \
-Outputs are always written, on failure too; an output that is not wanted may be NULL where its \
-function says so.
-- Text goes in as a pointer and a length in bytes, without need of a NUL, as UTF-8. Text comes \
-out as const char *, ends in a NUL, belongs to the handle it came from and lives as long as that.
-- NULL for a handle is a mistake that is answered with KATALYS_MISUSE, never a crash.
-- Nothing is thrown or unwound into the caller.
-- A signal handler must not call any of the functions: they allocate and take locks. Set a flag there, \
-and call from the main program. A signal does not end a call early.
-- After fork(), the child may use every client it has; it opens its own connections and its own outbox. \
-A child of a process with several threads may call the library like malloc(), and no handle that \
-another thread was changing at the moment of the fork. vfork() allows no call.
+Rules for all functions:
+- Handles are opaque. The caller owns a handle that a function creates (_new, _shared, _from_json, \
+_stats, _dead_letters, and every result) and frees it with the _free function of its type, which sets \
+the caller's pointer to NULL; freeing NULL does nothing.
+- Inputs come first, outputs last. Inputs remain the caller's and are not used after the call. \
+Outputs are always written, also after an error; an output may be NULL where its function says so.
+- Input text is a pointer and a length in bytes, in UTF-8, and needs no NUL. Output text is a \
+const char * that ends in a NUL; it belongs to the handle it was read from and is valid as long as that.
+- NULL in place of a handle is an error, KATALYS_MISUSE, and never a crash.
+- No function throws or unwinds into the caller.
+- No function is async-signal-safe: they allocate and take locks. Set a flag in the signal handler, and \
+call from the main program. A signal does not end a call early.
+- After fork(), the child may use every client; it opens its own connections and its own outbox. \
+In a child of a process with several threads, the same rules apply as for malloc(), and handles that \
+another thread was changing at the time of the fork must not be used. No call is allowed after vfork().
 - The library stays in the process once it is loaded: dlclose() does nothing.";
 
 pub fn text(notice: &str) -> String {
@@ -38,14 +37,14 @@ pub fn text(notice: &str) -> String {
         let variable = setting
             .env
             .map_or(String::new(), |env| format!(" Or {env}."));
-        let default = match setting.default {
+        let default = match setting.default().as_str() {
             "" => String::new(),
             default => format!(" Default: {default}."),
         };
         item(
             &mut out,
             setting.name,
-            &format!("{}{default}{variable}", setting.doc),
+            &format!("{}{default}{variable}", setting.doc()),
         );
     }
     let _ = write!(
@@ -78,7 +77,7 @@ fn item(out: &mut String, name: &str, doc: &str) {
     lines(out, &format!("- {name}: {}", doc.replace("*/", "* /")));
 }
 
-/// Breaks a paragraph into lines, those after a list item's first indented.
+/// Breaks a paragraph into lines; the following lines of a list item are indented.
 fn lines(out: &mut String, paragraph: &str) {
     const WIDTH: usize = 92;
     let indent = if paragraph.starts_with("- ") {

@@ -1,46 +1,38 @@
 //! The functions of the PHP package alone: each call crosses the boundary once, with one string
 //! in each direction. They may change with any version; `katalys.h` does not have them.
 
+mod answer;
 mod outbox;
 mod serialized;
 
-use crate::client::{Doing, Logging, katalys_client};
 use crate::guard::guarded;
+use crate::handle::{Logging, Operation, katalys_client};
 use crate::input;
 use crate::logging;
-use crate::result::Outcome;
+use crate::outcome::{Ending, Outcome};
 use crate::shared;
-use katalys_core::{Call, Error, Fields, Language, Value, WorkingFolder};
-use std::cell::RefCell;
+use answer::PANICKED;
+use katalys_core::{Call, Error, ErrorCode, Fields, Language, Validation, Value, WorkingFolder};
 use std::ffi::c_char;
-use std::io::Write as _;
 use std::ptr;
 use std::sync::Arc;
 
-thread_local! {
-    /// What PHP reads after a call. It copies the text at once, so that one buffer is enough.
-    static ANSWER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A buffer that grew beyond this for one large answer is given back.
-const LARGEST_KEPT: usize = 64 * 1024;
-
-/// Bits of a call: which of the two it is, whether it only checks, whether PHP logs warnings, and
-/// whether it goes into the outbox.
+/// Bits of a call: a report instead of an update, check only, PHP logs warnings, and put it into
+/// the outbox.
 const REPORT: u32 = 1;
 const VALIDATE: u32 = 2;
 const LOGGED: u32 = 4;
 const ENQUEUE: u32 = 8;
 
-/// What the package and the library must agree on: the number grows with every change here.
+/// The version of this interface: the number increases with every change here.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_php_interface() -> u32 {
-    3
+    4
 }
 
-/// The client of this process for these options, given as PHP's serialize() writes an array.
-/// NULL if there is none for them; katalys_php_answer() then says why. Its owner frees it. With
-/// `serves`, PHP runs in a web server, in whose working folder no outbox may be.
+/// Returns the client of this process for these options, an array as PHP's serialize() writes it.
+/// NULL after an error, which is then the answer. The caller frees it. With `serves`, PHP runs in a web
+/// server, in whose working folder no outbox may be.
 ///
 /// # Safety
 /// `options` points to `len` readable bytes or is NULL.
@@ -51,14 +43,14 @@ pub unsafe extern "C" fn katalys_php_client(
     serves: bool,
 ) -> *mut katalys_client {
     guarded(ptr::null_mut(), || {
-        answer(|text| text.extend_from_slice(PANICKED));
+        answer::set(|text| text.extend_from_slice(PANICKED));
         // SAFETY: as this function demands.
         let bytes = unsafe { input::bytes(options, len) };
         let options = bytes.and_then(|bytes| {
             serialized::options(bytes.unwrap_or_default())
                 .map_err(|_| Error::misuse("the options are not a serialized array"))
         });
-        logging::keep();
+        logging::collect();
         let folder = if serves {
             WorkingFolder::WebServers
         } else {
@@ -68,7 +60,7 @@ pub unsafe extern "C" fn katalys_php_client(
         match client {
             Ok(client) => Arc::into_raw(client).cast_mut(),
             Err(error) => {
-                answer(|text| write_all(&Outcome::from(error), text));
+                answer::set_outcome(&Outcome::from(error));
                 ptr::null_mut()
             }
         }
@@ -91,11 +83,9 @@ pub unsafe extern "C" fn katalys_php_free(client: *mut katalys_client) {
 
 /// Makes a call. `update` is what PHP's serialize() writes for [order id, fields].
 ///
-/// The answer lives until the next call of the same thread: "=attempts seconds" for an update
-/// that was received without warnings, "#ticket" for one that the outbox accepted without any,
-/// "{…" (its payload) for one that was checked without any,
-/// "&" if the update has references in it and must be given without, and otherwise a "!" before
-/// the JSON of katalys_result_json().
+/// The answer is valid until the next call of the same thread: "=" and a receipt without warnings,
+/// "#" and a ticket without warnings, "{" for a payload without warnings, "&" if the update contains
+/// references and must be given without, and otherwise "!" and the result in JSON.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `update` points to `len` readable bytes or is NULL.
@@ -113,91 +103,69 @@ pub unsafe extern "C" fn katalys_php_call(
         let update = unsafe { input::bytes(update, len) };
         let update = update.ok().flatten().unwrap_or_default();
         match (client, serialized::update(update)) {
-            (Some(client), Ok((order_id, fields))) if call & VALIDATE != 0 => {
-                check(client, call_kind(call), &order_id, &fields);
-            }
-            (Some(client), Ok((order_id, fields))) => send(client, call, &order_id, &fields),
-            (_, Err(serialized::Unreadable::Reference)) => answer(|text| text.push(b'&')),
-            _ => answer_misuse(),
+            (Some(client), Ok((order_id, fields))) => run(client, call, &order_id, &fields),
+            (_, Err(serialized::Unreadable::Reference)) => answer::set(|text| text.push(b'&')),
+            _ => answer::set_outcome(&Outcome::from(mismatch())),
         }
-        katalys_php_answer()
+        answer::pointer()
     })
 }
 
-/// What the last function of this thread had to say.
+/// The answer of this thread's last call.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_php_answer() -> *const c_char {
-    let text = guarded(None, || {
-        ANSWER.with_borrow(|text| (!text.is_empty()).then_some(text.as_ptr()))
-    });
-    text.unwrap_or(PANICKED.as_ptr()).cast()
+    answer::pointer()
 }
 
-/// A static answer, for when there is no room for any other.
-const PANICKED: &[u8] = b"!{\"code\":\"internal\",\"class\":\"InternalError\",\
-\"message\":\"a mistake in this library stopped the call\",\"retryable\":false,\"status\":null,\
-\"retry_after\":null,\"attempts\":0,\"elapsed\":0,\"payload\":null,\"ticket\":null,\"problems\":[]}\0";
-
-fn answer(write: impl FnOnce(&mut Vec<u8>)) {
-    ANSWER.with_borrow_mut(|text| {
-        text.clear();
-        text.shrink_to(LARGEST_KEPT);
-        write(text);
-        text.push(0);
-    });
+/// The error of a call that this library does not know: the package is of another version.
+fn mismatch() -> Error {
+    Error::misuse("the call of the PHP package does not fit this library")
 }
 
-fn answer_misuse() {
-    let misuse = Error::misuse("the call of the PHP package does not fit this library");
-    answer(|text| write_all(&Outcome::from(misuse), text));
-}
-
-fn call_kind(call: u32) -> Call {
-    if call & REPORT == 0 {
-        Call::Update
-    } else {
-        Call::Report
-    }
-}
-
-fn check(client: &katalys_client, call: Call, order_id: &Value<'_>, fields: &Fields<'_>) {
-    match client.check(call, order_id, fields) {
-        Ok(checked) if checked.warnings.is_empty() => answer(|text| *text = checked.payload),
-        Ok(checked) => {
-            let outcome = Outcome::valid(checked.payload, &checked.warnings);
-            answer(|text| write_all(&outcome, text));
-        }
-        Err(error) => answer(|text| write_all(&Outcome::from(error), text)),
-    }
-}
-
-fn send(client: &katalys_client, call: u32, order_id: &Value<'_>, fields: &Fields<'_>) {
+fn run(client: &katalys_client, call: u32, order_id: &Value<'_>, fields: &Fields<'_>) {
     let logging = if call & LOGGED == 0 {
         Logging::Off
     } else {
         Logging::On
     };
-    let doing = if call & ENQUEUE == 0 {
-        Doing::Sending
-    } else {
-        Doing::Enqueueing
+    let operation = match call & (VALIDATE | ENQUEUE) {
+        0 => Operation::Send,
+        ENQUEUE => Operation::Enqueue,
+        _ => Operation::Validate,
     };
-    let outcome = client.call(call_kind(call), doing, logging, order_id, fields);
-    answer(|text| {
-        if !outcome.is_ok() || outcome.has_problems() {
-            return write_all(&outcome, text);
+    let kind = if call & REPORT == 0 {
+        Call::Update
+    } else {
+        Call::Report
+    };
+    let mut outcome = client.call(kind, operation, logging, order_id, fields);
+    if operation == Operation::Validate {
+        outcome = validation(outcome);
+    }
+    match outcome.ending {
+        Ending::Received(receipt) if receipt.warnings.is_empty() => {
+            answer::set_compact(b'=', &receipt);
         }
-        let seconds = outcome.elapsed().as_secs_f64();
-        let written = match outcome.ticket() {
-            Some(id) => write!(text, "#{id}"),
-            None => write!(text, "={} {seconds}", outcome.attempts()),
-        };
-        debug_assert!(written.is_ok(), "writing to a Vec does not fail");
-    });
+        Ending::Accepted(ticket) if ticket.warnings.is_empty() => {
+            answer::set_compact(b'#', &ticket);
+        }
+        Ending::Checked(Validation {
+            payload: Some(payload),
+            problems,
+        }) if problems.is_empty() => answer::set(|text| *text = payload),
+        ending => answer::set_outcome(&Outcome { ending, ..outcome }),
+    }
 }
 
-#[inline(never)]
-fn write_all(outcome: &Outcome, text: &mut Vec<u8>) {
-    text.push(b'!');
-    outcome.write_json(outcome.payload(), text);
+/// PHP gets the problems of an invalid update as a result, not as an error.
+fn validation(outcome: Outcome) -> Outcome {
+    match outcome.ending {
+        Ending::Failed(error, _) if error.code() == ErrorCode::Validation => {
+            Outcome::new(Ending::Checked(Validation {
+                payload: None,
+                problems: error.problems().to_vec(),
+            }))
+        }
+        _ => outcome,
+    }
 }

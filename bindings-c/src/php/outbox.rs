@@ -1,24 +1,26 @@
-//! What PHP asks about an outbox: each answer is one text, as in the folder's own file.
+//! The outbox's functions for PHP: each answer is one text, as in the module above.
 
-use super::{PANICKED, answer, katalys_php_answer, serialized, write_all};
-use crate::client::katalys_client;
-use crate::events::Gathered;
+use super::answer::{self, PANICKED};
+use super::{mismatch, serialized};
 use crate::guard::guarded;
+use crate::handle::katalys_client;
 use crate::input;
 use crate::logging;
-use crate::outbox::{close, seconds};
-use crate::result::Outcome;
-use katalys_core::{DeadLetter, Error, Event};
+use crate::outbox;
+use crate::outcome::Outcome;
+use katalys_core::config::timeout as checked;
+use katalys_core::results::Spelled;
+use katalys_core::{Error, Event, Language};
 use serde::Serialize;
 use std::ffi::c_char;
 use std::ptr;
 
-/// What is done with a dead letter.
+/// What to do with a dead letter.
 const REPLAY: u32 = 0;
 const DISCARD: u32 = 1;
 const EDIT: u32 = 2;
 
-/// The books: "{…", one JSON object; or "!" and the outcome.
+/// The counters: "{…", one JSON object; or "!" and the error.
 ///
 /// # Safety
 /// `client` is a live handle or NULL.
@@ -27,21 +29,14 @@ pub unsafe extern "C" fn katalys_php_stats(client: *const katalys_client) -> *co
     // SAFETY: as this function demands.
     let client = unsafe { client.as_ref() };
     reply(client, |client| {
-        let stats = client.client.stats()?;
-        Ok(StatsJson {
-            accepted: stats.accepted,
-            delivered: stats.delivered,
-            pending: stats.pending,
-            in_flight: stats.in_flight,
-            dead: stats.dead,
-            discarded: stats.discarded,
-            oldest_pending_seconds: stats.oldest_pending_seconds,
-        })
+        let stats = client.core.stats()?;
+        answer::set_json(&Spelled(&stats, Language::Php));
+        Ok(())
     })
 }
 
-/// Waits until nothing is pending, or with `closes` only until nothing is on its way any more,
-/// and ends delivery. The number of updates left, or "!" and the outcome.
+/// Waits until nothing is pending; with `closes`, ends delivery and waits for the requests in flight
+/// only. The number of updates left, or "!" and the error.
 ///
 /// # Safety
 /// `client` is a live handle or NULL.
@@ -54,14 +49,17 @@ pub unsafe extern "C" fn katalys_php_flush(
     // SAFETY: as this function demands.
     let client = unsafe { client.as_ref() };
     reply(client, |client| {
-        if closes {
-            return close(client, timeout);
-        }
-        client.client.flush(seconds(timeout)?)
+        let left = if closes {
+            outbox::close(client, timeout)?
+        } else {
+            client.core.flush(checked(timeout)?)?
+        };
+        answer::set_json(&left);
+        Ok(())
     })
 }
 
-/// "[…", a JSON array of dead letters; or "!" and the outcome.
+/// "[…", a JSON array of dead letters; or "!" and the error.
 ///
 /// # Safety
 /// `client` is a live handle or NULL.
@@ -74,17 +72,16 @@ pub unsafe extern "C" fn katalys_php_dead_letters(
     // SAFETY: as this function demands.
     let client = unsafe { client.as_ref() };
     reply(client, |client| {
-        let letters = client.client.dead_letters(after.saturating_add(1), limit)?;
-        Ok(letters
-            .into_iter()
-            .map(LetterJson::from)
-            .collect::<Vec<_>>())
+        let found = client.core.dead_letters(after.saturating_add(1), limit)?;
+        let found = found.iter().map(|one| Spelled(one, Language::Php));
+        answer::set_json(&found.collect::<Vec<_>>());
+        Ok(())
     })
 }
 
 /// Replays (0), discards (1) or edits (2) a dead letter. `fields` is what PHP's serialize() writes
-/// for the changes of an edit. "true", or "false" if there is no such dead letter, or "!" and the
-/// outcome.
+/// for the changes of an edit. "true", or "false" if there is no such dead letter; or "!" and the
+/// error.
 ///
 /// # Safety
 /// `client` is a live handle or NULL; `fields` points to `len` readable bytes or is NULL.
@@ -100,19 +97,22 @@ pub unsafe extern "C" fn katalys_php_dead_letter(
     let client = unsafe { client.as_ref() };
     // SAFETY: as this function demands.
     let fields = unsafe { input::bytes(fields, len) };
-    reply(client, |client| match what {
-        REPLAY => client.client.replay(id),
-        DISCARD => client.client.discard(id),
-        EDIT => {
-            let fields = serialized::options(fields?.unwrap_or_default());
-            let fields = fields.map_err(|_| misfit())?;
-            client.client.edit(id, fields)
-        }
-        _ => Err(misfit()),
+    reply(client, |client| {
+        let found = match what {
+            REPLAY => client.core.replay(id)?,
+            DISCARD => client.core.discard(id)?,
+            EDIT => {
+                let fields = serialized::options(fields?.unwrap_or_default());
+                client.core.edit(id, fields.map_err(|_| mismatch())?)?
+            }
+            _ => return Err(mismatch()),
+        };
+        answer::set_json(&found);
+        Ok(())
     })
 }
 
-/// Begins to keep what happens to this client's updates, for katalys_php_events().
+/// Collects the events of this client from now on, for katalys_php_events().
 ///
 /// # Safety
 /// `client` is a live handle or NULL.
@@ -121,13 +121,13 @@ pub unsafe extern "C" fn katalys_php_observe(client: *const katalys_client) {
     guarded((), || {
         // SAFETY: as this function demands.
         if let Some(client) = unsafe { client.as_ref() } {
-            Gathered::gather(client);
+            client.collect_events();
         }
     });
 }
 
-/// What has happened since the last time, as JSON: how many events were lost before these, and
-/// these. NULL if nothing has.
+/// The events since the last call, in JSON, and how many earlier ones were lost. NULL if there are
+/// none.
 ///
 /// # Safety
 /// `client` is a live handle or NULL.
@@ -136,123 +136,67 @@ pub unsafe extern "C" fn katalys_php_events(client: *const katalys_client) -> *c
     guarded(ptr::null(), || {
         // SAFETY: as this function demands.
         let client = unsafe { client.as_ref() };
-        let Some(taken) = client.map(|client| client.gathered.take()) else {
+        let Some(drained) = client.map(|client| client.events.queue.drain()) else {
             return ptr::null();
         };
-        if taken.items.is_empty() {
+        if drained.items.is_empty() {
             return ptr::null();
         }
-        let events = taken.items.iter().map(EventJson::from).collect();
-        let lost = taken.lost;
-        answer(|text| write_json(&NewsJson { lost, events }, text));
-        katalys_php_answer()
+        let events = drained.items.iter().map(EventJson::from).collect();
+        let lost = drained.lost;
+        answer::set_json(&Events { lost, events });
+        answer::pointer()
     })
 }
 
-/// The library's own errors since the last time, such as those of delivery in the background: "[…", a
-/// JSON array of texts, or NULL if there were none. Without `with_events`, those that are events of an
-/// outbox as well (dead letters) are left for another caller.
+/// The library's own errors since the last call, such as those of delivery in the background: "[…", a
+/// JSON array of texts, or NULL if there are none. Without `with_events`, errors that are also events
+/// of an outbox (dead letters) stay for another call.
 #[unsafe(no_mangle)]
 pub extern "C" fn katalys_php_log(with_events: bool) -> *const c_char {
     guarded(ptr::null(), || {
-        let messages = logging::take(with_events);
+        let messages = logging::drain(with_events);
         if messages.is_empty() {
             return ptr::null();
         }
-        answer(|text| write_json(&messages, text));
-        katalys_php_answer()
+        answer::set_json(&messages);
+        answer::pointer()
     })
 }
 
-fn reply<T: Serialize>(
+/// Runs a function that sets the answer; its error becomes the answer instead.
+fn reply(
     client: Option<&katalys_client>,
-    question: impl FnOnce(&katalys_client) -> Result<T, Error>,
+    run: impl FnOnce(&katalys_client) -> Result<(), Error>,
 ) -> *const c_char {
     guarded(PANICKED.as_ptr().cast(), || {
-        match client.ok_or_else(misfit).and_then(question) {
-            Ok(value) => answer(|text| write_json(&value, text)),
-            Err(error) => answer(|text| write_all(&Outcome::from(error), text)),
+        if let Err(error) = client.ok_or_else(mismatch).and_then(run) {
+            answer::set_outcome(&Outcome::from(error));
         }
-        katalys_php_answer()
+        answer::pointer()
     })
 }
 
-fn misfit() -> Error {
-    Error::misuse("the call of the PHP package does not fit this library")
-}
-
-fn write_json(value: &impl Serialize, text: &mut Vec<u8>) {
-    let written = serde_json::to_writer(text, value);
-    debug_assert!(written.is_ok(), "text and numbers can always be written");
-}
-
 #[derive(Serialize)]
-struct StatsJson {
-    accepted: u64,
-    delivered: u64,
-    pending: u64,
-    in_flight: u64,
-    dead: u64,
-    discarded: u64,
-    oldest_pending_seconds: f64,
-}
-
-#[derive(Serialize)]
-struct LetterJson {
-    id: i64,
-    order_id: String,
-    site_id: String,
-    payload: String,
-    status: Option<u16>,
-    code: String,
-    reason: String,
-    died_at: f64,
-}
-
-impl From<DeadLetter> for LetterJson {
-    fn from(letter: DeadLetter) -> Self {
-        Self {
-            id: letter.id,
-            order_id: letter.order_id(),
-            site_id: letter.site_id(),
-            payload: String::from_utf8_lossy(&letter.payload).into_owned(),
-            status: letter.status,
-            code: letter.code,
-            reason: letter.reason,
-            died_at: letter.died_at,
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct NewsJson<'e> {
+struct Events<'e> {
     lost: u64,
     events: Vec<EventJson<'e>>,
 }
 
+/// An event, and what a log says of it.
 #[derive(Serialize)]
 struct EventJson<'e> {
-    kind: &'static str,
     level: &'static str,
     message: String,
-    id: i64,
-    order: &'e str,
-    attempts: u32,
-    status: Option<u16>,
-    code: Option<&'static str>,
+    fields: Spelled<'e, Event>,
 }
 
 impl<'e> From<&'e Event> for EventJson<'e> {
     fn from(event: &'e Event) -> Self {
         Self {
-            kind: event.kind.as_str(),
-            level: event.kind.level(),
+            level: event.kind.level().as_str(),
             message: event.to_string(),
-            id: event.id,
-            order: &event.order,
-            attempts: event.attempts,
-            status: event.status,
-            code: event.code,
+            fields: Spelled(event, Language::Php),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Reads what PHP's serialize() writes, without copying any text. It is PHP's fastest exact form:
-//! types are kept, text may be any bytes, and floats come back as they were.
+//! Reads the output of PHP's serialize() without copying text. It is PHP's fastest exact format: it
+//! preserves types, any bytes of text, and floats.
 
 use crate::input;
 use katalys_core::{Fields, Value};
@@ -9,18 +9,18 @@ use std::ops::Range;
 /// Why a text could not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// It is not what serialize() writes for an update.
+    /// It is not the output of serialize() for an update.
     Malformed,
     /// It refers back to an earlier value, as PHP writes a variable that occurs twice.
     Reference,
 }
 
-/// Arrays deeper than this are not read: nothing in an order update is.
+/// Deeper arrays are refused: no order update has them.
 const DEEPEST: usize = 32;
-/// The shortest that a key and its value can be.
+/// The minimum length of a key and its value.
 const SHORTEST_PAIR: usize = "i:0;N;".len();
 
-/// The keys by which the package marks what serialize() has no form for, as the only key of an
+/// The keys by which the package marks values that serialize() cannot express, as the only key of an
 /// array. No key of an update begins with a NUL.
 const TIME: &str = "\0time";
 const FLOAT: &str = "\0float";
@@ -48,9 +48,9 @@ pub fn options(text: &[u8]) -> Result<Fields<'_>, Unreadable> {
 
 struct Reader<'t> {
     bytes: &'t [u8],
-    /// The same as text, if all of it is: one look at the whole is faster than one at each part.
+    /// The same as text, if it is all UTF-8: one check of the whole is faster than one of each part.
     text: Option<&'t str>,
-    /// Up to where it is read.
+    /// The position of the reader.
     at: usize,
 }
 
@@ -106,7 +106,7 @@ impl<'t> Reader<'t> {
         Ok(Value::List(items))
     }
 
-    /// A record whose first values may have looked like a list's.
+    /// A record whose first keys may have been those of a list.
     fn record(
         &mut self,
         mut fields: Fields<'t>,
@@ -156,7 +156,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Where text of a stated length is, which may hold anything.
+    /// The range of a text with a stated length, which may contain any bytes.
     fn part(&mut self) -> Result<Range<usize>, Unreadable> {
         let len = self.count()?;
         let start = self.at + 1;
@@ -203,7 +203,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The two bytes that say what follows.
+    /// The two bytes that name the type of the next value.
     fn kind(&mut self) -> Result<&'t [u8; 2], Unreadable> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let kind = rest.first_chunk().ok_or(Unreadable::Malformed)?;
@@ -235,7 +235,7 @@ impl<'t> Reader<'t> {
         Err(Unreadable::Malformed)
     }
 
-    /// How many pairs there can be, whatever the text says.
+    /// The number of pairs that the rest of the text can contain, at most the stated one.
     fn possible(&self, count: usize) -> usize {
         count.min(self.bytes.len() / SHORTEST_PAIR)
     }
@@ -256,7 +256,7 @@ impl<'t> From<Key<'t>> for Cow<'t, str> {
     }
 }
 
-/// The numeric keys of an array up to now; kept only where they are not the items' positions.
+/// The numeric keys of an array so far; stored only if they differ from the items' positions.
 #[derive(Default)]
 struct Numbers(Vec<i64>);
 
@@ -289,7 +289,7 @@ fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<N, Unreadable> {
         .ok_or(Unreadable::Malformed)
 }
 
-/// What an array with one of the package's marks stands for.
+/// The value of an array with one of the package's marks.
 fn marked<'t>(key: &str, value: &Value<'t>) -> Option<Value<'t>> {
     match (key, value) {
         (TIME, Value::Text(text)) => Some(Value::Time(text.clone())),

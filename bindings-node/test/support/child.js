@@ -1,5 +1,5 @@
 'use strict';
-// Runs a script in a process of its own, with a client and its endpoint at hand.
+// Runs a script in a process of its own, with `Client` and `client` defined.
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
@@ -10,7 +10,7 @@ const PRELUDE = `
   const client = new Client({ siteId: 'abcd.com', endpoint: process.argv[1] });
 `;
 
-/** What became of the process: its exit code, signal, output, and how long it took. */
+/** The process's exit code, signal and output, and how long it ran. */
 async function runChild(script, options) {
   const { endpoint, prelude = PRELUDE, nodeOptions = [], more = [], env = {} } = options;
   const started = performance.now();

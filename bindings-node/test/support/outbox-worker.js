@@ -1,15 +1,15 @@
 'use strict';
-// A worker thread that enqueues, and tells of each update that was accepted.
+// A worker thread that enqueues, and reports each accepted update.
 
 const { parentPort, workerData } = require('node:worker_threads');
 const { Client } = require('katalys');
 
-const { options, name, calls, tells = false } = workerData;
+const { options, name, calls, reports = false } = workerData;
 const client = new Client(options);
 client.on('delivered', () => {});
 for (let call = 0; call < calls; call += 1) {
   client.enqueueUpdate(`${name}-${call}`).then(() => {
-    if (tells) parentPort.postMessage('accepted');
+    if (reports) parentPort.postMessage('accepted');
   });
 }
-if (tells) parentPort.postMessage('under way');
+if (reports) parentPort.postMessage('started');

@@ -1,5 +1,5 @@
 'use strict';
-// Starts the tests' server (tests/receiver) and asks it what arrived.
+// Starts the test server (tests/receiver) and reads what it recorded.
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
@@ -9,7 +9,7 @@ const readline = require('node:readline');
 const BINARY =
   process.env.RECEIVER ?? path.join(__dirname, '../../../target/debug/katalys-receiver');
 
-/** The ready line, with `endpoint`, `recorded` and `stats` to use it, and `stop`. */
+/** A running receiver: its ready line, and functions that use it. */
 async function startReceiver() {
   const child = spawn(BINARY, [], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = readline.createInterface({ input: child.stdout });
@@ -21,15 +21,15 @@ async function startReceiver() {
   let runs = 0;
   return {
     ready,
-    /** A new run whose requests get these steps. */
+    /** A new run whose requests are answered with these steps. */
     run(...steps) {
       runs += 1;
       const id = `${process.pid}-${runs}`;
       return { id, endpoint: `${ready.url}/run/${id}/${steps.join('/') || '204'}` };
     },
     recorded: (id, { wait = 0, timeout = 10 } = {}) =>
-      ask(`${ready.control}/_recorded/${id}?wait=${wait}&timeout=${timeout}`),
-    stats: () => ask(`${ready.control}/_stats`),
+      fetchJson(`${ready.control}/_recorded/${id}?wait=${wait}&timeout=${timeout}`),
+    stats: () => fetchJson(`${ready.control}/_stats`),
     async stop() {
       child.stdin.end();
       await once(child, 'close');
@@ -37,7 +37,7 @@ async function startReceiver() {
   };
 }
 
-async function ask(url) {
+async function fetchJson(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   return answer.json();

@@ -1,11 +1,11 @@
 'use strict';
-// One scenario, in a process of its own where it needs its own environment: reads
-// `{options, calls}` from the first argument and prints what came of it.
+// Runs one scenario. As a program, for scenarios with their own environment: reads `{options, calls}`
+// from the first argument and prints the outcomes.
 
 const { Client, KatalysError } = require('katalys');
 const { native } = require('./values.js');
 
-/** Builds the client, makes the calls one after the other, and describes each outcome. */
+/** Creates the client, makes the calls one after the other, and describes each outcome. */
 async function runScenario({ options, calls }) {
   let client;
   try {

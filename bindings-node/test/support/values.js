@@ -1,7 +1,7 @@
 'use strict';
-// The typed values of tests/vectors.json as JavaScript has them.
+// Converts the typed values of tests/vectors.json to JavaScript's.
 
-/** What each `{"$type": …}` stands for. */
+/** The conversion of each `{"$type": …}`. */
 const TYPES = {
   $float: (text) => (text === 'NaN' ? Number.NaN : Number(text)),
   $int: (digits) => BigInt(digits),
@@ -29,7 +29,7 @@ function record(object) {
 
 const camelCase = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
-/** Options of the shared files, as this package spells them. */
+/** Options of the shared files with the names of this package. */
 function optionsFrom(options) {
   const given = Object.entries(options).filter(([, value]) => value !== null);
   return Object.fromEntries(given.map(([name, value]) => [camelCase(name), native(value)]));

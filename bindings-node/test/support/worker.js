@@ -1,5 +1,5 @@
 'use strict';
-// A worker thread that makes calls and tells when all of them are on their way.
+// A worker thread that makes calls, and reports when it has made all of them.
 
 const { parentPort, workerData } = require('node:worker_threads');
 const { Client } = require('katalys');
@@ -7,4 +7,4 @@ const { Client } = require('katalys');
 const { endpoint, number, calls } = workerData;
 const client = new Client({ siteId: 'abcd.com', endpoint });
 for (let call = 0; call < calls; call += 1) client.updateOrder(`${number}-${call}`);
-parentPort.postMessage('under way');
+parentPort.postMessage('started');

@@ -1,4 +1,4 @@
-// The same package from CommonJS. Compiled, never run.
+// The package from CommonJS. Compiled, never run.
 
 import katalys = require('katalys');
 

@@ -1,4 +1,4 @@
-// A program as a user writes it, and what its compiler must refuse. Compiled, never run.
+// A user's program, and code that the compiler must refuse. Compiled, never run.
 
 import { Decimal } from 'decimal.js';
 import type {
@@ -122,10 +122,11 @@ export function explain(error: unknown): string {
   if (error instanceof KatalysError && error.code === 'library_unavailable') return error.message;
   if (error instanceof RejectedError) return `${error.status} ${error.retryAfter ?? 0}`;
   if (error instanceof KatalysError && error.code === 'certificate') return error.message;
-  if (error instanceof OutboxFullError) return error.code satisfies 'outbox_full';
-  if (error instanceof OutboxError && error.code === 'outbox_corrupt') return error.message;
-  // @ts-expect-error of another class
   if (error instanceof OutboxError && error.code === 'outbox_full') return error.message;
+  if (error instanceof OutboxFullError) return (error satisfies OutboxError).code;
+  if (error instanceof OutboxError && error.attempts > 0) return error.code;
+  // @ts-expect-error of another class
+  if (error instanceof OutboxError && error.code === 'timeout') return error.message;
   if (error instanceof ConfigError) return error.code satisfies `config_${string}`;
   // @ts-expect-error there is no such code
   if (error instanceof KatalysError && error.code === 'certificates') return error.message;

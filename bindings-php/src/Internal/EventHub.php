@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Katalys\Internal;
 
 /**
- * Hands the events of an outbox to the listeners of all clients that share it. The library keeps them
- * until this asks, since PHP cannot be called from the library's threads.
+ * Passes the events of an outbox to the listeners of all clients that share it. The library collects
+ * them until they are read here, since its threads cannot call PHP.
  *
  * @internal
  */
@@ -48,19 +48,19 @@ final class EventHub
         $this->listeners[] = \WeakReference::create($listeners);
     }
 
-    public function tell(): void
+    public function notify(): void
     {
-        $news = $this->handle->events();
-        if ($news === null) {
+        $collected = $this->handle->events();
+        if ($collected === null) {
             return;
         }
         $listeners = $this->living();
-        foreach ($news['lost'] > 0 ? $listeners : [] as $listener) {
-            $listener->miss($news['lost']);
+        foreach ($collected['lost'] > 0 ? $listeners : [] as $listener) {
+            $listener->onLoss($collected['lost']);
         }
-        foreach ($news['events'] as $event) {
+        foreach ($collected['events'] as $event) {
             foreach ($listeners as $listener) {
-                $listener->hear($event);
+                $listener->onEvent($event);
             }
         }
     }

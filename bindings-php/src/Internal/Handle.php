@@ -25,7 +25,7 @@ final class Handle
 
     private const HAS_REFERENCES = '&';
 
-    /** Where the working folder is the caller's; elsewhere it may be what a web server publishes. */
+    /** Where the working folder is the caller's; elsewhere a web server may publish it. */
     private const COMMAND_LINES = ['cli', 'phpdbg', 'embed', 'micro'];
 
     /** Whether a client with an outbox was made before the tests were contained; see Testing\Sandbox. */
@@ -44,7 +44,7 @@ final class Handle
         $serves = !\in_array(\PHP_SAPI, self::COMMAND_LINES, true);
         $client = $library->katalys_php_client($text, \strlen($text), $serves);
         if ($client === null) {
-            throw (new Outcome($library->katalys_php_answer()))->exception();
+            throw (new Outcome($library->katalys_php_answer()))->result;
         }
         $this->library = $library;
         $this->client = $client;
@@ -61,7 +61,7 @@ final class Handle
     }
 
     /**
-     * Which client of the library this is: handles of equal settings have the same.
+     * The library's client: handles with equal settings have the same one.
      */
     public function id(): int
     {
@@ -71,7 +71,7 @@ final class Handle
     /**
      * @param iterable<mixed, mixed> $fields
      *
-     * @return string "=attempts seconds", "#ticket", a payload, or "!" and all of the outcome as JSON
+     * @return string "=" and a receipt, "#" and a ticket, a payload, or "!" and the result in JSON
      */
     public function call(
         int $call,
@@ -98,7 +98,7 @@ final class Handle
     }
 
     /**
-     * @return int how many updates are left
+     * @return int the number of updates that are left
      */
     public function flush(int|float $timeout, bool $closes): int
     {
@@ -118,7 +118,7 @@ final class Handle
     /**
      * @param iterable<mixed, mixed> $fields
      *
-     * @return bool whether there is such a dead letter
+     * @return bool whether there is a dead letter of that number
      */
     public function deadLetter(int $what, int $id, #[\SensitiveParameter] iterable $fields = []): bool
     {
@@ -129,7 +129,7 @@ final class Handle
     }
 
     /**
-     * Begins to keep events for this process.
+     * Collects the events of this process from now on.
      */
     public function observe(): void
     {
@@ -137,7 +137,7 @@ final class Handle
     }
 
     /**
-     * @return array{lost: int, events: list<array<string, mixed>>}|null what has happened meanwhile
+     * @return array{lost: int, events: list<array<string, mixed>>}|null the events since the last call
      */
     public function events(): ?array
     {
@@ -147,7 +147,7 @@ final class Handle
     }
 
     /**
-     * @return list<string> the library's own errors since the last time, for a log
+     * @return list<string> the library's own errors since the last call, for a log
      */
     public function errors(bool $withEvents): array
     {
@@ -159,7 +159,7 @@ final class Handle
     private function read(#[\SensitiveParameter] string $answer): mixed
     {
         if ($answer[0] === '!') {
-            throw (new Outcome($answer))->exception();
+            throw (new Outcome($answer))->result;
         }
 
         return \json_decode($answer, true, 8, \JSON_THROW_ON_ERROR);

@@ -7,7 +7,7 @@ namespace Katalys\Internal;
 use Katalys\ConfigException;
 
 /**
- * Finds and opens the shared library beside this package.
+ * Finds and opens the shared library of this package.
  *
  * It is opened once per web request, which takes some microseconds: the library itself stays
  * mapped, with its connections, for the life of the process.
@@ -16,8 +16,8 @@ use Katalys\ConfigException;
  */
 final class Library
 {
-    /** What this package and the library must agree on. */
-    private const INTERFACE = 3;
+    /** The version of the interface between this package and the library. */
+    private const INTERFACE = 4;
 
     private static ?\FFI $opened = null;
 

@@ -4,13 +4,12 @@ declare(strict_types=1);
 
 namespace Katalys\Internal;
 
-use Katalys\Event;
 use Katalys\Problem;
 use Psr\Log\LoggerInterface;
 
 /**
- * Who is told of the events and errors of one client: its logger, its onEvent, and PHP's error log
- * where there is no logger. None of them can make a call fail: what they throw goes to the error log.
+ * Passes the events and errors of one client to its logger and its onEvent, or to PHP's error log if
+ * there is no logger. None of them can make a call fail: their exceptions go to the error log.
  *
  * @internal
  */
@@ -33,12 +32,12 @@ final class Listeners
     }
 
     /**
-     * Passes on what has happened since the last time.
+     * Passes on the events and errors since the last call.
      */
-    public function tell(): void
+    public function notify(): void
     {
-        $this->hub?->tell();
-        // A logger hears of dead letters as events.
+        $this->hub?->notify();
+        // A logger receives dead letters as events.
         foreach ($this->handle->errors(withEvents: $this->logger === null) as $message) {
             if ($this->logger === null || !$this->try(fn() => $this->logger->error($message))) {
                 \error_log("katalys: $message");
@@ -58,35 +57,28 @@ final class Listeners
     }
 
     /**
-     * @param array<string, mixed> $event
+     * @param array{level: string, message: string, fields: array<string, mixed>} $event
      */
-    public function hear(array $event): void
+    public function onEvent(array $event): void
     {
+        $fields = $event['fields'];
         if ($this->logger !== null) {
-            $context = \array_diff_key($event, ['level' => 0, 'message' => 0]);
-            $this->try(fn() => $this->logger->log($event['level'], $event['message'], $context));
+            $this->try(fn() => $this->logger->log($event['level'], $event['message'], $fields));
         }
         if ($this->onEvent !== null) {
-            $this->try(fn() => ($this->onEvent)(new Event(
-                $event['kind'],
-                $event['id'],
-                $event['order'],
-                $event['attempts'],
-                $event['status'],
-                $event['code'],
-            )));
+            $this->try(fn() => ($this->onEvent)(Results::make('Event', $fields)));
         }
     }
 
-    public function miss(int $lost): void
+    public function onLoss(int $lost): void
     {
         $message = '{lost} events of the outbox were lost: too many came between two calls';
         $this->try(fn() => $this->logger?->warning($message, ['lost' => $lost]));
     }
 
     /**
-     * Calls a listener. The first exception of each client is logged; its message is not, since it may
-     * hold anything.
+     * Calls a listener. The first exception of each client is logged, without its message, which may
+     * contain anything.
      */
     private function try(\Closure $call): bool
     {

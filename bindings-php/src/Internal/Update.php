@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Katalys\Internal;
 
 /**
- * Turns the values of a call into the text that crosses to the library: what PHP's serialize()
- * writes, which is its fastest form that keeps types, floats and any bytes as they are.
+ * Converts the values of a call to text for the library: the output of PHP's serialize(), its fastest
+ * format that preserves types, floats and any bytes.
  *
  * @internal
  */
@@ -15,7 +15,7 @@ final class Update
     /** Nothing in an order update is nested deeper, and PHP's arrays may contain themselves. */
     private const DEEPEST = 16;
 
-    /** Marks for what serialize() has no form for; no key of an update begins with a NUL. */
+    /** Marks for values that serialize() cannot express; no key of an update begins with a NUL. */
     private const TIME = "\0time";
     private const FLOAT = "\0float";
     private const UNSUPPORTED = "\0unsupported";
@@ -35,7 +35,7 @@ final class Update
     }
 
     /**
-     * The same value without objects, references and whatever else the library does not read.
+     * The same value without objects, references and other types that the library does not read.
      */
     public static function plain(#[\SensitiveParameter] mixed $value, int $depth = 0): mixed
     {
@@ -70,14 +70,14 @@ final class Update
     }
 
     /**
-     * What an iterator gives: a list, whatever its keys are, unless there is text among them. A generator
-     * may give the same number twice.
+     * The items of an iterator: a list, unless a key is text. A generator may yield the same number
+     * twice.
      *
      * @param \Traversable<mixed, mixed> $values
      *
      * @return array<int|string, mixed>
      */
-    private static function gathered(#[\SensitiveParameter] \Traversable $values, int $depth): array
+    private static function collected(#[\SensitiveParameter] \Traversable $values, int $depth): array
     {
         $list = [];
         $record = [];
@@ -148,7 +148,7 @@ final class Update
             $value instanceof \DateTimeInterface => [self::TIME => $value->format('Y-m-d\TH:i:sP')],
             $value instanceof \BackedEnum => $value->value,
             $depth === self::DEEPEST => self::UNKNOWN,
-            self::isCollection($value) => self::gathered($value, $depth),
+            self::isCollection($value) => self::collected($value, $depth),
             $value instanceof \stdClass => self::record((array) $value, $depth),
             $value instanceof \Stringable => (string) $value,
             default => self::UNKNOWN,

@@ -7,7 +7,7 @@ namespace Katalys\Testing;
 use Katalys\Internal\Handle;
 
 /**
- * A running `katalys sandbox`, and what it received. It ends with this process, however that ends.
+ * A running `katalys sandbox`, and the requests it has received. It ends with this process.
  */
 final class Sandbox
 {
@@ -18,9 +18,9 @@ final class Sandbox
 
     private static ?self $shared = null;
 
-    /** Where its page is. */
+    /** The URL of its page. */
     public readonly string $url;
-    /** What clients are given as their `endpoint`. */
+    /** The `endpoint` setting of clients that report to it. */
     public readonly string $endpoint;
 
     /** @var resource|null */
@@ -31,7 +31,7 @@ final class Sandbox
 
     /**
      * @param string|null $command The `katalys` program; otherwise `KATALYS_COMMAND`,
-     * vendor/bin/katalys, or what is on the PATH.
+     * vendor/bin/katalys, or the first on the PATH.
      */
     public function __construct(?string $command = null)
     {
@@ -56,7 +56,7 @@ final class Sandbox
         $this->close();
     }
 
-    /** The one of this process, which is started when it is first asked for, and again after close(). */
+    /** The sandbox of this process. The first call, and the first one after close(), starts it. */
     public static function shared(): self
     {
         if (self::$shared === null || self::$shared->process === null) {
@@ -67,9 +67,9 @@ final class Sandbox
     }
 
     /**
-     * Keeps production out of reach of this process and of those it starts, until it ends. Whatever
-     * settings a client has, it sends to this machine only: to `KATALYS_ENDPOINT` in place of another
-     * host, or nowhere; and a file in a folder of this test run stands in for its outbox.
+     * Isolates this process, and those that it starts, from production. With any settings, clients send
+     * to this machine only: to `KATALYS_ENDPOINT` instead of another host, or nowhere; and a file in a
+     * folder of this test run replaces their outbox.
      *
      * SandboxTrait calls this when it is loaded. Call it first in PHPUnit's bootstrap if that, or a
      * file of tests, makes clients.
@@ -100,7 +100,7 @@ final class Sandbox
     }
 
     /**
-     * The order of any of its ids; `$siteId` if several sites have one.
+     * An order, by any of its ids; `$siteId` if several sites have one.
      *
      * @return array<string, mixed> order_id, site_id, fields, updates, merged_from
      */
@@ -110,7 +110,7 @@ final class Sandbox
     }
 
     /**
-     * The orders that fit, newest change first.
+     * The orders that match, newest change first.
      *
      * @param array<string, scalar|null> $filters `order_id` (a part of it), `status`, `site_id`, `from`
      * and `to` (of `order_time`), `warnings`; `offset`, `limit` (100, at most 1000).
@@ -132,10 +132,10 @@ final class Sandbox
     }
 
     /**
-     * The order, as soon as it has this status and so many updates (at least one).
+     * Waits until an order has this status and this number of updates (at least one).
      *
      * @return array<string, mixed> as of order()
-     * @throws SandboxException With code 408 after so many seconds.
+     * @throws SandboxException With code 408 after `$timeout` seconds.
      */
     public function waitFor(
         string|int $orderId,
@@ -160,26 +160,26 @@ final class Sandbox
         return $this->call('POST', '/faults', body: $fault)['faults'][0];
     }
 
-    /** Answers requests as the endpoint does again. */
+    /** Removes all faults. */
     public function clearFaults(): void
     {
         $this->call('DELETE', '/faults');
     }
 
-    /** Forgets orders, requests and faults. */
+    /** Removes orders, requests and faults. */
     public function clear(): void
     {
         $this->call('DELETE', '');
     }
 
-    /** Ends it; a forked child leaves it to its parent. */
+    /** Ends the sandbox; in a forked child, does nothing to it. */
     public function close(): void
     {
         if ($this->process === null || $this->owner !== \getmypid()) {
             return;
         }
         \array_map('fclose', $this->pipes);
-        // A forked child may have its stdin as well.
+        // A forked child may hold its stdin, too.
         \proc_terminate($this->process);
         \proc_close($this->process);
         $this->process = null;
@@ -228,7 +228,7 @@ final class Sandbox
         return $answer;
     }
 
-    /** What is in the vendor folder that has this package, or where the tests run; then the PATH. */
+    /** The program in the vendor folder of this package or of the tests; then the one on the PATH. */
     private static function installed(): string
     {
         $folders = [\dirname(__DIR__, 4) . '/bin', 'vendor/bin'];

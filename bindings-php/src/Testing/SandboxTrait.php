@@ -7,13 +7,13 @@ namespace Katalys\Testing;
 use PHPUnit\Framework\Attributes\After;
 use PHPUnit\Framework\Attributes\Before;
 
-// When PHPUnit loads the first test case that has the trait, which is before it runs any test.
+// PHPUnit loads the first test case with the trait before it runs any test.
 Sandbox::contain();
 
 /**
- * For a PHPUnit test case: a stand-in for Katalys' endpoint, one per process, empty at the beginning
- * of each test, that clients report to whose `endpoint` is not on this machine. For the rest of the
- * test run, such clients reach nothing, and no outbox of the shop's own is opened.
+ * For a PHPUnit test case: a local substitute for Katalys' endpoint, one per process, which is empty
+ * at the beginning of each test. It receives the requests of all clients whose `endpoint` is on another
+ * machine. In the rest of the test run, such clients send nothing, and the shop's outbox is not opened.
  */
 trait SandboxTrait
 {
@@ -25,7 +25,7 @@ trait SandboxTrait
     }
 
     /**
-     * Asserts that these fields of an order are exactly so, within some seconds.
+     * Asserts that an order has exactly these values, within some seconds.
      *
      * @param array<string, mixed> $fields As they are sent, such as `line_item_1_title`.
      */

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Katalys\Tests\Support;
 
 /**
- * PHP in a process of its own.
+ * PHP in a separate process.
  */
 final class Program
 {
@@ -13,7 +13,7 @@ final class Program
     private const LONGEST_SECONDS = 30;
 
     /**
-     * Runs code after the package's autoloader, and gives what it printed.
+     * Runs code after the package's autoloader, and returns its output.
      *
      * @param list<string> $options
      */
@@ -70,7 +70,7 @@ final class Program
         }
     }
 
-    /** A port of the loopback that nobody has. */
+    /** A free port of the loopback. */
     public static function freePort(): int
     {
         $socket = stream_socket_server('tcp://127.0.0.1:0');
@@ -86,7 +86,7 @@ final class Program
         $end = microtime(true) + self::LONGEST_SECONDS;
         while (!$condition()) {
             if (microtime(true) > $end) {
-                throw new \RuntimeException("waited in vain for $what");
+                throw new \RuntimeException("timed out waiting for $what");
             }
             usleep(10_000);
         }

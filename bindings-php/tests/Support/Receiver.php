@@ -52,12 +52,12 @@ final class Receiver
     /** @return list<array<string, mixed>> */
     public function records(string $run, int $wait = 0): array
     {
-        return $this->ask("/_recorded/$run?wait=$wait");
+        return $this->request("/_recorded/$run?wait=$wait");
     }
 
     public function connections(string $listener): int
     {
-        return $this->ask('/_stats')['listeners'][$listener]['connections'] ?? 0;
+        return $this->request('/_stats')['listeners'][$listener]['connections'] ?? 0;
     }
 
     /** An endpoint that answers with these steps, and the name of its run. */
@@ -68,7 +68,7 @@ final class Receiver
         return new Endpoint("{$this->address('url')}/run/$run/" . implode('/', $steps), $run);
     }
 
-    private function ask(string $path): array
+    private function request(string $path): array
     {
         $answer = (string) file_get_contents($this->address('control') . $path);
 
@@ -77,7 +77,7 @@ final class Receiver
 }
 
 /**
- * An endpoint of the receiver's.
+ * An endpoint of the receiver.
  */
 final class Endpoint
 {

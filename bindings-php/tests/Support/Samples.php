@@ -38,7 +38,7 @@ final class Text implements \Stringable
 }
 
 /**
- * As frameworks have them: iterable, and text, too.
+ * Like the collections of frameworks: iterable, and convertible to text.
  *
  * @implements \IteratorAggregate<int|string, mixed>
  */

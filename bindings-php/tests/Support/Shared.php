@@ -24,7 +24,7 @@ final class Shared
     }
 
     /**
-     * Those of the cases that PHP can express, by name.
+     * The cases that PHP can express, by name.
      *
      * @param list<array<string, mixed>> $cases
      *

@@ -1,4 +1,4 @@
-"""Order status reporting for Katalys: tells it from a shop's server what became of an order.
+"""Order status reporting for Katalys: reports from a shop's server what became of an order.
 
 Keep one client for the life of the process::
 
@@ -8,70 +8,55 @@ Keep one client for the life of the process::
     client.update_order("1001", order_status="paid")
 """
 
-from ._errors import (
-    ConfigError,
-    Error,
-    OutboxError,
-    OutboxFullError,
-    RejectedError,
-    TimeoutError,
-    TransportError,
-    ValidationError,
-)
+from . import _errors
+from ._errors import *
 from ._native import Client, Problem, Receipt, Ticket, Validation, __version__, close_all
 
 __all__ = [
     "AsyncClient",
     "Client",
-    "ConfigError",
     "DeadLetter",
     "Discount",
-    "Error",
     "Event",
     "LineItem",
     "Options",
     "OrderFields",
-    "OutboxError",
-    "OutboxFullError",
     "Problem",
     "Receipt",
-    "RejectedError",
     "Stats",
     "Ticket",
-    "TimeoutError",
-    "TransportError",
     "Validation",
-    "ValidationError",
     "__version__",
     "shutdown",
 ]
+__all__ += _errors.__all__
 
 
-# What they import takes many times as long as all of this package.
-_LATER = {
+# Imported on first use: what their modules import takes many times as long as this package.
+_LAZY = {
     "AsyncClient": "_async",
-    "DeadLetter": "_outbox",
+    "DeadLetter": "_results",
     "Discount": "_fields",
-    "Event": "_outbox",
+    "Event": "_results",
     "LineItem": "_fields",
     "Options": "_fields",
     "OrderFields": "_fields",
-    "Stats": "_outbox",
+    "Stats": "_results",
 }
 
 
-def shutdown(timeout=5.0):
-    """Closes the outbox of every client of this process, up to `timeout` seconds: for servers that
-    end a process without running its exit functions."""
+def shutdown(timeout=None):
+    """Closes the outbox of every client of this process, up to `timeout` seconds (5 by default).
+    For servers that end a process without running its exit functions."""
     close_all(timeout)
 
 
 def __getattr__(name):
-    if name not in _LATER:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    found = globals()[name] = getattr(import_module(f".{_LAZY[name]}", __name__), name)
     return found
 
 

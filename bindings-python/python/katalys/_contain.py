@@ -1,4 +1,4 @@
-"""Keeps test runs away from production: see `contain`."""
+"""Contains test runs, so that they cannot reach production: see `contain`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import tempfile
 
 __all__ = ["allow", "contain"]
 
-# What the core looks for; child processes inherit it.
+# The core reads it; child processes inherit it.
 _VARIABLE = "KATALYS_TEST_DIR"
 _contained: list[str] = []
 
 
 def contain() -> None:
-    """From now on, and for the rest of this process and its children, no client reaches another
-    host, and no outbox of the shop's is opened.
+    """From now on, until this process and its children end, no client reaches another host, and no
+    outbox of the shop is opened.
 
-    A client whose endpoint is on another host sends to `KATALYS_ENDPOINT` in its place while that
-    is on this machine, as the fixture `katalys_sandbox` sets it, and fails otherwise. An outbox is
-    replaced by a file in a temporary folder. Both hold for clients made earlier, too, as far as
-    they have not been used."""
+    A client whose endpoint is on another host sends to `KATALYS_ENDPOINT` instead while that is on
+    this machine, as the fixture `katalys_sandbox` sets it, and fails otherwise. An outbox is
+    replaced by a file in a temporary folder. This includes clients that were made earlier and have
+    not been used."""
     if _contained:
         return
     folder = tempfile.mkdtemp(prefix="katalys-test-")

@@ -21,6 +21,7 @@ Amount: TypeAlias = str | Decimal | int | float
 Record: TypeAlias = Mapping[str, object] | DataclassInstance | tuple[Any, ...]
 # The documented statuses; the shop's own are sent as given.
 OrderStatus: TypeAlias = Literal["pending", "paid", "refunded", "cancelled"] | str
+Severity: TypeAlias = Literal["error", "warning"]
 ProblemCode: TypeAlias = Literal[
     "required",
     "empty",
@@ -89,10 +90,19 @@ ErrorCode: TypeAlias = Literal[
     "outbox_newer",
     "outbox_foreign",
     "outbox_moved",
+    "outbox_outcome_unknown",
     "outbox_full",
     "internal",
     "misuse",
     "library_unavailable",
+]
+EventKind: TypeAlias = Literal[
+    "accepted",
+    "delivered",
+    "retried",
+    "dead_lettered",
+    "discarded",
+    "failed",
 ]
 
 class Discount(TypedDict, total=False):
@@ -176,50 +186,51 @@ class Options(TypedDict, total=False):
     """The settings of a client."""
 
     endpoint: str | None
-    """The whole URL that updates are sent to."""
+    """The full URL that updates are sent to."""
     timeout: float | None
-    """The longest a waiting call may take, with all its retries, in seconds, up to 900."""
+    """Maximum duration of a waiting call with all its retries, in seconds, up to 900."""
     connect_timeout: float | None
-    """The longest that making one connection may take, in seconds, up to 900."""
+    """Maximum duration of one attempt to connect, in seconds, up to 900."""
     ca_file: str | PathLike[str] | None
-    """A PEM file with the only certificate authorities to trust, in place of Mozilla's;
+    """A PEM file with the only certificate authorities to trust, instead of Mozilla's;
     `SSL_CERT_FILE` does the same."""
     proxy: str | None
-    """The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. Otherwise
-    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, though never to this
-    machine itself."""
+    """The URL of an HTTP proxy (`http://user:password@host:port`); empty for none. By default
+    HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are followed, except for connections to
+    this machine."""
     timezone: str | None
-    """The IANA time zone in which times without an offset are read, such as
-    `America/New_York`; without it they are errors."""
+    """The IANA time zone of times without an offset, such as `America/New_York`; without it
+    they are errors."""
     invalid: Literal["raise", "drop"] | None
-    """What becomes of an invalid optional field: `raise` refuses the update, `drop` leaves the
+    """What happens to an invalid optional field: `raise` refuses the update, `drop` leaves the
     field out and warns."""
     allow_http: bool | None
-    """Allows an endpoint without TLS on another host than this one, or behind a proxy.
-    Customer data then crosses the network unprotected."""
+    """Allows an endpoint without TLS on another host, or behind a proxy. Customer data then
+    crosses the network unprotected."""
     workers: int | None
-    """The most threads that send in the background, started as they are needed."""
+    """Maximum number of threads that send in the background, up to 1024. They start when they
+    are needed."""
     outbox: str | PathLike[str] | None
-    """The file that keeps updates until the endpoint has them, made if it is not there. On a
-    local disk; processes may share it."""
+    """The file that keeps updates until they are delivered; created if it does not exist. It
+    must be on a local disk; processes may share it."""
     durability: Literal["full", "normal"] | None
-    """With `full`, an accepted update survives a power failure. `normal` is faster, and may
-    lose the last ones then, though not when a process is killed."""
+    """With `full`, an accepted update survives a power failure. `normal` is faster; a power
+    failure may then lose the last updates, the end of a process does not."""
     on_rejected: Literal["continue", "hold"] | None
-    """What becomes of an order's later updates when the endpoint refuses one for good:
-    `continue` sends them, `hold` waits until the dead letter is replayed or discarded."""
+    """What happens to an order's later updates when the endpoint rejects one for good:
+    `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded."""
     max_age: float | None
-    """Updates that could not be sent for so many seconds become dead letters; without it none
-    does."""
+    """The age at which an update that is still not delivered becomes a dead letter, in
+    seconds, up to 316224000. Without it, updates do not expire."""
     collapse: bool | None
-    """Leaves out an update that says exactly what the last waiting one of its order says."""
+    """Skips an update that is identical to the last pending one of its order."""
     capacity_rows: int | None
-    """The most updates that may wait; further ones are refused."""
+    """Maximum number of pending updates; further ones are refused."""
     capacity_bytes: int | None
-    """The most bytes of updates that may wait; further ones are refused."""
+    """Maximum size of all pending updates, in bytes; further ones are refused."""
     deliver: bool | None
-    """Whether this client sends what is in the outbox; if not, another process has to."""
+    """Whether this client delivers what is in the outbox; if not, another process has to."""
     event_order_ids: Literal["hashed", "plain"] | None
     """How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
-    updates of one order, `plain` as its order_id. The digest has no key: who can guess an
-    order_id can recognise it."""
+    updates of one order, `plain` as its order_id. The hash has no key: anyone who guesses
+    an order_id can verify the guess."""

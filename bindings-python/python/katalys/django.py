@@ -13,20 +13,20 @@ _shared = {}
 
 
 def client():
-    """The client of this process, made on the first call from the options in
+    """The client of this process, created on the first call from the options in
     `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": "/var/lib/shop/katalys.db"}`.
     `on_event` may be a dotted path there."""
     return _shared.get("Client") or _make("Client")
 
 
 def async_client():
-    """The same for asynchronous views."""
+    """The client for asynchronous views."""
     return _shared.get("AsyncClient") or _make("AsyncClient")
 
 
 def with_shutdown(application):
-    """The ASGI application, with the outbox of its process closed at the end of the server's
-    lifespan. Servers such as uvicorn end by a signal, after which no exit function runs."""
+    """The ASGI application, extended to close the outboxes of its process at the end of the
+    server's lifespan. Servers such as uvicorn end by a signal, without running exit functions."""
 
     async def asgi(scope, receive, send):
         if scope["type"] != "lifespan":
@@ -45,11 +45,11 @@ def _make(kind):
     if isinstance(options.get("on_event"), str):
         options["on_event"] = import_string(options["on_event"])
     made = getattr(katalys, kind)(**options)
-    # Without a lock, which a fork could find held: of two threads, the first one's is kept.
+    # Without a lock, which could be held during a fork. Of two threads, the first one's is kept.
     return _shared.setdefault(kind, made)
 
 
 @receiver(setting_changed)
-def _start_anew(*, setting, **_):
+def _discard_clients(*, setting, **_):
     if setting == "KATALYS":
         _shared.clear()

@@ -7,13 +7,13 @@ from . import AsyncClient, Client
 _Application = TypeVar("_Application")
 
 def client() -> Client:
-    """The client of this process, made on the first call from the options in
+    """The client of this process, created on the first call from the options in
     `settings.KATALYS`, for example `{"site_id": "abcd.com", "outbox": "/var/lib/shop/katalys.db"}`.
     `on_event` may be a dotted path there."""
 
 def async_client() -> AsyncClient:
-    """The same for asynchronous views."""
+    """The client for asynchronous views."""
 
 def with_shutdown(application: _Application) -> _Application:
-    """The ASGI application, with the outbox of its process closed at the end of the server's
-    lifespan. Servers such as uvicorn end by a signal, after which no exit function runs."""
+    """The ASGI application, extended to close the outboxes of its process at the end of the
+    server's lifespan. Servers such as uvicorn end by a signal, without running exit functions."""

@@ -1,5 +1,4 @@
-"""The pytest plugin: the fixture `katalys_sandbox`, and no way to production for as long as the
-tests run."""
+"""The pytest plugin: the fixture `katalys_sandbox`, and no access to production while tests run."""
 
 from __future__ import annotations
 
@@ -19,19 +18,19 @@ __all__ = ["katalys_sandbox", "pytest_configure", "pytest_load_initial_conftests
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Before the project's own code is imported."""
+    """Comes before the import of the project's code."""
     contain()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure() -> None:
-    """For those who name the plugin in a `conftest.py`."""
+    """For a plugin that is named in a `conftest.py`."""
     contain()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _katalys_outboxes_of_tests(request: pytest.FixtureRequest) -> None:
-    """What tests make in their own temporary folders is theirs."""
+    """Outboxes in the tests' own temporary folders are used as given."""
     if request.config.pluginmanager.has_plugin("tmpdir"):
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
         allow(factory.getbasetemp())
@@ -49,8 +48,8 @@ def _katalys_sandbox_of_session() -> Iterator[Sandbox]:
 def katalys_sandbox(
     _katalys_sandbox_of_session: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> Sandbox:
-    """A stand-in for Katalys' endpoint, empty at the beginning of each test. Every client reports
-    to it that has no endpoint on this machine, whenever it was made."""
+    """A local replacement for Katalys' endpoint, empty at the start of each test. Every client
+    whose endpoint is on another host sends to it, no matter when the client was created."""
     _katalys_sandbox_of_session.clear()
     monkeypatch.setenv("KATALYS_ENDPOINT", _katalys_sandbox_of_session.endpoint)
     return _katalys_sandbox_of_session

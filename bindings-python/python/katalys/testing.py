@@ -1,4 +1,4 @@
-"""A sandbox for tests: `katalys sandbox` in a process of its own, and what it received.
+"""A sandbox for tests: `katalys sandbox` in a child process, and access to what it received.
 
 With pytest, use the fixture `katalys_sandbox`. Anywhere else::
 
@@ -32,12 +32,12 @@ __all__ = ["Order", "OrdersPage", "Sandbox", "SandboxError", "UpdatesPage", "con
 _ARGUMENTS = ("sandbox", "--port", "0", "--json", "--until-stdin-closes")
 _LONGEST_START = 30.0
 _LONGEST_ANSWER = 30.0
-# Whatever proxy the environment names, it is not for this machine.
+# No proxy of the environment is for this machine.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class Order(TypedDict):
-    """An order as the sandbox has it, with every update that made it so."""
+    """An order in the sandbox, with all updates it was made from."""
 
     order_id: str
     site_id: str
@@ -47,7 +47,7 @@ class Order(TypedDict):
 
 
 class OrdersPage(TypedDict):
-    """A part of the list of orders, newest change first."""
+    """A page of the orders, newest change first."""
 
     orders: list[dict[str, Any]]
     total: int
@@ -55,7 +55,7 @@ class OrdersPage(TypedDict):
 
 
 class UpdatesPage(TypedDict):
-    """Requests as they came, oldest first; `cursor` is the `since` of the next page."""
+    """A page of the requests, oldest first; `cursor` is the `since` of the next page."""
 
     updates: list[dict[str, Any]]
     cursor: int
@@ -63,8 +63,8 @@ class UpdatesPage(TypedDict):
 
 
 class SandboxError(Exception):
-    """The sandbox could not be started or does not run any more (`status` is None), or refused a
-    call with an HTTP status: 404 for an order that does not exist, 408 when a wait times out."""
+    """The sandbox could not be started or has ended (`status` is None), or refused a call with an
+    HTTP status: 404 for an order that does not exist, 408 when a wait times out."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -72,22 +72,22 @@ class SandboxError(Exception):
 
 
 class Sandbox:
-    """A running `katalys sandbox`, which ends with `close()`, with the `with` block, or with this
-    process, however that ends. Making one calls `contain()`.
+    """A running `katalys sandbox`. It ends with `close()`, with the `with` block, or with this
+    process, even if that is killed. Creating one calls `contain()`.
 
-    `command` is the program; without it, `KATALYS_COMMAND`, what pip installed with
-    `katalys-cli`, or what is on the PATH."""
+    `command` is the program; by default `KATALYS_COMMAND`, the program that pip installed with
+    `katalys-cli`, or the one on the PATH."""
 
-    #: Where its page is.
+    #: The URL of its page.
     url: str
-    #: What clients are given as their `endpoint`.
+    #: The `endpoint` for clients.
     endpoint: str
 
     def __init__(self, *, command: str | os.PathLike[str] | None = None) -> None:
         contain()
         program = command or os.environ.get("KATALYS_COMMAND") or _installed()
         try:
-            # In a session of its own: Ctrl-C is the tests', and a debugger's.
+            # In another session: Ctrl-C is for the tests, or for a debugger.
             self._process = subprocess.Popen(
                 [program, *_ARGUMENTS],
                 stdin=subprocess.PIPE,
@@ -115,7 +115,8 @@ class Sandbox:
             too_late.cancel()
 
     def order(self, order_id: object, site_id: str | None = None) -> Order:
-        """The order of any of its ids; `site_id` if several sites have one."""
+        """The order with this id, or one that was merged into it; `site_id` if several sites have
+        one."""
         path = f"/orders/{urllib.parse.quote(str(order_id), safe='')}"
         order: Order = self._call("GET", path, {"site_id": site_id})
         return order
@@ -141,34 +142,34 @@ class Sandbox:
         site_id: str | None = None,
         timeout: float = 5,
     ) -> Order:
-        """The order, as soon as it has this status and so many updates (at least one);
+        """The order, as soon as it has this status and this number of updates (at least one);
         `SandboxError` with status 408 after `timeout` seconds."""
         expected = {"order_id": order_id, "status": status, "updates": updates, "site_id": site_id}
         order: Order = self._call("GET", "/wait", {**expected, "timeout": timeout}, wait=timeout)
         return order
 
     def fault(self, **fault: object) -> dict[str, Any]:
-        """Answers requests with a fault from now on, such as `status=503, next=2` or
-        `hang=True, order_id="1001"`; gives the rule with its `id`."""
+        """Adds a fault that answers requests, such as `status=503, next=2` or
+        `hang=True, order_id="1001"`; returns the rule with its `id`."""
         [rule] = self._call("POST", "/faults", body=fault)["faults"]
         added: dict[str, Any] = rule
         return added
 
     def clear_faults(self) -> None:
-        """Answers requests as the endpoint does again."""
+        """Removes all faults: requests are answered as by the endpoint."""
         self._call("DELETE", "/faults")
 
     def clear(self) -> None:
-        """Forgets orders, requests and faults."""
+        """Removes all orders, requests and faults."""
         self._call("DELETE", "")
 
     def close(self) -> None:
-        """Ends it; once is enough, twice does no harm."""
+        """Ends the sandbox; a second call does nothing."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        # A forked child may have its stdin as well.
+        # A forked child may hold its stdin open.
         self._process.terminate()
         self._process.wait()
 
@@ -225,7 +226,7 @@ def _reason(content: bytes) -> str:
 
 
 def _installed() -> str:
-    """Where pip puts programs, for all or for this user, before the PATH."""
+    """The program in pip's folders, of the environment or of this user, or on the PATH."""
     folders = [
         sysconfig.get_path("scripts"),
         sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")),
@@ -234,7 +235,7 @@ def _installed() -> str:
     found = shutil.which("katalys", path=os.pathsep.join(folders))
     if found is None:
         raise SandboxError(
-            "the katalys command is not installed: pip install katalys-cli, or say where it is "
-            "in KATALYS_COMMAND"
+            "the katalys command is not installed: pip install katalys-cli, or set "
+            "KATALYS_COMMAND to its path"
         )
     return found

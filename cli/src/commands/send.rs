@@ -6,11 +6,12 @@ use crate::input::{Format, InputOptions, Source};
 use crate::output::{Output, Style};
 use crate::settings::Settings;
 use clap::Args;
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Call, Checked, Client, Fields, Problem, Receipt, Value};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Send an order update, and wait until the endpoint receives it.
 #[derive(Args)]
@@ -59,9 +60,6 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// How long closing the outbox may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
-
 pub fn run(arguments: &Arguments, mode: Mode, output: &Output) -> Result<Exit, Failure> {
     let client = if arguments.dry_run {
         arguments.settings.client_without_outbox()?
@@ -75,7 +73,7 @@ pub fn run(arguments: &Arguments, mode: Mode, output: &Output) -> Result<Exit, F
         return Ok(Exit::Done);
     }
     let receipt = client.send(checked);
-    client.shut_down(CLOSE_TIMEOUT);
+    client.shut_down(EXIT_WAIT);
     print_receipt(&receipt?, output);
     Ok(Exit::Done)
 }

@@ -216,7 +216,7 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Response {
         None => DEFAULT_WAIT,
         Some(Ok(timeout)) => timeout.min(MAX_WAIT),
         Some(Err(problem)) => {
-            return response::error(StatusCode::BAD_REQUEST, &format!("timeout {problem}"));
+            return response::error(StatusCode::BAD_REQUEST, &problem);
         }
     };
     let expected = Expectation {

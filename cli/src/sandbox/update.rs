@@ -1,13 +1,12 @@
 //! Parses a payload as the endpoint does: which values are accepted, which are ignored without an
 //! error, and what the core's rules warn about.
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
+use katalys_core::order::{JsonError, JsonErrorKind, fields_from_json};
 use katalys_core::{Call, Fields, Problem, Validation, Value};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -117,125 +116,92 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
 
 /// Reads the body of a request.
 pub fn read(body: &[u8]) -> Result<Update, Refusal> {
-    let pairs = parse(body)?;
-    let (mut accepted, mut ignored) = (Vec::with_capacity(pairs.len()), Vec::new());
-    for (key, raw) in &pairs {
-        match read_value(raw.get())? {
-            Ok(value) => accepted.push((key.as_str(), raw.get(), value)),
-            Err(reason) => ignored.push(Ignored {
-                field: key.clone(),
+    let fields = fields_from_json(body).map_err(|error| refusal(body, &error))?;
+    let (mut accepted, mut ignored) = (Fields::with_capacity(fields.len()), Vec::new());
+    for (key, value) in fields {
+        match reason_to_ignore(&value) {
+            None => accepted.push(key, value),
+            Some(reason) => ignored.push(Ignored {
+                field: key.into_owned(),
                 reason,
             }),
         }
     }
-    let id_of = |name| last_of(&accepted, name).map(|(raw, value)| plain_text(raw, value));
+    let id_of = |name| last_of(&accepted, name).map(plain_text);
     let (site_id, order_id) = match (id_of("site_id"), id_of("order_id")) {
         (Some(site_id), Some(order_id)) => (site_id, order_id),
         (site_id, order_id) => return Err(missing_ids(site_id, order_id, &ignored)),
     };
-    let warnings = check(&site_id, &order_id, &accepted);
     Ok(Update {
         alias: id_of("order_alias").filter(|alias| *alias != order_id),
+        accepted: without_duplicates(&accepted),
+        warnings: check(&site_id, &order_id, &accepted),
         site_id,
         order_id,
-        accepted: without_duplicates(accepted),
         ignored,
-        warnings,
     })
 }
 
-fn parse(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Refusal> {
-    let error = match serde_json::from_slice::<Pairs<&RawValue>>(body) {
-        Ok(Pairs(pairs)) => return Ok(pairs),
-        Err(error) => error,
-    };
+fn refusal(body: &[u8], error: &JsonError) -> Refusal {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Refusal::new("the body is empty; send one JSON object"));
+        return Refusal::new("the body is empty; send one JSON object");
     }
-    if serde_json::from_slice::<IgnoredAny>(body).is_ok() {
-        return Err(Refusal::new(
-            "the body is JSON, but not an object; send one flat object of fields",
-        ));
-    }
-    Err(Refusal::new(format!("the body is not JSON: {error}")))
-}
-
-/// A value for the core, or why the endpoint ignores it.
-fn read_value(raw: &str) -> Result<Result<Value<'_>, Reason>, Refusal> {
-    Ok(match raw.as_bytes()[0] {
-        b'n' => Err(Reason::Null),
-        b't' | b'f' => Err(Reason::Boolean),
-        b'[' => Err(Reason::List),
-        b'{' => Err(Reason::Record),
-        b'"' => match read_text(raw)? {
-            text if text.trim().is_empty() => Err(Reason::Empty),
-            text => Ok(Value::Text(text)),
-        },
-        _ => Ok(read_number(raw)),
-    })
-}
-
-fn read_text(raw: &str) -> Result<Cow<'_, str>, Refusal> {
-    if !raw.contains('\\') {
-        return Ok(Cow::Borrowed(&raw[1..raw.len() - 1]));
-    }
-    serde_json::from_str(raw)
-        .map(Cow::Owned)
-        .map_err(|_| Refusal::new("the body is not JSON: a text has a lone surrogate in it"))
-}
-
-fn read_number(raw: &str) -> Value<'_> {
-    if let Ok(whole) = raw.parse() {
-        return Value::Int(whole);
-    }
-    match raw.parse::<f64>() {
-        Ok(number) if number.is_finite() && raw.contains(['.', 'e', 'E']) => Value::Float(number),
-        _ => Value::Decimal(Cow::Borrowed(raw)),
+    let reason = error.reason();
+    match error.kind() {
+        JsonErrorKind::NotAnObject => {
+            Refusal::new(format!("the body {reason}; send one flat object of fields"))
+        }
+        _ => Refusal::new(format!("the body {reason}")),
     }
 }
 
-fn plain_text(raw: &str, value: &Value<'_>) -> String {
+/// Why the endpoint ignores a value, if it does.
+fn reason_to_ignore(value: &Value<'_>) -> Option<Reason> {
     match value {
-        Value::Text(text) => text.to_string(),
-        _ => raw.to_owned(),
+        Value::Null => Some(Reason::Null),
+        Value::Bool(_) => Some(Reason::Boolean),
+        Value::List(_) => Some(Reason::List),
+        Value::Map(_) => Some(Reason::Record),
+        Value::Text(text) if text.trim().is_empty() => Some(Reason::Empty),
+        _ => None,
     }
 }
 
-type Accepted<'t> = (&'t str, &'t str, Value<'t>);
+/// The text of an accepted value, which is text or a number.
+fn plain_text(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) | Value::Decimal(text) => text.to_string(),
+        Value::Int(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
 
-fn last_of<'t>(accepted: &'t [Accepted<'t>], name: &str) -> Option<(&'t str, &'t Value<'t>)> {
-    let mut backwards = accepted.iter().rev();
-    let found = backwards.find(|(key, ..)| *key == name)?;
-    Some((found.1, &found.2))
+fn as_json(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) => serde_json::Value::from(text.as_ref()).to_string(),
+        number => plain_text(number),
+    }
+}
+
+fn last_of<'a>(accepted: &'a Fields<'_>, name: &str) -> Option<&'a Value<'a>> {
+    let found = accepted.iter().filter(|(key, _)| *key == name).last()?;
+    Some(found.1)
 }
 
 /// Removes duplicate keys. The last value is kept, as in JSON parsers.
-fn without_duplicates(accepted: Vec<Accepted<'_>>) -> Vec<(String, String)> {
-    let mut places = HashMap::with_capacity(accepted.len());
-    let mut kept = Vec::with_capacity(accepted.len());
-    for (key, raw, _) in accepted {
-        if let Some(&place) = places.get(key) {
-            let (_, last): &mut (String, String) = &mut kept[place];
-            raw.clone_into(last);
-        } else {
-            places.insert(key, kept.len());
-            kept.push((key.to_owned(), raw.to_owned()));
-        }
-    }
-    kept
+fn without_duplicates(accepted: &Fields<'_>) -> Vec<(String, String)> {
+    let mut kept: IndexMap<&str, &Value<'_>> = IndexMap::with_capacity(accepted.len());
+    kept.extend(accepted.iter());
+    kept.into_iter()
+        .map(|(key, value)| (key.to_owned(), as_json(value)))
+        .collect()
 }
 
 /// The problems that the client's own check finds.
-fn check(site_id: &str, order_id: &str, accepted: &[Accepted<'_>]) -> Vec<Problem> {
-    let mut id = Value::from(order_id);
-    let mut fields = Fields::with_capacity(accepted.len());
-    for (key, _, value) in accepted {
-        if *key == "order_id" {
-            id = value.clone();
-        }
-        fields.push(*key, value.clone());
-    }
-    Validation::of(Call::Update, site_id, &id, &fields).problems
+fn check(site_id: &str, order_id: &str, accepted: &Fields<'_>) -> Vec<Problem> {
+    let id = last_of(accepted, "order_id").cloned();
+    let id = id.unwrap_or_else(|| order_id.into());
+    Validation::of(Call::Update, site_id, &id, accepted).problems
 }
 
 fn missing_ids(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignored]) -> Refusal {
@@ -264,10 +230,7 @@ fn missing_ids(site_id: Option<String>, order_id: Option<String>, ignored: &[Ign
 
 /// The text of a JSON string, or the digits of a number.
 pub fn text_of(raw: &str) -> String {
-    match read_value(raw) {
-        Ok(Ok(value)) => plain_text(raw, &value),
-        _ => raw.to_owned(),
-    }
+    serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned())
 }
 
 /// An `order_time` in Unix milliseconds.

@@ -1,26 +1,17 @@
-//! What a client can do that has an outbox.
+//! What a client with an outbox can do.
 
-use super::Client;
+use super::bridge::Bridge;
+use super::process::Client;
 use crate::error::{Error, ErrorCode};
-use crate::order::{Call, Checked, Fields, Problem, Value};
-use crate::queue::outbox::{
-    Arrival, DeadLetter, Event, EventKind, Outbox, PendingUpdate, Stats, Then,
-};
+use crate::order::{Call, Fields, Value, fields_from_json};
+use crate::pipeline::Outbox;
+use crate::results::{DeadLetter, Event, PendingUpdate, Stats, Ticket};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The outbox has the update: it will reach the endpoint, whatever becomes of this process.
-#[derive(Clone, Debug)]
-pub struct Ticket {
-    /// The update's number; numbers rise in the order of acceptance.
-    pub id: i64,
-    /// What was suspicious, or was left out.
-    pub warnings: Vec<Problem>,
-}
-
 impl Client {
-    /// Accepts what became of an order, and returns when it is safe on disk. It is sent in the
-    /// background, after the earlier updates of the same order.
+    /// Accepts an order update, and returns when it is safe on disk. It is sent in the background, after
+    /// the earlier updates of the same order.
     ///
     /// # Errors
     /// `ValidationError`; `OutboxError` or `OutboxFullError` if it could not be accepted;
@@ -46,36 +37,8 @@ impl Client {
         self.accept(Call::Report, &order_id.into(), &fields.into())
     }
 
-    /// The second half of the two, for bindings.
-    ///
-    /// # Errors
-    /// As there, without `ValidationError`.
-    pub fn enqueue(&self, update: Checked) -> Result<Ticket, Error> {
-        self.with_outbox(|outbox| outbox.accept(update))
-    }
-
-    /// As [`enqueue`](Self::enqueue), on a thread of the client's own, which calls `complete` with
-    /// the result. Never waits, not even for the file to be opened.
-    ///
-    /// # Errors
-    /// `ConfigError` without an outbox, or `InternalError` if the system gives no thread; then
-    /// `complete` is not called.
-    pub fn enqueue_soon(
-        &self,
-        update: Checked,
-        complete: impl FnOnce(Result<Ticket, Error>) + Send + 'static,
-    ) -> Result<(), Error> {
-        let process = self.process()?;
-        let outbox = process
-            .outbox
-            .as_ref()
-            .ok_or_else(|| self.without_outbox())?;
-        let then = Then::Accepted(Box::new(complete));
-        Outbox::accept_soon(outbox, Arrival { update, then })
-    }
-
-    /// Calls `observer` with what happens to updates in this process, in order, on a thread of the
-    /// client's own. The first observer stays; false if there was one already.
+    /// Calls `observer` with the events of this process, in order, on a thread of the client. A client
+    /// has one observer; false if it has one already.
     ///
     /// ```no_run
     /// # use katalys_core::{Client, EventKind, Fields, Language};
@@ -92,91 +55,15 @@ impl Client {
         self.observer.set(Arc::new(observer))
     }
 
-    /// From now on the observer hears of these kinds only; the others cost nothing.
-    pub fn listen_for(&self, kinds: &[EventKind]) {
-        self.observer.listen_for(kinds);
-    }
-
-    /// For bindings, which ask before they look at the caller's values.
-    ///
-    /// # Errors
-    /// `ConfigError` without an outbox.
-    pub fn require_outbox(&self) -> Result<(), Error> {
-        match self.config.outbox {
-            Some(_) => Ok(()),
-            None => Err(self.without_outbox()),
-        }
-    }
-
-    /// Asks on a thread of its own, for those who must not wait, and calls `complete` there with
-    /// the answer.
-    ///
-    /// # Errors
-    /// `InternalError` if the system gives no thread; then `complete` is not called.
-    pub fn aside<T>(
-        self: &Arc<Self>,
-        question: impl FnOnce(&Self) -> T + Send + 'static,
-        complete: impl FnOnce(T) + Send + 'static,
-    ) -> Result<(), Error> {
-        let client = Arc::clone(self);
-        let run = move || complete(question(&client));
-        let started = crate::thread::spawn_with_large_stack("katalys-aside", run);
-        let refused = |error| Error::internal(format!("no thread can be started: {error}"));
-        started.map_err(refused)
-    }
-
-    /// Whether this client has an outbox.
-    pub fn has_outbox(&self) -> bool {
-        self.config.outbox.is_some()
-    }
-
-    /// As [`close`](Self::close), for the end of a process: does nothing if this process has not
-    /// used the outbox.
-    pub fn shut_down(&self, timeout: Duration) {
-        let process = self.process.load();
-        if process.id == std::process::id()
-            && let Some(outbox) = &process.outbox
-        {
-            outbox.close_if_open(timeout);
-        }
-    }
-
-    /// Ends delivery for now, where the process may end or not: updates in flight finish, and no
-    /// further one is sent before [`resume`](Self::resume). Does not wait.
-    pub fn pause(&self) {
-        self.in_this_process(Outbox::stop);
-    }
-
-    /// Waits until a paused client has nothing in flight, for `timeout` at most, or until it resumes.
-    pub fn wait_until_paused(&self, timeout: Duration) {
-        self.in_this_process(|outbox| outbox.wait_until_stopped(timeout));
-    }
-
-    /// Takes back [`pause`](Self::pause) and [`shut_down`](Self::shut_down): the next update starts
-    /// delivery again.
-    pub fn resume(&self) {
-        self.in_this_process(Outbox::resume);
-    }
-
-    /// A forked child leaves its parent's outbox alone.
-    fn in_this_process(&self, act: impl FnOnce(&Outbox)) {
-        let process = self.process.load();
-        if process.id == std::process::id()
-            && let Some(outbox) = &process.outbox
-        {
-            act(outbox);
-        }
-    }
-
-    /// The books.
+    /// The counters.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
     pub fn stats(&self) -> Result<Stats, Error> {
-        self.with_outbox(Outbox::stats)
+        self.with_outbox(|outbox| outbox.stats())
     }
 
-    /// Waits until nothing is pending, for so long at most; returns how many updates are left.
+    /// Waits until nothing is pending, up to `timeout`; returns the number of pending updates.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -184,8 +71,8 @@ impl Client {
         self.with_outbox(|outbox| outbox.flush(timeout))
     }
 
-    /// Ends delivery: nothing new is sent, what is on its way comes to its end, for so long at
-    /// most. Returns how many updates are left in the file, for the next process.
+    /// Ends delivery: no new request starts, and requests in flight finish, up to `timeout`. Returns the
+    /// number of pending updates, which the next process delivers.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -193,23 +80,23 @@ impl Client {
         self.with_outbox(|outbox| outbox.close(timeout))
     }
 
-    /// Dead letters from this number on, in order, at most so many.
+    /// Up to `limit` dead letters from number `from` on, in order.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
-    pub fn dead_letters(&self, from: i64, most: usize) -> Result<Vec<DeadLetter>, Error> {
-        self.with_outbox(|outbox| outbox.dead_letters(from, most))
+    pub fn dead_letters(&self, from: i64, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        self.with_outbox(|outbox| outbox.dead_letters(from, limit))
     }
 
-    /// Pending updates from this number on, in order, at most so many.
+    /// Up to `limit` pending updates from number `from` on, in order.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
-    pub fn pending_updates(&self, from: i64, most: usize) -> Result<Vec<PendingUpdate>, Error> {
-        self.with_outbox(|outbox| outbox.pending(from, most))
+    pub fn pending_updates(&self, from: i64, limit: usize) -> Result<Vec<PendingUpdate>, Error> {
+        self.with_outbox(|outbox| outbox.pending(from, limit))
     }
 
-    /// Puts a dead letter back into its order's lane, at its old place. False if there is none.
+    /// Returns a dead letter to its order's lane, at its old place. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -217,7 +104,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.replay(id))
     }
 
-    /// Removes a dead letter for good; it is counted. False if there is none.
+    /// Removes a dead letter for good and counts it. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -225,8 +112,8 @@ impl Client {
         self.with_outbox(|outbox| outbox.discard(id))
     }
 
-    /// Changes fields of a dead letter, all others staying as they are; null takes one out. False
-    /// if there is no such dead letter.
+    /// Changes fields of a dead letter and keeps all others; null removes a field. False if there is no
+    /// such dead letter.
     ///
     /// # Errors
     /// `ValidationError`, `OutboxError`, or `ConfigError` without an outbox.
@@ -256,13 +143,16 @@ impl Client {
         Ok(ticket)
     }
 
-    fn with_outbox<T>(&self, act: impl FnOnce(&Outbox) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn with_outbox<T>(
+        &self,
+        act: impl FnOnce(&Arc<Outbox>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let process = self.process()?;
         let outbox = process.outbox.as_ref();
         act(outbox.ok_or_else(|| self.without_outbox())?)
     }
 
-    fn without_outbox(&self) -> Error {
+    pub(super) fn without_outbox(&self) -> Error {
         let text = format!(
             "{} is not set; give the client the path of a file that keeps updates until they are \
              sent, such as katalys.db",
@@ -272,26 +162,15 @@ impl Client {
     }
 }
 
-/// The fields of a payload with changes to them. Of `order_id` and `site_id` hangs which lane the
-/// update is in, so these two stay.
-fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields<'v>), Error> {
+/// The fields of a payload with changes. `order_id` and `site_id` decide the lane and cannot change.
+fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fields<'m>), Error> {
     let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter is not readable");
-    let old: Vec<(String, serde_json::Value)> = serde_json::from_slice::<Ordered>(payload)
-        .map_err(unreadable)?
-        .0;
     let mut order_id = Value::Null;
     let mut fields = Fields::new();
-    for (key, value) in old {
-        if changes.iter().any(|(changed, _)| changed == key) && !is_identity(&key) {
-            continue;
-        }
-        let value = match value {
-            serde_json::Value::String(text) => Value::from(text),
-            other => Value::Decimal(other.to_string().into()),
-        };
+    for (key, value) in fields_from_json(payload).map_err(unreadable)? {
         if key == "order_id" {
             order_id = value;
-        } else {
+        } else if is_identity(&key) || changes.iter().all(|(changed, _)| changed != key) {
             fields.push(key, value);
         }
     }
@@ -307,32 +186,4 @@ fn merged<'v>(payload: &[u8], changes: &Fields<'v>) -> Result<(Value<'v>, Fields
 
 fn is_identity(key: &str) -> bool {
     matches!(key, "order_id" | "site_id")
-}
-
-/// A flat JSON object with its keys in the order given.
-struct Ordered(Vec<(String, serde_json::Value)>);
-
-impl<'de> serde::Deserialize<'de> for Ordered {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = Ordered;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Ordered, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Ordered(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
-    }
 }

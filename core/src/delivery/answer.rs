@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use rustls::CertificateError;
 
+use crate::error::ErrorCode;
+
 /// What a status means for the update that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -59,29 +61,6 @@ pub(crate) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// Why there was no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FailureKind {
-    /// The endpoint's name has no address.
-    Dns,
-    /// No address of the endpoint could be connected to.
-    Connect,
-    /// The connection ended before the answer.
-    Disconnected,
-    /// The endpoint's certificate does not verify.
-    Certificate,
-    /// TLS failed in another way.
-    Tls,
-    /// What came back is not HTTP.
-    Protocol,
-    /// The proxy cannot be reached, or does not let the request through.
-    Proxy,
-    /// The time was up.
-    Timeout,
-    /// A test run is not to reach the endpoint.
-    Contained,
-}
-
 /// What was being done, which decides what a failure is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -127,7 +106,7 @@ impl StdError for Unreached {}
 /// sent, never a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    pub(crate) kind: FailureKind,
+    pub(crate) code: ErrorCode,
     pub(crate) reason: String,
 }
 
@@ -156,12 +135,12 @@ impl Failure {
             return Self::from_error(&unreached.cause, unreached.stage, peer, hosts);
         }
         let host = hosts.name(peer);
-        let (kind, reason) = match tls_cause(error) {
+        let (code, reason) = match tls_cause(error) {
             Some(cause) => describe_tls(cause, &host),
             None => describe(error, stage, &host),
         };
         Self {
-            kind: blame(kind, peer),
+            code: blame(code, peer),
             reason,
         }
     }
@@ -169,7 +148,7 @@ impl Failure {
     /// The endpoint answered with something that is not HTTP.
     pub(crate) fn not_http(hosts: &Hosts) -> Self {
         Self {
-            kind: FailureKind::Protocol,
+            code: ErrorCode::Protocol,
             reason: format!("the answer from {} is not valid HTTP", hosts.endpoint),
         }
     }
@@ -177,7 +156,7 @@ impl Failure {
     /// The endpoint sent something before it had the whole request.
     pub(crate) fn early(hosts: &Hosts) -> Self {
         Self {
-            kind: FailureKind::Protocol,
+            code: ErrorCode::Protocol,
             reason: format!("{} answered before it had the request", hosts.endpoint),
         }
     }
@@ -185,7 +164,7 @@ impl Failure {
     /// The connection was closed instead of an answer.
     pub(crate) fn closed(hosts: &Hosts) -> Self {
         Self {
-            kind: FailureKind::Disconnected,
+            code: ErrorCode::Disconnected,
             reason: format!(
                 "{} closed the connection before it answered",
                 hosts.endpoint
@@ -196,55 +175,54 @@ impl Failure {
 
 /// What goes wrong on the way to the proxy is the proxy's fault, except for what is said the same
 /// way of everyone: the time was up, the certificate does not verify.
-fn blame(kind: FailureKind, peer: Peer) -> FailureKind {
-    match (peer, kind) {
-        (Peer::Endpoint, _) | (_, FailureKind::Timeout | FailureKind::Certificate) => kind,
-        (Peer::Proxy, _) => FailureKind::Proxy,
+fn blame(code: ErrorCode, peer: Peer) -> ErrorCode {
+    match (peer, code) {
+        (Peer::Endpoint, _) | (_, ErrorCode::Timeout | ErrorCode::Certificate) => code,
+        (Peer::Proxy, _) => ErrorCode::Proxy,
     }
 }
 
-fn describe(error: &ureq::Error, stage: Stage, host: &str) -> (FailureKind, String) {
+fn describe(error: &ureq::Error, stage: Stage, host: &str) -> (ErrorCode, String) {
     use ureq::Error;
     match error {
-        Error::Timeout(_) => (FailureKind::Timeout, describe_timeout(stage, host)),
+        Error::Timeout(_) => (ErrorCode::Timeout, describe_timeout(stage, host)),
         Error::HostNotFound => describe_io(&"no such host", Stage::LookingUp, host),
         Error::Io(cause) if cause.kind() == io::ErrorKind::TimedOut => {
-            (FailureKind::Timeout, describe_timeout(stage, host))
+            (ErrorCode::Timeout, describe_timeout(stage, host))
         }
         Error::Io(cause) => describe_io(cause, stage, host),
         Error::ConnectionFailed => describe_io(&"no connection", Stage::Connecting, host),
-        Error::ConnectProxyFailed(cause) => (
-            FailureKind::Proxy,
-            format!("{host} made no tunnel: {cause}"),
-        ),
+        Error::ConnectProxyFailed(cause) => {
+            (ErrorCode::Proxy, format!("{host} made no tunnel: {cause}"))
+        }
         Error::Tls(cause) => (
-            FailureKind::Tls,
+            ErrorCode::Tls,
             format!("no secure connection to {host}: {cause}"),
         ),
         Error::TlsRequired => (
-            FailureKind::Tls,
+            ErrorCode::Tls,
             format!("the connection to {host} is not secure"),
         ),
         _ => (
-            FailureKind::Protocol,
+            ErrorCode::Protocol,
             format!("the answer from {host} is not valid HTTP"),
         ),
     }
 }
 
-fn describe_io(cause: &dyn fmt::Display, stage: Stage, host: &str) -> (FailureKind, String) {
+fn describe_io(cause: &dyn fmt::Display, stage: Stage, host: &str) -> (ErrorCode, String) {
     match stage {
-        Stage::LookingUp => (FailureKind::Dns, format!("cannot find {host}: {cause}")),
+        Stage::LookingUp => (ErrorCode::Dns, format!("cannot find {host}: {cause}")),
         Stage::Connecting => (
-            FailureKind::Connect,
+            ErrorCode::Connect,
             format!("cannot connect to {host}: {cause}"),
         ),
         Stage::Negotiating => (
-            FailureKind::Disconnected,
+            ErrorCode::Disconnected,
             format!("the connection to {host} ended while it was being set up: {cause}"),
         ),
         Stage::Exchanging => (
-            FailureKind::Disconnected,
+            ErrorCode::Disconnected,
             format!("the connection to {host} ended before the answer: {cause}"),
         ),
     }
@@ -277,26 +255,26 @@ fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Erro
     }
 }
 
-fn describe_tls(cause: &rustls::Error, host: &str) -> (FailureKind, String) {
+fn describe_tls(cause: &rustls::Error, host: &str) -> (ErrorCode, String) {
     use rustls::Error;
     match cause {
         Error::InvalidCertificate(problem) => (
-            FailureKind::Certificate,
+            ErrorCode::Certificate,
             format!(
                 "the certificate of {host} {}",
                 describe_certificate(problem)
             ),
         ),
         Error::NoCertificatesPresented => (
-            FailureKind::Certificate,
+            ErrorCode::Certificate,
             format!("{host} presents no certificate"),
         ),
         Error::UnsupportedNameType | Error::InvalidCertRevocationList(_) => (
-            FailureKind::Certificate,
+            ErrorCode::Certificate,
             format!("the certificate of {host} cannot be verified: {cause}"),
         ),
         _ => (
-            FailureKind::Tls,
+            ErrorCode::Tls,
             format!("no secure connection to {host}: {cause}"),
         ),
     }
@@ -401,21 +379,21 @@ mod tests {
     fn the_stage_names_the_failure() {
         let refused = io_error(io::ErrorKind::ConnectionRefused);
         let reset = io_error(io::ErrorKind::ConnectionReset);
-        for (error, stage, kind) in [
-            (&refused, Stage::LookingUp, FailureKind::Dns),
-            (&refused, Stage::Connecting, FailureKind::Connect),
-            (&reset, Stage::Negotiating, FailureKind::Disconnected),
-            (&reset, Stage::Exchanging, FailureKind::Disconnected),
+        for (error, stage, code) in [
+            (&refused, Stage::LookingUp, ErrorCode::Dns),
+            (&refused, Stage::Connecting, ErrorCode::Connect),
+            (&reset, Stage::Negotiating, ErrorCode::Disconnected),
+            (&reset, Stage::Exchanging, ErrorCode::Disconnected),
         ] {
             let direct = failure(error, stage, Peer::Endpoint);
-            assert_eq!(direct.kind, kind);
+            assert_eq!(direct.code, code);
             assert!(
                 direct.reason.contains("db.example.com"),
                 "{}",
                 direct.reason
             );
             let proxied = failure(error, stage, Peer::Proxy);
-            assert_eq!(proxied.kind, FailureKind::Proxy);
+            assert_eq!(proxied.code, ErrorCode::Proxy);
             assert!(
                 proxied.reason.contains("p.example.com"),
                 "{}",
@@ -435,7 +413,7 @@ mod tests {
         ] {
             for peer in [Peer::Endpoint, Peer::Proxy] {
                 let failure = failure(&timeout, stage, peer);
-                assert_eq!(failure.kind, FailureKind::Timeout);
+                assert_eq!(failure.code, ErrorCode::Timeout);
                 assert!(failure.reason.contains(words), "{}", failure.reason);
             }
         }
@@ -453,7 +431,7 @@ mod tests {
             ureq::Error::Other(Box::new(ureq::Error::Io(in_io()))),
         ] {
             let failure = failure(&error, Stage::Negotiating, Peer::Endpoint);
-            assert_eq!(failure.kind, FailureKind::Certificate, "{error:?}");
+            assert_eq!(failure.code, ErrorCode::Certificate, "{error:?}");
             assert!(
                 failure.reason.ends_with("has expired"),
                 "{}",
@@ -466,7 +444,7 @@ mod tests {
             Stage::Negotiating,
             Peer::Endpoint,
         );
-        assert_eq!(garbage.kind, FailureKind::Tls);
+        assert_eq!(garbage.code, ErrorCode::Tls);
     }
 
     #[test]
@@ -474,6 +452,6 @@ mod tests {
         let refused = io_error(io::ErrorKind::ConnectionRefused);
         let error = Unreached::at(Stage::Connecting)(refused);
         let failure = failure(&error, Stage::Negotiating, Peer::Endpoint);
-        assert_eq!(failure.kind, FailureKind::Connect);
+        assert_eq!(failure.code, ErrorCode::Connect);
     }
 }

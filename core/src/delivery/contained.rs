@@ -1,7 +1,8 @@
 //! The route that takes the place of another while a test run is contained; see `crate::testing`.
 
-use super::answer::{Failure, FailureKind};
+use super::answer::Failure;
 use super::transport::{Route, RouteError, Transport};
+use crate::error::ErrorCode;
 use crate::testing;
 use http::Uri;
 use std::sync::{Arc, Mutex, Once, PoisonError};
@@ -18,7 +19,7 @@ impl StandIn {
     /// The route to where the sandbox is now; `None` if containment is off.
     pub(super) fn route(&self, replaced: &Transport) -> Result<Option<Arc<Transport>>, Failure> {
         let failure = |reason| Failure {
-            kind: FailureKind::Contained,
+            code: ErrorCode::ConfigInvalid,
             reason,
         };
         let endpoint = match testing::stand_in(replaced.endpoint()) {

@@ -6,6 +6,7 @@ use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
 use super::transport::RouteError;
+use crate::address::{bare, has_usable_port, is_loopback};
 
 /// Reads an environment variable; a parameter so that tests need no environment of their own.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -32,26 +33,6 @@ pub(crate) fn choose(
         }
     }
     Ok(None)
-}
-
-/// Whether a host is this machine. It is reached without TLS, and through no proxy of the
-/// environment's: what is meant for this machine would leave it.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = bare(host);
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether a URL names no port, or one that exists. Parsed as a URL, another is taken for none.
-pub(crate) fn has_usable_port(uri: &Uri) -> bool {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let after_host = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
-    after_host
-        .rsplit_once(':')
-        .is_none_or(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// The variables to look at, the one that counts most first.
@@ -187,13 +168,6 @@ fn is_in_network(host: &str, network: &str, length: &str) -> bool {
         _ => return false,
     };
     length <= width && (host ^ network).checked_shr(width - length).unwrap_or(0) == 0
-}
-
-/// A host without the brackets of an IPv6 literal.
-pub(crate) fn bare(host: &str) -> &str {
-    host.strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host)
 }
 
 pub(crate) fn port_of(endpoint: &Uri) -> u16 {

@@ -15,8 +15,8 @@ use ureq::{Error, Timeout};
 
 use super::connection::{BUFFER_SIZE, UNLIMITED};
 use super::opener::Connection;
-use super::proxy::bare;
 use super::trust::Trust;
+use crate::address::bare;
 
 /// Sets up TLS connections that trust the authorities of one route.
 pub(crate) struct TlsConnector {

@@ -1,7 +1,7 @@
 //! Walks an order update once: sorts the values by the table, has each one looked at and
 //! written, then looks across fields. Collects every problem on the way.
 
-use super::fields::{self, Field, GROUPS, ORDER_FIELDS, Required};
+use super::fields::{self, Field, GROUPS, ORDER_FIELDS, Required, STATUSES, Stage};
 use super::key::{self, Key};
 use super::payload::{Name, Payload};
 use super::problem::{Code, Problem, Severity};
@@ -16,6 +16,7 @@ use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 /// Which of the two calls an update is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,19 @@ pub struct Checked {
     pub warnings: Vec<Problem>,
     /// The same for every update of one order of one site, and so the queue it waits in.
     pub(crate) lane: u64,
+    /// How far the order is by its status.
+    pub(crate) stage: Stage,
+    /// Where the payload has the text of `order_id`, with its quotes.
+    order_id: Range<usize>,
 }
 
 impl Checked {
+    /// The order it is about.
+    pub fn order_id(&self) -> String {
+        let text = self.payload.get(self.order_id.clone()).unwrap_or_default();
+        serde_json::from_slice(text).unwrap_or_default()
+    }
+
     /// The same number for every update of one order of one site.
     pub fn lane(&self) -> u64 {
         self.lane
@@ -61,7 +72,16 @@ pub(crate) struct Context<'c> {
     pub call: Call,
     pub site_id: &'c str,
     pub zone: Option<&'c TimeZone>,
-    pub drop_invalid: bool,
+    pub invalid: Invalid,
+}
+
+/// What happens to an invalid optional field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// The update is refused.
+    Raise,
+    /// The field is left out, with a warning.
+    Drop,
 }
 
 /// The most keys and list entries of one update, nested ones included: more cannot fit into the
@@ -87,6 +107,8 @@ const SALE: usize = fields::index_of("sale_amount");
 const SUBTOTAL: usize = fields::index_of("subtotal_amount");
 const SHIPPING: usize = fields::index_of("shipping_amount");
 const TAX: usize = fields::index_of("tax_amount");
+// Their rows are the first: the lane is made of both, in this order, before any other row is checked.
+const _: () = assert!(SITE_ID == 0 && ORDER_ID == 1);
 /// Without these nothing can be sent, so `invalid = "drop"` does not apply to them.
 const INDISPENSABLE: [usize; 3] = [SITE_ID, ORDER_ID, ORDER_STATUS];
 
@@ -134,6 +156,8 @@ pub(super) struct Walk<'w, 'v> {
     any_amount: bool,
     site_overridden: bool,
     lane: u64,
+    stage: Stage,
+    order_id: Range<usize>,
     problems: Vec<Problem>,
     pub(super) payload: Payload,
 }
@@ -150,6 +174,8 @@ impl<'w, 'v> Walk<'w, 'v> {
             any_amount: false,
             site_overridden: false,
             lane: LANE_SEED,
+            stage: Stage::Unknown,
+            order_id: 0..0,
             problems: Vec::new(),
             payload: Payload::new(),
         }
@@ -233,11 +259,15 @@ impl<'w, 'v> Walk<'w, 'v> {
             }
             return self.stamp(index);
         };
+        let mark = self.payload.mark();
         let written = self.value(field, &Name::Field(field), value, &|| field.name.into());
         self.sent[index] = written.fate == Fate::Sent;
         self.amounts[index] = written.amount;
         if index <= ORDER_ID {
             self.identify(index, value);
+        }
+        if self.sent[index] {
+            self.note_for_queue(index, value, mark);
         }
         match written.fate {
             Fate::Sent => return,
@@ -248,6 +278,20 @@ impl<'w, 'v> Walk<'w, 'v> {
             Fate::Refused => {}
         }
         self.stamp(index);
+    }
+
+    /// Keeps what the queue needs to know of a field that was written from `mark` on.
+    fn note_for_queue(&mut self, index: usize, value: &Value<'_>, mark: usize) {
+        match index {
+            ORDER_ID => {
+                let quote = ORDER_FIELDS[index].json_key.len() - 1;
+                self.order_id = mark + quote..self.payload.mark();
+            }
+            ORDER_STATUS => {
+                self.stage = as_text(value).map_or(Stage::Unknown, |text| stage_of(&text));
+            }
+            _ => {}
+        }
     }
 
     /// A report says when the order was placed even if it then waits in a queue.
@@ -340,6 +384,8 @@ impl<'w, 'v> Walk<'w, 'v> {
             payload,
             warnings: self.problems,
             lane: self.lane,
+            stage: self.stage,
+            order_id: self.order_id,
         })
     }
 
@@ -358,7 +404,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     }
 
     pub(super) fn drops_invalid(&self) -> bool {
-        self.context.drop_invalid
+        self.context.invalid == Invalid::Drop
     }
 
     pub(super) fn zone(&self) -> Option<&'w TimeZone> {
@@ -386,7 +432,7 @@ impl<'w, 'v> Walk<'w, 'v> {
     /// An error, unless the client was told to leave out what is invalid.
     fn push_error(&mut self, mut problem: Problem) {
         problem.severity = Severity::Error;
-        if self.context.drop_invalid && !is_indispensable(&problem.path) {
+        if self.drops_invalid() && !is_indispensable(&problem.path) {
             problem.leave_out();
         }
         self.problems.push(problem);
@@ -415,6 +461,11 @@ pub(super) fn shown_key(key: &str) -> String {
         shown.push_str("\"\"");
     }
     shown
+}
+
+fn stage_of(status: &str) -> Stage {
+    let documented = STATUSES.iter().find(|row| row.name == status);
+    documented.map_or(Stage::Unknown, |row| row.stage)
 }
 
 const LANE_SEED: u64 = 0xcbf2_9ce4_8422_2325;

@@ -174,11 +174,28 @@ pub static GROUPS: &[Group] = &[
     },
 ];
 
+/// How far an order is by its status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stage {
+    /// The status is not documented, or the update has none.
+    #[default]
+    Unknown = 0,
+    /// Placed, not yet paid.
+    Pending = 1,
+    /// Paid.
+    Paid = 2,
+    /// Refunded or cancelled.
+    Closed = 3,
+}
+
 /// A documented order status.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
     /// As it is sent.
     pub name: &'static str,
+    /// How far an order with it is.
+    pub stage: Stage,
     /// One line for documentation.
     pub doc: &'static str,
     /// Inflections that are taken for it by mistake.
@@ -188,10 +205,10 @@ pub struct Status {
 /// The statuses that Katalys' page documents. The set is open: others are sent as given.
 #[rustfmt::skip]
 pub static STATUSES: &[Status] = &[
-    Status { name: "pending", doc: "Placed, not yet paid.", inflections: &["pend", "awaiting"] },
-    Status { name: "paid", doc: "Paid.", inflections: &["pay", "pays", "payed", "payment"] },
-    Status { name: "refunded", doc: "Paid back; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
-    Status { name: "cancelled", doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
+    Status { name: "pending", stage: Stage::Pending, doc: "Placed, not yet paid.", inflections: &["pend", "awaiting"] },
+    Status { name: "paid", stage: Stage::Paid, doc: "Paid.", inflections: &["pay", "pays", "payed", "payment"] },
+    Status { name: "refunded", stage: Stage::Closed, doc: "Paid back; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
+    Status { name: "cancelled", stage: Stage::Closed, doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
 ];
 
 /// The place of an order field in [`ORDER_FIELDS`]; a name that is not there fails the build.

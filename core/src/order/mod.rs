@@ -2,6 +2,7 @@
 
 mod check;
 pub mod fields;
+mod json;
 mod key;
 mod payload;
 mod problem;
@@ -11,8 +12,10 @@ mod value;
 mod write;
 
 pub use check::{Call, Checked, MAX_KEYS};
+pub use fields::Stage;
+pub use json::{JsonError, JsonErrorKind, fields_from_json};
 pub use problem::{Code, Problem, Severity};
 pub use rules::text::visible;
 pub use value::{Fields, Value};
 
-pub(crate) use check::{Context, check};
+pub(crate) use check::{Context, Invalid, check};

@@ -134,7 +134,25 @@ struct Outcome {
     blank_only: bool,
 }
 
+/// The largest number of rows of a group.
 const MOST_PARTS: usize = 8;
+
+const _: () = {
+    let mut group = 0;
+    while group < GROUPS.len() {
+        let Group {
+            fields,
+            identifying,
+            ..
+        } = GROUPS[group];
+        assert!(fields.len() <= MOST_PARTS, "raise MOST_PARTS");
+        assert!(
+            identifying <= fields.len(),
+            "a group has its identifying rows"
+        );
+        group += 1;
+    }
+};
 
 impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
     fn of(entries: &'e [Entry<'w, 'v>]) -> Self {

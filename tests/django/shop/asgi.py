@@ -1,4 +1,4 @@
-"""The application for uvicorn."""
+"""The application that uvicorn runs."""
 
 import os
 

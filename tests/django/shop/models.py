@@ -1,4 +1,4 @@
-"""Orders and their items."""
+"""Orders and their line items."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy
@@ -20,7 +20,7 @@ class Order(models.Model):
 
 
 class Item(models.Model):
-    """A line item of an order."""
+    """A line of an order."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="items")
     title = models.CharField(max_length=200)

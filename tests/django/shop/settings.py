@@ -1,4 +1,4 @@
-"""The shop's settings, as few as Django allows."""
+"""The minimal Django settings of the shop."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""The URLs of the shop's views."""
+"""The URLs of the shop."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The shop's views, which change orders and report them."""
+"""Views that change orders and report the changes."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def pay(request, number):
 
 
 def refund_all(request):
-    """Refunds every order, and reports each with the recipe of the README."""
+    """Refunds every order, and reports each as the README describes."""
     later = []
     with transaction.atomic():
         Order.objects.update(status=Order.Status.REFUNDED)
@@ -36,7 +36,7 @@ def refund_all(request):
 
 
 def report(order):
-    """Reports a whole order with Django's values: decimals, aware times, choices, model values."""
+    """Reports a complete order with Django's types: decimals, aware times, choices, models."""
     items = order.items.values("title", "sku", "price", qty=F("quantity"))
     client().update_order(
         order.number,
@@ -58,7 +58,7 @@ def send(request, number):
 
 
 def enqueue(request, number, note):
-    """Enqueues a report when the transaction commits, without waiting for the endpoint."""
+    """Reports after the commit of the transaction, without waiting for the endpoint."""
     tickets = []
     with transaction.atomic():
         update = {"order_status": "paid", "note": note}

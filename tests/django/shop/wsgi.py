@@ -1,4 +1,4 @@
-"""The application for gunicorn. A client is created, and may be used, before workers fork."""
+"""The application that gunicorn runs. It creates a client, and may use it, before workers fork."""
 
 import os
 

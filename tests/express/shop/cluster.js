@@ -1,5 +1,5 @@
 'use strict';
-// The same shop in several processes that share a port. Prints the address when all are running.
+// The same shop in several processes that share a port. Prints the URL when all are listening.
 
 const cluster = require('node:cluster');
 const { open } = require('./shop.js');

@@ -1,4 +1,4 @@
-// Uses the package as an ES module in worker threads: each reports one order and exits.
+// The package as an ES module, in worker threads that report an order and end.
 
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import katalys, { Client } from 'katalys';

@@ -1,10 +1,10 @@
 'use strict';
-// A small shop whose routes report order updates.
+// A small shop whose routes report orders to Katalys.
 
 const express = require('express');
 const { Client, KatalysError, ValidationError } = require('katalys');
 
-/** One client for the whole process, since it holds the connections. */
+/** One client for the whole process: it holds the connections. */
 const client = new Client();
 const shop = express();
 shop.use(express.json());
@@ -23,7 +23,7 @@ shop.post('/orders/:id/paid', async (request, response) => {
   response.json(receipt);
 });
 
-/** Answers as soon as the update is stored; it is sent later. */
+/** Answers when the update is accepted; it is sent afterwards. */
 shop.post('/orders/:id/:status/soon', async (request, response) => {
   const { id, status } = request.params;
   const fields = { order_status: status, order_count: request.body.count };

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * The page of the shop: sends or enqueues one update, and answers with the result.
+ * The page of the shop: sends or enqueues one update, and prints the result.
  */
 
 declare(strict_types=1);
@@ -14,7 +14,7 @@ if (!isset($_GET['who'])) {
         $outbox = isset($_GET['outbox']) ? $_GET['file'] ?? $_SERVER['OUTBOX'] : null;
         $client = new Katalys\Client('abcd.com', endpoint: $_GET['endpoint'], outbox: $outbox, timeout: 5);
         if (isset($_GET['status'])) {
-            // Reads with another SQLite in the same process, as a status page does.
+            // Reads the file as a status page does, with another SQLite in the same process.
             $file = new PDO("sqlite:$outbox", options: [PDO::ATTR_TIMEOUT => 10]);
             $answer['pending'] = $file->query('SELECT count(*) FROM updates')->fetchColumn();
         } elseif (isset($_GET['flush'])) {

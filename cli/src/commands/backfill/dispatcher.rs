@@ -10,6 +10,8 @@ use super::{Arguments, Refusal, check};
 use crate::failure::Failure;
 use crate::input::Source;
 use crate::signals::Interrupt;
+use katalys_core::bridge::Bridge as _;
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Checked, Client, Error, ErrorKind, Submission};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
@@ -29,8 +31,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const FULL_LOAD_WAIT: Duration = Duration::from_millis(2);
 /// The pause before an update is offered to a full outbox again.
 const OUTBOX_PAUSE: Duration = Duration::from_millis(100);
-/// How long closing the outbox may take.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How a run ended.
 pub enum RunEnd {
@@ -147,7 +147,7 @@ impl<'d> Dispatcher<'d> {
             .map_err(|error| not_saved(states, &error))?;
         writer.finish().map_err(|error| not_saved(states, &error))?;
         let in_outbox = if self.has_outbox {
-            Some(self.client.close(CLOSE_TIMEOUT)?)
+            Some(self.client.close(EXIT_WAIT)?)
         } else {
             None
         };
@@ -296,7 +296,7 @@ impl<'d> Dispatcher<'d> {
         let (row, done) = (flight.position.row, Arc::clone(&self.completions));
         let update = flight.checked.clone();
         if self.has_outbox {
-            self.client.enqueue_soon(update, move |result| {
+            self.client.enqueue_async(update, move |result| {
                 done.push((row, result.map(drop)));
             })?;
         } else {

@@ -22,6 +22,7 @@ use crate::settings::{self, Settings};
 use crate::signals::Interrupt;
 use clap::Args;
 use dispatcher::{Dispatcher, RunEnd, RunResult};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::order::visible;
 use katalys_core::{Call, Checked, Client, Code, Problem, Severity, Value};
 use progress::Progress;

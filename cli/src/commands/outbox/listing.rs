@@ -61,8 +61,8 @@ impl Item {
 
     fn order_id(&self) -> String {
         match self {
-            Self::Dead(letter) => letter.order_id(),
-            Self::Pending(update) => update.order_id(),
+            Self::Dead(letter) => letter.order_id.clone(),
+            Self::Pending(update) => update.order_id.clone(),
         }
     }
 

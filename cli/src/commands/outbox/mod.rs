@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Style};
 use crate::settings::{self, Settings};
 use clap::{Args, Subcommand};
+use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Client, Error, Fields, Stats, Value};
 use listing::{ListOptions, Which};
 use reading::{open_read_only, require_file};
@@ -277,9 +278,8 @@ fn edit(
 }
 
 fn flush(client: &Client, wait: Duration, output: &Output) -> Result<Exit, Failure> {
-    const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
     client.flush(wait)?;
-    let left = client.close(CLOSE_TIMEOUT)?;
+    let left = client.close(EXIT_WAIT)?;
     if output.json {
         output.json(&json!({ "left": left }));
     } else {

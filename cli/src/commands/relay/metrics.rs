@@ -1,6 +1,7 @@
 //! Serves `/health` and `/metrics` (Prometheus' text format) over plain HTTP.
 
 use crate::failure::Failure;
+use katalys_core::results::{Metric, Record, ResultValue};
 use katalys_core::{Client, EventKind, Stats};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -172,56 +173,30 @@ impl Metrics {
         }
         for (kind, name, help) in EVENT_METRICS {
             let count = self.counters.get(*kind);
-            family(&mut text, name, "counter", help, number(count));
+            family(
+                &mut text,
+                name,
+                "counter",
+                help,
+                number(&ResultValue::Whole(count)),
+            );
         }
         ("200 OK", content_type, text)
     }
 }
 
+/// The statistics that are metrics: counters first, then gauges.
 fn outbox_metrics(text: &mut String, stats: &Stats) {
-    for (name, kind, help, count) in [
-        (
-            "outbox_accepted_total",
-            "counter",
-            "Updates ever accepted.",
-            stats.accepted,
-        ),
-        (
-            "outbox_delivered_total",
-            "counter",
-            "Updates delivered to the endpoint.",
-            stats.delivered,
-        ),
-        (
-            "outbox_discarded_total",
-            "counter",
-            "Dead letters discarded.",
-            stats.discarded,
-        ),
-        (
-            "outbox_pending",
-            "gauge",
-            "Pending updates, including those in flight.",
-            stats.pending,
-        ),
-        (
-            "outbox_in_flight",
-            "gauge",
-            "Updates in flight.",
-            stats.in_flight,
-        ),
-        ("outbox_dead", "gauge", "Dead letters.", stats.dead),
-    ] {
-        family(text, name, kind, help, number(count));
+    for is_counter in [true, false] {
+        for (index, field) in Stats::TABLE.fields.iter().enumerate() {
+            let Some(metric) = field.metric else { continue };
+            if matches!(metric, Metric::Counter(_)) == is_counter {
+                let name = format!("outbox_{}", metric.name(field.name));
+                let value = number(&stats.value(index));
+                family(text, &name, metric.kind(), metric.help(), value);
+            }
+        }
     }
-    let help = "Age of the oldest pending update.";
-    family(
-        text,
-        "outbox_oldest_pending_seconds",
-        "gauge",
-        help,
-        stats.oldest_pending_seconds,
-    );
 }
 
 fn family(text: &mut String, name: &str, kind: &str, help: &str, value: f64) {
@@ -232,8 +207,12 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str, value: f64) {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "Prometheus values are doubles")]
-fn number(count: u64) -> f64 {
-    count as f64
+fn number(value: &ResultValue<'_>) -> f64 {
+    match value {
+        ResultValue::Whole(count) => *count as f64,
+        ResultValue::Seconds(seconds) => *seconds,
+        _ => f64::NAN,
+    }
 }
 
 /// A connection with a deadline for all reads and writes.

@@ -10,6 +10,7 @@ use crate::settings::{self, Settings};
 use crate::signals::Interrupt;
 use clap::Args;
 use katalys_core::order::visible;
+use katalys_core::results::Level;
 use katalys_core::{Client, Event};
 use metrics::{Counters, Metrics};
 use notify::ServiceManager;
@@ -128,7 +129,7 @@ fn observe(client: &Client, counters: &Arc<Counters>, json: bool) {
     client.observe(move |events| {
         for event in events {
             counters.count(event.kind);
-            if event.kind.level() != "debug" {
+            if event.kind.level() > Level::Debug {
                 log(json, &as_json(event));
             }
         }

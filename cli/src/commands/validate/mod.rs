@@ -10,6 +10,7 @@ use crate::input::{InputOptions, Row, RowError, Source};
 use crate::output::Output;
 use crate::settings::Settings;
 use clap::{Args, ValueEnum};
+use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Problem, Severity};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};

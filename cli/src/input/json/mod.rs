@@ -4,12 +4,10 @@ use super::row_error::RowError;
 use super::window::{MAX_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
 use brackets::{Brackets, Extent};
+use katalys_core::order::{JsonError, JsonErrorKind, fields_from_json};
 use katalys_core::{Fields, Value};
 use memchr::memchr;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::fmt;
+use serde::de::IgnoredAny;
 use std::io::{self, Read, Seek};
 
 mod brackets;
@@ -300,16 +298,15 @@ impl Scan {
 
 /// Reads one object.
 fn update(raw: &[u8]) -> Result<Update<'_>, RowError> {
-    let Pairs(pairs) = serde_json::from_slice(raw).map_err(|error| fault(&error))?;
+    let fields = fields_from_json(raw).map_err(|error| row_error(&error))?;
     let mut update = Update {
         order_id: Value::Null,
-        fields: Fields::with_capacity(pairs.len()),
+        fields: Fields::with_capacity(fields.len()),
     };
-    for (key, raw) in pairs {
+    for (key, value) in fields {
         if key == PROBLEM_KEY {
             continue;
         }
-        let value = value(raw, MOST_DEPTH)?;
         if key == "order_id" && update.order_id == Value::Null {
             update.order_id = value;
         } else {
@@ -319,131 +316,15 @@ fn update(raw: &[u8]) -> Result<Update<'_>, RowError> {
     Ok(update)
 }
 
-fn fault(error: &serde_json::Error) -> RowError {
-    if error.is_data() {
-        return RowError::NotAnObject;
-    }
-    RowError::Json {
-        line: (error.line() as u64).saturating_sub(1),
-        column: error.column() as u64,
-    }
-}
-
-/// How deep lists and objects may be nested in a value; an update has them two deep.
-const MOST_DEPTH: usize = 16;
-
-/// A value with its digits as they stand in the file.
-fn value(raw: &RawValue, depth_left: usize) -> Result<Value<'_>, RowError> {
-    let text = raw.get();
-    let parse_error = |error: serde_json::Error| fault(&error);
-    Ok(match text.as_bytes().first() {
-        Some(b'"') => {
-            let Text(text) = serde_json::from_str(text).map_err(parse_error)?;
-            Value::Text(text)
-        }
-        Some(b'n') => Value::Null,
-        Some(b't' | b'f') => Value::Bool(text == "true"),
-        Some(b'[' | b'{') if depth_left == 0 => return Err(RowError::TooDeep),
-        Some(b'[') => {
-            let items: Items<'_> = serde_json::from_str(text).map_err(parse_error)?;
-            Value::List(
-                items
-                    .0
-                    .into_iter()
-                    .map(|item| value(item, depth_left - 1))
-                    .collect::<Result<_, _>>()?,
-            )
-        }
-        Some(b'{') => {
-            let Pairs(pairs) = serde_json::from_str(text).map_err(parse_error)?;
-            let mut fields = Fields::with_capacity(pairs.len());
-            for (key, raw) in pairs {
-                fields.push(key, value(raw, depth_left - 1)?);
-            }
-            Value::Map(fields)
-        }
-        _ => text
-            .parse::<i64>()
-            .map_or_else(|_| Value::Decimal(Cow::Borrowed(text)), Value::Int),
-    })
-}
-
-/// Keys and values in the order given; a key that comes twice is there twice.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-struct Items<'a>(Vec<&'a RawValue>);
-
-/// Text, borrowed where nothing in it is escaped.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    pairs.push((key, value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Visit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Items<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Items<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Items<'de>, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(Items(items))
-            }
-        }
-        deserializer.deserialize_seq(Visit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visit;
-        impl<'de> Visitor<'de> for Visit {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E: serde::de::Error>(
-                self,
-                text: &'de str,
-            ) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer
-            .deserialize_str(Visit)
-            .map_err(D::Error::custom)
+fn row_error(error: &JsonError) -> RowError {
+    match error.kind() {
+        JsonErrorKind::Syntax => RowError::Json {
+            line: error.line() as u64 - 1,
+            column: error.column() as u64,
+        },
+        JsonErrorKind::NotAnObject => RowError::NotAnObject,
+        JsonErrorKind::TooDeep => RowError::TooDeep,
+        JsonErrorKind::TooLong => RowError::TooLong,
     }
 }
 

@@ -13,8 +13,8 @@ use rcgen::{
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::super::answer::FailureKind;
 use super::*;
+use crate::error::ErrorCode;
 
 const BODY: &[u8] = br#"{"site_id":"abcd.com","order_id":"1001","order_status":"paid"}"#;
 const RECEIVED: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
@@ -302,7 +302,7 @@ fn a_server_that_trickles_its_answer_is_cut_off_at_the_deadline() {
     let started = Instant::now();
     let failure = failure(post_within(&to(&server), Duration::from_millis(300)));
     let took = started.elapsed();
-    assert_eq!(failure.kind, FailureKind::Timeout);
+    assert_eq!(failure.code, ErrorCode::Timeout);
     assert!(failure.reason.contains("no answer"), "{}", failure.reason);
     assert!(took >= Duration::from_millis(300), "{took:?}");
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -329,7 +329,7 @@ fn a_silent_server_is_waited_for_until_the_deadline() {
     let transport = to(&server);
     let started = Instant::now();
     let failure = failure(post_within(&transport, Duration::from_millis(200)));
-    assert_eq!(failure.kind, FailureKind::Timeout);
+    assert_eq!(failure.code, ErrorCode::Timeout);
     assert!(started.elapsed() >= Duration::from_millis(200));
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -340,29 +340,29 @@ fn a_deadline_that_passed_is_a_timeout() {
     let transport = to(&server);
     assert_eq!(post(&transport), Outcome::Received);
     let late = failure(post_within(&transport, Duration::ZERO));
-    assert_eq!(late.kind, FailureKind::Timeout);
+    assert_eq!(late.code, ErrorCode::Timeout);
 }
 
 #[test]
 fn what_is_not_an_answer_is_named() {
-    let cases: [(&[u8], FailureKind); 7] = [
-        (b"", FailureKind::Disconnected),
-        (b"HTTP/1.1 20", FailureKind::Disconnected),
+    let cases: [(&[u8], ErrorCode); 7] = [
+        (b"", ErrorCode::Disconnected),
+        (b"HTTP/1.1 20", ErrorCode::Disconnected),
         (
             b"HTTP/1.1 204 No Content\r\nServer: x",
-            FailureKind::Disconnected,
+            ErrorCode::Disconnected,
         ),
-        (b"SSH-2.0-OpenSSH_9.2\r\n", FailureKind::Protocol),
-        (b"\x15\x03\x01\x00\x02\x02\x50", FailureKind::Protocol),
-        (b"HTTP/2 204\r\n\r\n", FailureKind::Protocol),
-        (b"HTTP/1.1 000 Nothing\r\n\r\n", FailureKind::Protocol),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", ErrorCode::Protocol),
+        (b"\x15\x03\x01\x00\x02\x02\x50", ErrorCode::Protocol),
+        (b"HTTP/2 204\r\n\r\n", ErrorCode::Protocol),
+        (b"HTTP/1.1 000 Nothing\r\n\r\n", ErrorCode::Protocol),
     ];
     for (answer, kind) in cases {
         let server = Server::start(move |mut stream| {
             read_request(&mut stream).unwrap();
             stream.write_all(answer).unwrap();
         });
-        assert_eq!(failure(post(&to(&server))).kind, kind, "{answer:?}");
+        assert_eq!(failure(post(&to(&server))).code, kind, "{answer:?}");
     }
 }
 
@@ -373,7 +373,7 @@ fn a_head_without_end_is_given_up() {
         let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n");
         while stream.write_all(b"X-Filler: 0123456789\r\n").is_ok() {}
     });
-    assert_eq!(failure(post(&to(&server))).kind, FailureKind::Protocol);
+    assert_eq!(failure(post(&to(&server))).code, ErrorCode::Protocol);
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn a_reset_before_the_answer_is_a_disconnection() {
     let server = Server::start(|stream| {
         stream.peek(&mut [0]).unwrap();
     });
-    assert_eq!(failure(post(&to(&server))).kind, FailureKind::Disconnected);
+    assert_eq!(failure(post(&to(&server))).code, ErrorCode::Disconnected);
 }
 
 fn closed_port() -> u16 {
@@ -394,7 +394,7 @@ fn closed_port() -> u16 {
 fn a_refused_connection_is_named() {
     let endpoint = format!("http://127.0.0.1:{}/", closed_port());
     let failure = failure(post(&open(&route(&endpoint))));
-    assert_eq!(failure.kind, FailureKind::Connect);
+    assert_eq!(failure.code, ErrorCode::Connect);
     assert!(failure.reason.contains("127.0.0.1"), "{}", failure.reason);
 }
 
@@ -565,7 +565,7 @@ fn certificates_that_do_not_verify_are_named() {
     ] {
         let server = tls_server(config);
         let failure = failure(post(&open(&tls_route(&server, trusted))));
-        assert_eq!(failure.kind, FailureKind::Certificate, "{}", failure.reason);
+        assert_eq!(failure.code, ErrorCode::Certificate, "{}", failure.reason);
         assert!(failure.reason.contains(words), "{}", failure.reason);
     }
 }
@@ -578,7 +578,7 @@ fn a_server_without_tls_is_named() {
         let _ = stream.shutdown(Shutdown::Write);
     });
     let failure = failure(post(&open(&tls_route(&server, None))));
-    assert_eq!(failure.kind, FailureKind::Tls, "{}", failure.reason);
+    assert_eq!(failure.code, ErrorCode::Tls, "{}", failure.reason);
 }
 
 #[test]
@@ -590,7 +590,7 @@ fn a_handshake_that_hangs_ends_with_the_connect_limit() {
     });
     let started = Instant::now();
     let failure = failure(post(&transport));
-    assert_eq!(failure.kind, FailureKind::Timeout);
+    assert_eq!(failure.code, ErrorCode::Timeout);
     assert!(failure.reason.contains("connecting"), "{}", failure.reason);
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -673,7 +673,7 @@ fn what_a_proxy_does_wrong_is_its_own_failure() {
     ] {
         let (proxy, _asked) = proxy(answer, None);
         let failure = failure(post(&open(&proxied_route(&proxy, None))));
-        assert_eq!(failure.kind, FailureKind::Proxy, "{}", failure.reason);
+        assert_eq!(failure.code, ErrorCode::Proxy, "{}", failure.reason);
         assert!(failure.reason.contains("proxy"), "{}", failure.reason);
         assert!(!failure.reason.contains("geheim"), "{}", failure.reason);
         assert_eq!(failure.reason.contains("407"), answer.contains("407"));
@@ -683,7 +683,7 @@ fn what_a_proxy_does_wrong_is_its_own_failure() {
         connections: Arc::default(),
     };
     let failure = failure(post(&open(&proxied_route(&nobody, None))));
-    assert_eq!(failure.kind, FailureKind::Proxy, "{}", failure.reason);
+    assert_eq!(failure.code, ErrorCode::Proxy, "{}", failure.reason);
 }
 
 #[test]
@@ -695,7 +695,7 @@ fn a_proxy_that_trickles_is_cut_off_at_the_connect_limit() {
     });
     let started = Instant::now();
     let failure = failure(post(&transport));
-    assert_eq!(failure.kind, FailureKind::Timeout, "{}", failure.reason);
+    assert_eq!(failure.code, ErrorCode::Timeout, "{}", failure.reason);
     assert!(failure.reason.contains("the proxy"), "{}", failure.reason);
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -706,7 +706,7 @@ fn beyond_the_proxy_failures_are_the_endpoints() {
     let config = authority.server("wrong.example.com", |_| {});
     let (proxy, _asked) = proxy("HTTP/1.1 200 Connected\r\n\r\n", Some(config));
     let failure = failure(post(&open(&proxied_route(&proxy, Some(&authority)))));
-    assert_eq!(failure.kind, FailureKind::Certificate, "{}", failure.reason);
+    assert_eq!(failure.code, ErrorCode::Certificate, "{}", failure.reason);
     assert!(
         failure.reason.contains("db.example.com"),
         "{}",
@@ -840,7 +840,7 @@ fn an_answer_before_the_request_is_no_receipt() {
         while read_request(stream).is_some() && stream.write_all(UNAVAILABLE).is_ok() {}
     });
     let failed = failure(post(&open(&tls_route(&over_tls, Some(&authority)))));
-    assert_eq!(failed.kind, FailureKind::Protocol, "{}", failed.reason);
+    assert_eq!(failed.code, ErrorCode::Protocol, "{}", failed.reason);
     assert!(
         failed.reason.contains("before it had the request"),
         "{}",
@@ -856,7 +856,7 @@ fn an_answer_before_the_request_is_no_receipt() {
         ..proxied_route(&proxy, None)
     };
     let failed = failure(post(&open(&tunnelled)));
-    assert_eq!(failed.kind, FailureKind::Protocol, "{}", failed.reason);
+    assert_eq!(failed.code, ErrorCode::Protocol, "{}", failed.reason);
 }
 
 #[test]
@@ -880,7 +880,7 @@ fn a_plain_server_that_speaks_first_is_seen() {
 #[test]
 fn a_server_that_closes_a_new_connection_has_not_spoken() {
     let server = Server::start(drop);
-    assert_eq!(failure(post(&to(&server))).kind, FailureKind::Disconnected);
+    assert_eq!(failure(post(&to(&server))).code, ErrorCode::Disconnected);
 }
 
 /// A server that reads the head of a request, answers, and reads on when it is told to.
@@ -905,7 +905,7 @@ fn a_receipt_for_half_a_request_is_none() {
     let server = hasty_server(RECEIVED);
     let limit = Instant::now() + LONG;
     let failed = failure(to(&server).post(&large, limit));
-    assert_eq!(failed.kind, FailureKind::Protocol, "{}", failed.reason);
+    assert_eq!(failed.code, ErrorCode::Protocol, "{}", failed.reason);
     let refusing = hasty_server(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
     let limit = Instant::now() + LONG;
     assert_eq!(to(&refusing).post(&large, limit), answered(413));

@@ -1,0 +1,84 @@
+//! What a client is made from: arguments first, then the environment, then the defaults of the
+//! settings table. What cannot work fails here, by name and all at once, with the way to fix it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `settings.rs` | the table: names, types, defaults, limits, scope and documentation |
+//! | `reader.rs` | what was given under a name, and the kinds that several settings share |
+//! | `values.rs` | the kinds of one setting: site, endpoint, proxy, time zone, outbox |
+//! | `wait.rs` | timeouts of calls |
+
+mod language;
+mod reader;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod values;
+mod wait;
+
+pub use language::{Language, WorkingFolder};
+pub use settings::{SETTINGS, Setting, SettingKind};
+pub use wait::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, timeout};
+
+pub(crate) use settings::{Config, Durability, EventOrderIds, OnRejected, OutboxSettings};
+
+use crate::error::{Error, ErrorCode};
+use crate::order::Fields;
+use reader::Reader;
+
+/// The vendor's endpoint.
+pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
+
+/// What a client reads from the environment besides the settings' own variables: whom to trust,
+/// and which proxy to take.
+pub const ROUTE_VARIABLES: &[&str] = &[
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
+/// Text that may hold a password and is never shown.
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl Config {
+    pub fn user_agent(&self) -> String {
+        format!(
+            "katalys-{}/{}",
+            self.language.as_str(),
+            env!("CARGO_PKG_VERSION")
+        )
+    }
+
+    /// Reads the settings given by the caller and by the environment, with everything that is wrong
+    /// with them.
+    pub fn read(
+        language: Language,
+        options: &Fields<'_>,
+        folder: WorkingFolder,
+    ) -> (Self, Vec<Error>) {
+        let reader = Reader::new(language, options, folder);
+        let config = Self::from_reader(language, &reader);
+        (config, reader.into_problems())
+    }
+
+    /// An error about one setting that came to light later, such as a file that is not PEM.
+    pub fn complain(language: Language, setting: &str, reason: &str) -> Error {
+        let name = match Setting::named(setting) {
+            Some(row) => language.spell(row.name),
+            None => setting.to_owned(),
+        };
+        Error::new(ErrorCode::ConfigInvalid, format!("{name} {reason}"))
+    }
+}

@@ -1,0 +1,85 @@
+//! One attempt to deliver an update, whichever thread makes it: one exchange, and what the policy
+//! says of its outcome.
+
+use super::policy::Policy;
+use crate::delivery::{Class, Outcome, Transport};
+use crate::error::{Error, ErrorCode};
+use std::time::Duration;
+
+/// What one attempt led to.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// The endpoint has received the update.
+    Delivered,
+    /// Another attempt follows after this wait.
+    Retry(Duration, Error),
+    /// No further attempt is made.
+    Failed(Error),
+}
+
+/// Makes one attempt on this thread.
+pub(crate) fn attempt(transport: &Transport, payload: &[u8], policy: &mut dyn Policy) -> Attempt {
+    let outcome = transport.post(payload, policy.deadline());
+    judge(outcome, policy)
+}
+
+fn judge(outcome: Outcome, policy: &mut dyn Policy) -> Attempt {
+    let error = match outcome {
+        Outcome::Received => {
+            policy.delivered();
+            return Attempt::Delivered;
+        }
+        Outcome::Answered {
+            status,
+            retry_after,
+        } => Error::answered(code_of_answer(status), status, retry_after),
+        Outcome::Failed(failure) => Error::new(failure.code, failure.reason),
+    };
+    match policy.wait_after(&error) {
+        Some(wait) => Attempt::Retry(wait, error),
+        None => Attempt::Failed(error),
+    }
+}
+
+/// The code of an answer other than 204.
+fn code_of_answer(status: u16) -> ErrorCode {
+    match (Class::of(status), status) {
+        (Class::Rejected, _) => ErrorCode::Rejected,
+        (_, 200..=299) => ErrorCode::NotConfirmed,
+        (_, 300..=399) => ErrorCode::Redirected,
+        _ => ErrorCode::Unavailable,
+    }
+}
+
+/// What an answer with this status leads to.
+#[cfg(test)]
+pub(crate) fn answered(
+    status: u16,
+    retry_after: Option<Duration>,
+    policy: &mut dyn Policy,
+) -> Attempt {
+    let outcome = Outcome::Answered {
+        status,
+        retry_after,
+    };
+    judge(outcome, policy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_lead_to_their_codes() {
+        for (status, code) in [
+            (400, ErrorCode::Rejected),
+            (451, ErrorCode::Rejected),
+            (408, ErrorCode::Unavailable),
+            (500, ErrorCode::Unavailable),
+            (200, ErrorCode::NotConfirmed),
+            (302, ErrorCode::Redirected),
+        ] {
+            assert_eq!(code_of_answer(status), code, "{status}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The dispatcher: one thread that claims updates for the workers, and settles what they have sent,
+//! in batches.
+
+use super::checkpoints::{QUIET, Written};
+use super::delivery::Delivery;
+use super::dispatch_state::Attempted;
+use super::leases::Lease;
+use super::options::{LEASE, POLL};
+use crate::error::{Error, ErrorCode};
+use crate::pipeline::breaker::State as BreakerState;
+use crate::pipeline::events::Events;
+use crate::queue::store::{Backlog, Effect, Settlement, Store, Verdict, Work};
+use crate::results::{Event, EventKind, OUTBOX_LOG};
+use crate::thread;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The wait after a failure of the store.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+/// Updates that are leased ahead of the workers, besides one per worker.
+const LEASED_AHEAD: usize = 32;
+
+/// There may be something to send: wakes the dispatcher or starts it, unless delivery is stopped.
+pub(super) fn wake(delivery: &Arc<Delivery>) {
+    if !delivery.dispatch.is_stopped() {
+        start_or_wake(delivery);
+    }
+}
+
+/// Sends what was claimed with an append, and settles it even if delivery was stopped meanwhile.
+pub(super) fn take_claimed(delivery: &Arc<Delivery>, claimed: Effect, lease: Lease) {
+    Delivery::send(delivery, claimed, lease);
+    if !delivery.dispatch.is_active() {
+        start_or_wake(delivery);
+    }
+}
+
+fn start_or_wake(delivery: &Arc<Delivery>) {
+    if !delivery.dispatch.needs_start() {
+        return;
+    }
+    let own = Arc::clone(delivery);
+    if thread::spawn("katalys-outbox", move || dispatch(&own)).is_err() {
+        delivery.dispatch.not_started(); // The update is safe; the next call tries again.
+        return;
+    }
+    let own = Arc::clone(delivery);
+    let _ = thread::spawn("katalys-watch", move || watch(&own)); // The dispatcher looks as well.
+}
+
+/// Wakes the dispatcher when something happens to the file.
+fn watch(delivery: &Delivery) {
+    let Some(watch) = &delivery.watch else {
+        return;
+    };
+    while watch.wait() {
+        delivery.dispatch.notify();
+    }
+}
+
+fn dispatch(delivery: &Arc<Delivery>) {
+    let mut renewed = Instant::now();
+    let mut written = Written::default();
+    loop {
+        delivery.status.checked(delivery.group.ask(Store::check));
+        let backlog = match delivery.group.ask(Store::backlog) {
+            Ok(backlog) => backlog,
+            Err(error) if delivery.gives_up(&error) => break,
+            Err(_) => {
+                delivery.dispatch.pause(STORE_RETRY);
+                continue;
+            }
+        };
+        let (attempted, work) = delivery.plan(backlog, &mut renewed);
+        if attempted.is_empty() && work.is_empty() {
+            if delivery.dispatch.ends(|| delivery.leases.count() == 0) {
+                break;
+            }
+            delivery.status.works();
+            let is_idle = backlog.pending == 0;
+            delivery
+                .checkpoints
+                .if_due(&delivery.group, &mut written, is_idle);
+            let pause = delivery.idle_wait(backlog, &written);
+            delivery.dispatch.pause(pause);
+            continue;
+        }
+        written.add();
+        commit(delivery, attempted, work);
+        delivery
+            .checkpoints
+            .if_due(&delivery.group, &mut written, false);
+    }
+    if let Some(watch) = &delivery.watch {
+        watch.end();
+    }
+    delivery.checkpoints.finish();
+}
+
+/// Settles and claims in one transaction.
+fn commit(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, work: Vec<Work>) {
+    let settlements = attempted
+        .iter()
+        .map(|attempted| attempted.settlement.clone());
+    let mut all: Vec<Work> = settlements.map(Work::Settle).collect();
+    all.extend(work);
+    let lease = delivery.lease_from_now();
+    match delivery.group.commit(all.into()) {
+        Ok(effects) => apply(delivery, attempted, effects, lease),
+        Err(error) => {
+            delivery.status.failed(&error);
+            delivery.dispatch.put_back(attempted);
+            std::thread::sleep(STORE_RETRY);
+        }
+    }
+}
+
+fn apply(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, effects: Vec<Effect>, lease: Lease) {
+    let mut attempted = attempted.into_iter();
+    for effect in effects {
+        match effect {
+            Effect::Settled(is_mine) => {
+                if let Some(attempted) = attempted.next() {
+                    delivery.report(attempted, is_mine);
+                }
+            }
+            Effect::Renewed => delivery.leases.renew(lease),
+            claimed => Delivery::send(delivery, claimed, lease),
+        }
+    }
+    delivery.status.works();
+    delivery.dispatch.settled();
+}
+
+impl Delivery {
+    /// Takes what was attempted, and adds what else belongs into the same transaction.
+    fn plan(&self, backlog: Backlog, renewed: &mut Instant) -> (Vec<Attempted>, Vec<Work>) {
+        let is_failing = self.status.is_failing();
+        let is_paused = matches!(self.state(), BreakerState::Open(_));
+        let is_stopped = self.dispatch.is_stopped();
+        // What is sent while the store fails cannot be settled, and would be sent again.
+        if is_stopped || is_failing || is_paused {
+            for claim in self.workers.take_ready() {
+                self.dispatch.add(self.released(&claim));
+            }
+        }
+        let attempted = self.dispatch.take_attempted();
+        // Before they are settled: afterwards a caller may lease a lane again for its next update.
+        self.leases
+            .release(attempted.iter().map(|attempted| attempted.settlement.lane));
+        let mut work = Vec::new();
+        if renewed.elapsed() > LEASE / 3 {
+            *renewed = Instant::now();
+            work.extend(self.renewal());
+        }
+        let max = self.options.workers * 2 + LEASED_AHEAD;
+        let capacity = if is_stopped || is_paused {
+            0
+        } else if is_failing {
+            usize::from(attempted.is_empty()) // One claim finds out whether the store works again.
+        } else {
+            self.capacity(max)
+        };
+        let is_due = backlog.next_due == Some(Duration::ZERO) || !attempted.is_empty();
+        let is_worth_it = capacity > max / 2 || !self.workers.has_ready();
+        if capacity > 0 && is_due && is_worth_it {
+            let is_probe = self.state() != BreakerState::Closed;
+            work.push(self.claim_order(capacity, is_probe));
+        }
+        (attempted, work)
+    }
+
+    fn renewal(&self) -> Option<Work> {
+        let lanes = self.leases.lanes();
+        (!lanes.is_empty()).then_some(Work::Renew {
+            owner: self.options.owner,
+            lanes,
+            lease: self.options.lease(),
+        })
+    }
+
+    /// After the store could not be read: a process that ends does not wait until it works again.
+    fn gives_up(&self, error: &Error) -> bool {
+        if error.code() != ErrorCode::OutboxMoved {
+            self.status.failed(error);
+        }
+        self.dispatch.ends_unsettled()
+    }
+
+    fn idle_wait(&self, backlog: Backlog, written: &Written) -> Duration {
+        if let BreakerState::Open(left) = self.state() {
+            return left.min(LEASE / 3);
+        }
+        match backlog.next_due {
+            _ if backlog.pending == 0 && written.is_nothing() => self.options.idle_poll,
+            _ if backlog.pending == 0 => QUIET.min(self.options.idle_poll),
+            Some(due) if !due.is_zero() => due.min(POLL),
+            _ => POLL,
+        }
+    }
+
+    /// Logs the outcome of an attempt, sends its event, and wakes the callers that wait for it.
+    fn report(&self, attempted: Attempted, is_mine: bool) {
+        let Attempted {
+            settlement,
+            error,
+            attempts,
+            order,
+        } = attempted;
+        let Settlement { id, verdict, .. } = settlement;
+        match (&verdict, &error) {
+            (Verdict::Rejected { .. }, Some(error)) if is_mine => {
+                log::error!(target: OUTBOX_LOG, "update {id} is now a dead letter: {error}");
+            }
+            (_, Some(error)) => log::info!(target: OUTBOX_LOG, "update {id}: {error}"),
+            (_, None) => {}
+        }
+        if !is_mine {
+            return;
+        }
+        let event = |kind| Event::new(kind, id, order, attempts);
+        match (verdict, error) {
+            (Verdict::Delivered, _) => {
+                Events::send(&self.events, event(EventKind::Delivered));
+                self.waiters.settle(id, &Ok(attempts));
+            }
+            (Verdict::Rejected { .. }, Some(error)) => {
+                Events::send(
+                    &self.events,
+                    event(EventKind::DeadLettered).caused_by(&error),
+                );
+                self.waiters.settle(id, &Err(error));
+            }
+            (Verdict::Retry(_), Some(error)) => {
+                Events::send(&self.events, event(EventKind::Retried).caused_by(&error));
+            }
+            _ => {}
+        }
+    }
+}

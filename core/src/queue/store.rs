@@ -1,0 +1,281 @@
+//! What a durable store does for the outbox: a batch of work in one transaction, and a few queries.
+//! `SQLite` is one implementation.
+
+use super::clock::Millis;
+use crate::error::Error;
+use crate::order::Stage;
+use crate::results::{DeadLetter, PendingUpdate, Stats};
+use std::time::Duration;
+
+/// Who holds a lease: a number drawn by each process.
+pub(crate) type Owner = i64;
+/// The number of an accepted update; numbers rise in the order of acceptance.
+pub(crate) type UpdateId = i64;
+/// The lane of an order, as [`Checked`](crate::order::Checked) has it, bit for bit.
+pub(crate) type LaneId = i64;
+
+/// Durable lanes. Every change goes through `commit`.
+pub(crate) trait Store: Send {
+    /// Does all of the work, in this order, in one durable transaction, or none of it. Returns
+    /// one effect per piece of work.
+    fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error>;
+
+    /// Whether the store is still the one that was opened.
+    fn check(&mut self) -> Result<(), Error>;
+
+    /// What there is to deliver.
+    fn backlog(&mut self) -> Result<Backlog, Error>;
+
+    /// The counters.
+    fn stats(&mut self) -> Result<Stats, Error>;
+
+    /// The state of an update.
+    fn state(&mut self, id: UpdateId) -> Result<UpdateState, Error>;
+
+    /// Up to `limit` dead letters from number `from` on, in order.
+    fn dead_letters(&mut self, from: UpdateId, limit: usize) -> Result<Vec<DeadLetter>, Error>;
+
+    /// Up to `limit` pending updates from number `from` on, in order.
+    fn pending(&mut self, from: UpdateId, limit: usize) -> Result<Vec<PendingUpdate>, Error>;
+
+    /// Everything counted row by row, for tests of the counters.
+    #[cfg(test)]
+    fn audit(&mut self) -> Result<Stats, Error>;
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
+        (**self).commit(work)
+    }
+
+    fn check(&mut self) -> Result<(), Error> {
+        (**self).check()
+    }
+
+    fn backlog(&mut self) -> Result<Backlog, Error> {
+        (**self).backlog()
+    }
+
+    fn stats(&mut self) -> Result<Stats, Error> {
+        (**self).stats()
+    }
+
+    fn state(&mut self, id: UpdateId) -> Result<UpdateState, Error> {
+        (**self).state(id)
+    }
+
+    fn dead_letters(&mut self, from: UpdateId, limit: usize) -> Result<Vec<DeadLetter>, Error> {
+        (**self).dead_letters(from, limit)
+    }
+
+    fn pending(&mut self, from: UpdateId, limit: usize) -> Result<Vec<PendingUpdate>, Error> {
+        (**self).pending(from, limit)
+    }
+
+    #[cfg(test)]
+    fn audit(&mut self) -> Result<Stats, Error> {
+        (**self).audit()
+    }
+}
+
+/// Checkpoints of a store, made apart from its commits: they may take long and must delay no caller.
+pub(crate) trait Checkpointer: Send {
+    /// Checkpoints a part of the log; cheap if there is little.
+    fn checkpoint(&mut self) -> Result<(), Error>;
+
+    /// Checkpoints all of the log, so that no removed update remains in it; false if another process
+    /// prevented it.
+    fn checkpoint_all(&mut self) -> Result<bool, Error>;
+}
+
+/// One change.
+#[derive(Clone)]
+pub(crate) enum Work {
+    Append(Append),
+    Claim(ClaimOrder),
+    Settle(Settlement),
+    /// Renews the leases on these lanes for this long.
+    Renew {
+        owner: Owner,
+        lanes: Vec<LaneId>,
+        lease: Duration,
+    },
+    /// Puts a dead letter back into its lane, at its old place.
+    Replay(UpdateId),
+    /// Removes a dead letter for good.
+    Discard(UpdateId),
+    /// Makes every update due that waits for its next attempt.
+    MakeDue,
+    /// Replaces the payload of a dead letter.
+    Edit {
+        id: UpdateId,
+        payload: Vec<u8>,
+        stage: StageNumber,
+    },
+}
+
+/// [`Stage`] as a store keeps it.
+pub(crate) type StageNumber = i64;
+pub(crate) const PENDING: StageNumber = Stage::Pending as i64;
+pub(crate) const PAID: StageNumber = Stage::Paid as i64;
+pub(crate) const CLOSED: StageNumber = Stage::Closed as i64;
+
+/// An update to accept.
+#[derive(Clone)]
+pub(crate) struct Append {
+    pub lane: LaneId,
+    pub payload: Vec<u8>,
+    pub stage: StageNumber,
+}
+
+/// A request for updates to send.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimOrder {
+    pub owner: Owner,
+    pub most: usize,
+    /// Any one due update, from this lane on, instead of the ones that waited longest.
+    pub any_from: Option<LaneId>,
+    pub lease: Duration,
+    /// Older updates become dead letters instead.
+    pub max_age: Option<Duration>,
+    /// Whether such a dead letter stops its lane.
+    pub hold: bool,
+}
+
+/// The result of an attempt to deliver a claimed update.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub owner: Owner,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The endpoint has it.
+    Delivered,
+    /// Another attempt after this wait.
+    Retry(Duration),
+    /// No attempt was made.
+    Released,
+    /// The endpoint refused it for good; `hold` stops the lane.
+    Rejected { cause: Cause, hold: bool },
+}
+
+/// Why an update is a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    /// `rejected`, `interrupted` or `expired`.
+    pub code: &'static str,
+    pub status: Option<u16>,
+    /// For people; holds no customer data.
+    pub reason: String,
+}
+
+impl Work {
+    /// Whether it needs disk space for a new update.
+    pub(crate) fn takes_in(&self) -> bool {
+        matches!(self, Self::Append(_))
+    }
+
+    /// Whether a caller waits for it: it is refused if the file is no longer at its path.
+    pub(crate) fn is_of_a_caller(&self) -> bool {
+        matches!(
+            self,
+            Self::Append(_) | Self::Replay(_) | Self::Discard(_) | Self::Edit { .. }
+        )
+    }
+}
+
+/// The result of one piece of work.
+#[derive(Clone)]
+pub(crate) enum Effect {
+    /// Accepted; `stale` if a later state of the order is pending before it. `discarded` counts the
+    /// dead letters discarded until then.
+    Appended {
+        id: UpdateId,
+        stale: bool,
+        discarded: u64,
+    },
+    /// Equal to this update, which is the last of its lane.
+    Collapsed {
+        id: UpdateId,
+        discarded: u64,
+    },
+    /// Not accepted: the outbox has reached its capacity.
+    Full {
+        rows: u64,
+        bytes: u64,
+    },
+    /// Leased to the owner; and updates that became dead letters instead.
+    Claimed {
+        claims: Vec<Claim>,
+        died: Vec<Died>,
+    },
+    /// Whether the owner still had the lease.
+    Settled(bool),
+    /// Whether there was such a dead letter.
+    Found(bool),
+    /// A dead letter of this lane, with this payload, was removed.
+    Discarded(Discarded),
+    Renewed,
+    /// This piece alone was not done, or does not help its caller.
+    Refused(Error),
+}
+
+/// An update that became a dead letter before it was sent.
+#[derive(Clone)]
+pub(crate) struct Died {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub payload: Vec<u8>,
+    pub cause: Cause,
+}
+
+/// A dead letter that was discarded.
+#[derive(Clone)]
+pub(crate) struct Discarded {
+    pub lane: LaneId,
+    pub payload: Vec<u8>,
+}
+
+/// An update to send, leased.
+#[derive(Clone)]
+pub(crate) struct Claim {
+    pub lane: LaneId,
+    pub id: UpdateId,
+    pub payload: Vec<u8>,
+    /// Failed attempts so far.
+    pub failures: u32,
+}
+
+/// The state of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpdateState {
+    Pending,
+    Dead,
+    /// Delivered, or discarded; `discarded` counts the dead letters discarded so far.
+    Gone {
+        discarded: u64,
+    },
+}
+
+/// What there is to deliver.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backlog {
+    pub pending: u64,
+    /// Time until the next lane is due; zero if one is.
+    pub next_due: Option<Duration>,
+}
+
+/// A count as it is reported; never negative.
+pub(crate) fn count(number: Millis) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// A text of a payload; empty if there is none.
+pub(crate) fn text_of(payload: &[u8], key: &str) -> String {
+    let fields = serde_json::from_slice::<serde_json::Value>(payload).unwrap_or_default();
+    fields[key].as_str().unwrap_or_default().to_owned()
+}
