@@ -18,17 +18,17 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 const BAD_GATEWAY: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// A name for this machine that only the proxies can resolve, so clients reach it only through them.
+/// A name of this machine that only the proxies resolve.
 pub const PROXIED_NAME: &str = "endpoint.test";
 
-/// The open tunnels, to recognise requests that arrive through one.
+/// The open tunnels, to detect requests that come through one.
 #[derive(Default)]
 pub struct Tunnels {
     by_local_port: Mutex<HashMap<u16, &'static str>>,
 }
 
 impl Tunnels {
-    /// The proxy listener whose tunnel a connection from `peer` came through.
+    /// The proxy listener whose tunnel a connection from `peer` uses.
     pub fn via(&self, peer: SocketAddr) -> Option<&'static str> {
         self.by_local_port
             .lock()
@@ -52,7 +52,7 @@ impl Tunnels {
     }
 }
 
-/// The path of a target in absolute form, which only proxies receive.
+/// The path of a target in absolute form, which only proxies get.
 pub fn path_of(target: &str) -> Option<&str> {
     let rest = target.strip_prefix("http://")?;
     Some(rest.find('/').map_or("/", |start| &rest[start..]))
@@ -68,7 +68,7 @@ pub fn is_authorized(listener: &Listener, head: &Head) -> bool {
     }
 }
 
-/// Answers a CONNECT, and forwards bytes in both directions until one side ends.
+/// Responds to a CONNECT, and forwards bytes both ways until one side closes.
 pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mut stream: Stream) {
     let listener = connection.listener;
     let record = |step| connection.keep(connection.record(head, &head.target, "", step, None));
@@ -92,12 +92,12 @@ pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mu
         return;
     };
     connection.shared.tunnels.open(port, listener.name);
-    // When either side ends, the tunnel ends; the reason does not matter.
-    let _ = carry(incoming.pending(), stream, origin);
+    // Either side may end the tunnel, with or without an error.
+    let _ = forward(incoming.pending(), stream, origin);
     connection.shared.tunnels.close(port);
 }
 
-/// A proxy of a test forwards only to this machine.
+/// Only this machine is reachable through the proxies.
 fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
     let (host, port) = target.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
     if !["localhost", "127.0.0.1", PROXIED_NAME].contains(&host) {
@@ -107,21 +107,21 @@ fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port))
 }
 
-fn carry(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Result<()> {
+fn forward(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Result<()> {
     origin.set_nodelay(true)?;
     client.write_all(ESTABLISHED)?;
     origin.write_all(sent_early)?;
     let client = client.socket();
     thread::scope(|scope| {
-        scope.spawn(|| pump(client, &origin));
-        pump(&origin, client);
+        scope.spawn(|| copy(client, &origin));
+        copy(&origin, client);
     });
     Ok(())
 }
 
-fn pump(mut from: &TcpStream, mut to: &TcpStream) {
+fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     if io::copy(&mut from, &mut to).is_err() {
-        // After a reset on one side, there is nothing to wait for on the other.
+        // After a reset of one side, the other side need not be read.
         let _ = from.shutdown(Shutdown::Both);
     }
     let _ = to.shutdown(Shutdown::Write);
@@ -132,14 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_can_be_reached() {
+    fn only_this_machine_is_reachable() {
         let kind = |target| connect_to_loopback(target).unwrap_err().kind();
         assert_eq!(kind("192.0.2.1:80"), io::ErrorKind::HostUnreachable);
         assert_eq!(kind("localhost"), io::ErrorKind::InvalidInput);
     }
 
     #[test]
-    fn the_absolute_form_has_a_path() {
+    fn the_path_of_the_absolute_form_is_found() {
         assert_eq!(path_of("http://127.0.0.1:80/run/a/204"), Some("/run/a/204"));
         assert_eq!(path_of("http://127.0.0.1"), Some("/"));
         assert_eq!(path_of("/run/a/204"), None);
