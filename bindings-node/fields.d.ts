@@ -26,24 +26,27 @@ export type FieldValue = Amount | Time | null | undefined;
  * discount_2_code, …
  */
 export interface Discount {
-  /** The coupon's code. Example: `REVOFFERS_EXAMPLE` */
+  /** The code of the coupon. Example: `REVOFFERS_EXAMPLE` */
   code?: string | number | bigint | null;
-  /** What it took off, in the currency of sale_amount. Example: `1.50` */
+  /** The amount of the discount, in the currency of sale_amount. Example: `1.50` */
   amount?: Amount | null;
   [key: string]: unknown;
 }
 
 /** The order's line items; also as line_item_1_title, line_item_1_sku, … */
 export interface LineItem {
-  /** The product's name. Example: `Wellness Bundle #4` */
+  /** The name of the product. Example: `Wellness Bundle #4` */
   title?: string | number | bigint | null;
-  /** The product's stock-keeping unit, which SKU-based payouts match. Example: `WLNS_BUNDLE_4` */
+  /**
+   * The stock-keeping unit of the product, used for SKU-based payouts. Example:
+   * `WLNS_BUNDLE_4`
+   */
   sku?: string | number | bigint | null;
   /** The price, in the currency of sale_amount. Example: `1.99` */
   price?: Amount | null;
   /** The variant. Example: `Blue / L` */
   var?: string | number | bigint | null;
-  /** How many. Example: `2` */
+  /** The quantity. Example: `2` */
   qty?: Amount | null;
   [key: string]: unknown;
 }
@@ -52,35 +55,35 @@ export interface LineItem {
 export interface OrderFields {
   /**
    * The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking
-   * id. Given by the client unless it is set here. Example: `abcd.com`
+   * id. Defaults to the client's setting. Example: `abcd.com`
    */
   site_id?: string | number | bigint | null;
   /**
-   * What became of the order: pending, paid, refunded, cancelled, or the shop's own status.
+   * The status of the order: pending, paid, refunded, cancelled, or the shop's own status.
    * Example: `paid`
    */
   order_status?: OrderStatus | null;
   /**
-   * When the order was first placed. Needed whenever it is reported more than 5 minutes after
-   * that, or it is counted twice. Example: `2018-01-01 01:23:40-08:00`
+   * When the order was first placed. Required if it is reported more than 5 minutes later;
+   * otherwise it is counted twice. Example: `2018-01-01 01:23:40-08:00`
    */
   order_time?: Time | null;
   /**
-   * How many orders this customer has placed in total; above 1 is a returning customer.
-   * Example: `2`
+   * Total number of orders of this customer; a returning customer has more than 1. Example:
+   * `2`
    */
   order_count?: number | bigint | string | null;
   /**
-   * This order's id in another system. Merges the two orders and may change the order id: this
-   * cannot be undone. Example: `R-10001`
+   * The id of this order in another system. Merges the two orders and may change the order id,
+   * which cannot be undone. Example: `R-10001`
    */
   order_alias?: string | number | bigint | null;
-  /** The order's total with shipping and tax, without currency sign. Example: `25.67` */
+  /** The total of the order with shipping and tax, without a currency sign. Example: `25.67` */
   sale_amount?: Amount | null;
   /** sale_amount minus shipping and tax. Example: `24.95` */
   subtotal_amount?: Amount | null;
   /**
-   * What shipping cost, in the currency of sale_amount. Required in a report without
+   * The shipping cost, in the currency of sale_amount. Required in a report without
    * subtotal_amount. Example: `4.99`
    */
   shipping_amount?: Amount | null;
@@ -89,19 +92,22 @@ export interface OrderFields {
    * Example: `1.48`
    */
   tax_amount?: Amount | null;
-  /** ISO 4217 code of all amounts. The endpoint takes USD where it is missing. Example: `EUR` */
+  /** ISO 4217 code of all amounts. The endpoint assumes USD if it is missing. Example: `EUR` */
   currency?: string | null;
   /**
-   * The customer's address, or the same digest of it each time; it tells customers apart.
+   * The customer's email address, or always the same digest of it; identifies the customer.
    * Example: `email@example.com`
    */
   email_address?: string | null;
   /**
-   * The customer's browser, never the shop server's. Example: `Mozilla/5.0 (X11; Linux
-   * x86_64)`
+   * The user agent of the customer's browser, never that of the shop's server. Example:
+   * `Mozilla/5.0 (X11; Linux x86_64)`
    */
   user_agent?: string | number | bigint | null;
-  /** The customer's IPv4 or IPv6 address, never the shop server's. Example: `93.184.215.14` */
+  /**
+   * The customer's IPv4 or IPv6 address, never that of the shop's server. Example:
+   * `93.184.215.14`
+   */
   ip_address?: string | null;
   /** The city the order is shipped to. Example: `Springfield` */
   shipping_city?: string | number | bigint | null;
@@ -110,7 +116,7 @@ export interface OrderFields {
   /** The postal code the order is shipped to. Example: `97477` */
   shipping_postal?: string | number | bigint | null;
   /**
-   * The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code. Example:
+   * The country the order is shipped to, preferably as an ISO 3166-1 alpha-2 code. Example:
    * `US`
    */
   shipping_country?: string | null;

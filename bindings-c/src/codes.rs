@@ -19,34 +19,35 @@ pub enum katalys_code {
     KATALYS_CONFIG_UNKNOWN = 103,
     /// `ValidationError`: the update is invalid and was not sent.
     KATALYS_VALIDATION = 201,
-    /// `RejectedError`: the endpoint refused the update for good (most 4xx).
+    /// `RejectedError`: the endpoint rejected the update permanently (most 4xx).
     KATALYS_REJECTED = 301,
-    /// `RejectedError`: the endpoint could not take the update now (408, 425, 429, 5xx). The
+    /// `RejectedError`: the endpoint could not accept the update now (408, 425, 429, 5xx). The
     /// same call may succeed later.
     KATALYS_UNAVAILABLE = 302,
-    /// `RejectedError`: the answer was a success other than 204, as from a captive portal. The
-    /// same call may succeed later.
+    /// `RejectedError`: the answer was a success other than 204, such as from a captive portal.
+    /// The same call may succeed later.
     KATALYS_NOT_CONFIRMED = 303,
     /// `RejectedError`: the answer was a redirect, which is never followed. The same call may
     /// succeed later.
     KATALYS_REDIRECTED = 304,
-    /// `TransportError`: the endpoint's name could not be resolved. The same call may succeed
-    /// later.
+    /// `TransportError`: the name of the endpoint could not be resolved. The same call may
+    /// succeed later.
     KATALYS_DNS = 401,
     /// `TransportError`: no connection to the endpoint could be made. The same call may succeed
     /// later.
     KATALYS_CONNECT = 402,
-    /// `TransportError`: the connection ended before an answer came. The same call may succeed
+    /// `TransportError`: the connection ended before the answer. The same call may succeed
     /// later.
     KATALYS_DISCONNECTED = 403,
     /// `TransportError`: the endpoint's certificate is not valid.
     KATALYS_CERTIFICATE = 404,
-    /// `TransportError`: no encrypted connection could be agreed on. The same call may succeed
+    /// `TransportError`: no TLS connection could be established. The same call may succeed
     /// later.
     KATALYS_TLS = 405,
     /// `TransportError`: the answer was not HTTP. The same call may succeed later.
     KATALYS_PROTOCOL = 406,
-    /// `TransportError`: the proxy did not give a connection. The same call may succeed later.
+    /// `TransportError`: the proxy did not provide a connection. The same call may succeed
+    /// later.
     KATALYS_PROXY = 407,
     /// `TimeoutError`: there was no answer within the time limit. The same call may succeed
     /// later.

@@ -45,7 +45,8 @@ final class OutboxProcessTest extends TestCase
     {
         $endpoint = Receiver::get()->endpoint('hang', '204');
         $began = microtime(true);
-        Program::output($this->client($endpoint, 'workers: 1, timeout: 5') . '
+        // The request lasts longer than a process waits at its end.
+        Program::output($this->client($endpoint, 'workers: 1, timeout: 20') . '
             $client->enqueueUpdate("hangs", []);
             $client->enqueueUpdate("waits", []);
             $client->enqueueUpdate("hangs", ["order_status" => "paid"]);

@@ -1,10 +1,10 @@
-//! What a URL or a host name says about where it leads.
+//! Properties of URLs and host names.
 
 use http::Uri;
 use std::net::IpAddr;
 
-/// Whether a host is this machine. It may be reached without TLS, and never through a proxy of the
-/// environment: the update would leave this machine.
+/// Whether a host is this machine. It needs no TLS, and is never reached through a proxy of the
+/// environment, since the update would leave this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = bare(host);
     host.eq_ignore_ascii_case("localhost")
@@ -13,7 +13,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Whether a URL names no port, or a valid one: the URL parser drops a port that is out of range.
+/// Whether a URL has no port or a valid one: the URL parser drops a port that is out of range.
 pub(crate) fn has_usable_port(uri: &Uri) -> bool {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));

@@ -1,7 +1,7 @@
 //! What can go wrong with a call: one tree of errors with the same names, codes and numbers in
 //! every language.
 
-use crate::config::Language;
+use crate::language::Language;
 use crate::order::{Problem, Severity};
 use crate::table::{Holds, ResultValue, Words};
 use std::fmt;
@@ -158,17 +158,17 @@ error_codes! {
     ConfigInvalid = 102, "config_invalid", Config, false, "a setting has a value that cannot be used";
     ConfigUnknown = 103, "config_unknown", Config, false, "there is no setting of that name";
     Validation = 201, "validation", Validation, false, "the update is invalid and was not sent";
-    Rejected = 301, "rejected", Rejected, false, "the endpoint refused the update for good (most 4xx)";
-    Unavailable = 302, "unavailable", Rejected, true, "the endpoint could not take the update now (408, 425, 429, 5xx)";
-    NotConfirmed = 303, "not_confirmed", Rejected, true, "the answer was a success other than 204, as from a captive portal";
+    Rejected = 301, "rejected", Rejected, false, "the endpoint rejected the update permanently (most 4xx)";
+    Unavailable = 302, "unavailable", Rejected, true, "the endpoint could not accept the update now (408, 425, 429, 5xx)";
+    NotConfirmed = 303, "not_confirmed", Rejected, true, "the answer was a success other than 204, such as from a captive portal";
     Redirected = 304, "redirected", Rejected, true, "the answer was a redirect, which is never followed";
-    Dns = 401, "dns", Transport, true, "the endpoint's name could not be resolved";
+    Dns = 401, "dns", Transport, true, "the name of the endpoint could not be resolved";
     Connect = 402, "connect", Transport, true, "no connection to the endpoint could be made";
-    Disconnected = 403, "disconnected", Transport, true, "the connection ended before an answer came";
+    Disconnected = 403, "disconnected", Transport, true, "the connection ended before the answer";
     Certificate = 404, "certificate", Transport, false, "the endpoint's certificate is not valid";
-    Tls = 405, "tls", Transport, true, "no encrypted connection could be agreed on";
+    Tls = 405, "tls", Transport, true, "no TLS connection could be established";
     Protocol = 406, "protocol", Transport, true, "the answer was not HTTP";
-    Proxy = 407, "proxy", Transport, true, "the proxy did not give a connection";
+    Proxy = 407, "proxy", Transport, true, "the proxy did not provide a connection";
     Timeout = 501, "timeout", Timeout, true, "there was no answer within the time limit";
     TimeoutPending = 502, "timeout_pending", Timeout, false, "the update is safe in the outbox and will be sent, but was not delivered within the time limit; do not send it again";
     OutboxFailed = 601, "outbox_failed", Outbox, true, "the outbox could not be read or written";

@@ -1,20 +1,20 @@
-//! Waits that end early when the caller asks for it, such as at Ctrl-C.
+//! Waits that the caller can end early, such as with Ctrl-C.
 //!
-//! A binding whose runtime handles signals on the calling thread sends within [`watched`]: every
-//! wait of that thread is then cut into slices, and between two slices the binding says whether to
-//! go on. Other threads, and calls outside of it, wait as they are.
+//! A binding whose runtime handles signals on the calling thread calls within [`watched`]: every wait of
+//! that thread is then divided into slices, and between two slices the binding decides whether to
+//! continue. Other threads and other calls wait as usual.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// The longest that a watched thread waits without asking.
+/// The longest time that a watched thread waits without asking.
 pub(crate) const SLICE: Duration = Duration::from_millis(40);
 
-/// What a call left unfinished when it ended early: the answer to a request that was made.
+/// Work left by a call that ended early: reading the answer to a request that was sent.
 pub(crate) type Rest = Box<dyn FnOnce() + Send>;
 
 struct Watch {
-    goes_on: Box<dyn FnMut() -> bool>,
+    continues: Box<dyn FnMut() -> bool>,
     asked: Instant,
     is_over: bool,
     rest: Option<Rest>,
@@ -24,9 +24,9 @@ thread_local! {
     static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
 }
 
-/// Runs a call whose waits end soon after `goes_on` said no, which it is asked between the slices
-/// of a wait. What the call then returns is of no interest; it may be any error.
-pub fn watched<T>(goes_on: impl FnMut() -> bool + 'static, call: impl FnOnce() -> T) -> T {
+/// Runs a call whose waits end soon after `continues` returns false; it is called between the slices of a
+/// wait. The result of a call that ended early has no meaning; it may be any error.
+pub fn watched<T>(continues: impl FnMut() -> bool + 'static, call: impl FnOnce() -> T) -> T {
     struct Reset(Option<Watch>);
     impl Drop for Reset {
         fn drop(&mut self) {
@@ -34,7 +34,7 @@ pub fn watched<T>(goes_on: impl FnMut() -> bool + 'static, call: impl FnOnce() -
         }
     }
     let watch = Watch {
-        goes_on: Box::new(goes_on),
+        continues: Box::new(continues),
         asked: Instant::now(),
         is_over: false,
         rest: None,
@@ -43,45 +43,45 @@ pub fn watched<T>(goes_on: impl FnMut() -> bool + 'static, call: impl FnOnce() -
     call()
 }
 
-/// Whether this thread's waits are to be cut.
+/// Whether the waits of this thread are divided into slices.
 pub(crate) fn is_watched() -> bool {
     WATCH.with_borrow(Option::is_some)
 }
 
-/// At most a slice on a watched thread.
+/// The wait itself, or one slice of it on a watched thread.
 pub(crate) fn slice_of(wait: Duration) -> Duration {
     if is_watched() { wait.min(SLICE) } else { wait }
 }
 
-/// Asks whether the call is to end, at most once in a slice; once it is, it stays so.
+/// Asks whether the call has to end, at most once per slice. Once it has to, the answer stays the same.
 pub(crate) fn is_over() -> bool {
     let due = WATCH.with_borrow_mut(|watch| match watch {
         Some(watch) if !watch.is_over && watch.asked.elapsed() >= SLICE / 2 => {
             watch.asked = Instant::now();
-            // Taken out while it runs: it may run any code, a call of this library included.
-            Some(std::mem::replace(&mut watch.goes_on, Box::new(|| true)))
+            // Removed while it runs, since it may call this library.
+            Some(std::mem::replace(&mut watch.continues, Box::new(|| true)))
         }
         _ => None,
     });
-    let Some(mut goes_on) = due else {
+    let Some(mut continues) = due else {
         return was_over();
     };
-    let ends = !goes_on();
+    let ends = !continues();
     WATCH.with_borrow_mut(|watch| {
         if let Some(watch) = watch {
-            watch.goes_on = goes_on;
+            watch.continues = continues;
             watch.is_over |= ends;
         }
     });
     ends
 }
 
-/// Whether the call was ended early.
+/// Whether the call has ended early.
 pub(crate) fn was_over() -> bool {
     WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch.is_over))
 }
 
-/// Sleeps; false if the call is to end.
+/// Sleeps; false if the call has to end.
 pub(crate) fn sleep(wait: Duration) -> bool {
     let end = Instant::now() + wait;
     while !was_over() {
@@ -94,7 +94,7 @@ pub(crate) fn sleep(wait: Duration) -> bool {
     false
 }
 
-/// Keeps what is left to do of a call that ended early.
+/// Keeps the rest of a call that ended early.
 pub(crate) fn leave(rest: Rest) {
     WATCH.with_borrow_mut(|watch| {
         if let Some(watch) = watch {
@@ -103,7 +103,7 @@ pub(crate) fn leave(rest: Rest) {
     });
 }
 
-/// What a call that ended early left to do.
+/// Removes and returns the rest of a call that ended early.
 pub(crate) fn take_rest() -> Option<Rest> {
     WATCH.with_borrow_mut(|watch| watch.as_mut()?.rest.take())
 }
@@ -125,15 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn a_call_within_the_question_is_not_watched_by_the_outer_one() {
+    fn a_call_within_the_callback_is_watched_separately() {
         let asked = Rc::new(Cell::new(0));
         let count = Rc::clone(&asked);
-        let goes_on = move || {
+        let continues = move || {
             count.set(count.get() + 1);
             watched(|| true, || sleep(SLICE * 2));
             count.get() < 2
         };
-        assert!(!watched(goes_on, || sleep(Duration::from_secs(20))));
+        assert!(!watched(continues, || sleep(Duration::from_secs(20))));
         assert_eq!(asked.get(), 2);
     }
 }

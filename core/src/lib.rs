@@ -15,6 +15,7 @@ mod client;
 mod delivery;
 mod error;
 mod interrupt;
+mod language;
 mod pipeline;
 mod queue;
 mod table;

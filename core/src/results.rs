@@ -5,8 +5,8 @@
 //! bindings convert a result by asking its fields for their values. A row is never moved or removed:
 //! its place is its number in the C interface.
 
-use crate::config::Language;
 use crate::error::Error;
+use crate::language::Language;
 use crate::order::{Problem, Severity};
 pub use crate::table::{Holds, ResultValue, Words};
 use serde::ser::{Serialize, SerializeMap, Serializer};

@@ -1,11 +1,11 @@
-//! Containment for test runs: while it is on, no update leaves this machine, and no outbox of the
-//! shop's own is opened.
+//! Containment for test runs: while it is on, no update leaves this machine, and outboxes are opened
+//! only in the folders of the tests.
 //!
-//! The test helpers of every language turn it on for as long as the tests run, by the variable
-//! [`VARIABLE`], which child processes inherit, or by [`contain`] where a runtime hands its tests a
-//! copy of the environment. A contained client whose endpoint is on another host sends to
-//! `KATALYS_ENDPOINT` in its place, read anew for each connection, so that clients which were made
-//! before the sandbox started report to it as well; without one, the call fails.
+//! The test helpers of every language turn it on while tests run: by the variable [`VARIABLE`], which
+//! child processes inherit, or by [`contain`] if the runtime gives tests a copy of the environment. A
+//! contained client whose endpoint is on another host sends to `KATALYS_ENDPOINT` instead; without
+//! it, the call fails. The variable is read again for each connection, so that a client which was made
+//! before the sandbox started reports to it as well.
 
 use crate::address::is_loopback;
 use arc_swap::ArcSwapOption;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Turns containment on. Its value is one or more folders, separated as in `PATH`: outboxes in any
-/// of them are used as given, and every other one is replaced by a file in the first.
+/// of them are used as given, every other one is replaced by a file in the first.
 pub const VARIABLE: &str = "KATALYS_TEST_DIR";
 const ENDPOINT_VARIABLE: &str = "KATALYS_ENDPOINT";
 
@@ -24,10 +24,9 @@ struct Containment {
     endpoint: Option<String>,
 }
 
-/// What a binding asked for; overrides the environment.
+/// What a binding gave to [`contain`]; overrides the environment.
 static ASKED: ArcSwapOption<Containment> = ArcSwapOption::const_empty();
-/// Whether containment was on when it was last looked at: requests over an open connection do not
-/// read the environment.
+/// The result of the last [`look`]: requests over an open connection do not read the environment.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// Contains every client of this process, those made earlier included, for the rest of its life.
@@ -40,7 +39,7 @@ pub fn contain(folder: impl Into<PathBuf>, endpoint: Option<&str>) {
     IS_ON.store(true, Ordering::Relaxed);
 }
 
-/// Looks anew whether containment is on; before a connection is opened.
+/// Finds out whether containment is on. Called before a connection is opened.
 pub(crate) fn look() -> bool {
     let is_on = current().is_some();
     IS_ON.store(is_on, Ordering::Relaxed);
@@ -51,7 +50,7 @@ pub(crate) fn is_on() -> bool {
     IS_ON.load(Ordering::Relaxed)
 }
 
-/// Where a contained update goes in place of another host; an error says why it goes nowhere.
+/// Where a contained update for another host is sent instead; an error says why it cannot be sent.
 /// `None` if containment is off.
 pub(crate) fn stand_in(endpoint: &Uri) -> Option<Result<Uri, String>> {
     let given = current()?.endpoint.clone();
@@ -98,7 +97,7 @@ fn from_environment() -> Option<Containment> {
     })
 }
 
-/// The same for every process of a test run, so that they share an outbox as the shop's do.
+/// The same in every process of a test run, so that they share an outbox as in production.
 fn replacement_name(path: &Path) -> String {
     const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const FNV_PRIME: u64 = 0x0100_0000_01b3;

@@ -1,45 +1,44 @@
-//! Starts the library's threads. They take no signals: which thread of a process gets a signal is
-//! the system's choice, and a program that waits for one with `sigwait` must not lose it to a thread
-//! that it does not know of.
+//! Starts the threads of the library. They block signals: the system chooses the thread that gets a
+//! signal, and a program that waits for one with `sigwait` must not lose it to a thread of the library.
 
 use std::io;
 use std::thread::Builder;
 
-/// Enough for TLS and the caller's completion.
+/// Enough for TLS and the completion of the caller.
 pub(crate) const STACK_SIZE: usize = 512 * 1024;
 
-/// As [`spawn_with_large_stack`], with a small stack.
+/// Like [`spawn_with_large_stack`], with a small stack.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let builder = Builder::new().name(name.to_owned());
     start(builder.stack_size(STACK_SIZE), run)
 }
 
-/// Starts a thread of the library, or of a binding, in which every signal is blocked except those
-/// that report a fault of the thread itself. It has the stack of an ordinary thread.
+/// Starts a thread of the library or of a binding, in which all signals are blocked except those that
+/// report a fault of the thread itself. It has the default stack size.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system cannot start a thread.
 pub fn spawn_with_large_stack(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     start(Builder::new().name(name.to_owned()), run)
 }
 
 fn start(builder: Builder, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    // A thread begins with the mask of the one that starts it.
+    // A thread inherits the signal mask of the one that starts it.
     let _blocked = signals::Blocked::new();
     builder.spawn(run).map(drop)
 }
 
 #[cfg(unix)]
 mod signals {
-    // Masks are the C library's; there is no safe interface to them.
+    // Signal masks have no safe interface.
     #![allow(unsafe_code)]
 
     use libc::{SIG_SETMASK, pthread_sigmask, sigdelset, sigfillset, sigset_t};
     use std::mem::MaybeUninit;
     use std::ptr;
 
-    /// Signals that a thread raises by what it does. Blocked, they would end the process without
-    /// its handlers being asked, and a crash would leave no report.
+    /// Signals that a thread causes itself. If they were blocked, a crash would end the process without
+    /// calling its handlers, and leave no report.
     const FAULTS: [i32; 7] = [
         libc::SIGSEGV,
         libc::SIGBUS,
@@ -50,8 +49,9 @@ mod signals {
         libc::SIGSYS,
     ];
 
-    /// While it lives, the calling thread takes no signals; then it has its own mask again.
+    /// Blocks the signals of the calling thread until it is dropped.
     pub(super) struct Blocked {
+        /// The mask to restore.
         earlier: Option<sigset_t>,
     }
 
@@ -59,8 +59,8 @@ mod signals {
         pub(super) fn new() -> Self {
             let mut mask = MaybeUninit::<sigset_t>::uninit();
             let mut earlier = MaybeUninit::<sigset_t>::uninit();
-            // SAFETY: `sigfillset` initialises the mask that the other calls read; `earlier` is
-            // read only if the call that writes it succeeded.
+            // SAFETY: `sigfillset` initialises the mask that the other calls read; `earlier` is read
+            // only if the call that writes it succeeds.
             unsafe {
                 sigfillset(mask.as_mut_ptr());
                 for fault in FAULTS {
@@ -76,14 +76,14 @@ mod signals {
     impl Drop for Blocked {
         fn drop(&mut self) {
             if let Some(earlier) = &self.earlier {
-                // SAFETY: the mask was written by `pthread_sigmask`, and none is asked for.
+                // SAFETY: `pthread_sigmask` wrote the mask, and the old one is not requested.
                 unsafe { pthread_sigmask(SIG_SETMASK, earlier, ptr::null_mut()) };
             }
         }
     }
 }
 
-/// There are no signals to block.
+/// Other systems have no signals to block.
 #[cfg(not(unix))]
 mod signals {
     pub(super) struct Blocked;

@@ -1,5 +1,5 @@
-//! A test run that is contained: no client reaches another host, and none opens the shop's outbox.
-//! One test, since containment holds for the process.
+//! Containment of test runs: no client reaches another host, and none opens the outbox of the shop. There
+//! is one test, since containment applies to the whole process.
 
 use katalys_core::{Client, ErrorCode, Fields, Language, testing};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const ELSEWHERE: &str = "https://192.0.2.1/v2/_tr_offline";
+const OTHER_HOST: &str = "https://192.0.2.1/v2/_tr_offline";
 
-/// Counts what it receives; gives its endpoint.
+/// Starts a sandbox that counts its requests; returns its endpoint.
 fn sandbox() -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -52,7 +52,7 @@ fn head(reader: &mut impl BufRead) -> Option<usize> {
 fn client(options: Fields<'_>) -> Client {
     let options = options
         .set("site_id", "abcd.com")
-        .set("endpoint", ELSEWHERE)
+        .set("endpoint", OTHER_HOST)
         .set("timeout", 5.0);
     Client::with_options(Language::Rust, &options).unwrap()
 }
@@ -99,7 +99,7 @@ fn a_contained_client_reaches_the_sandbox_or_nothing() {
     assert_eq!(
         other.stats().unwrap().delivered,
         1,
-        "both have the same file"
+        "both use the same file"
     );
     assert_eq!(second_count.load(Ordering::SeqCst), 2);
     assert!(!path.exists());

@@ -1,12 +1,12 @@
-//! Calls that are given up while they wait.
+//! Calls that end early while they wait.
 
 use katalys_core::{Client, Fields, Language, watched};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_watched_call_ends_soon_after_it_is_given_up() {
-    // Connects, and never answers.
+fn a_watched_call_ends_soon_after_the_caller_gives_up() {
+    // Accepts connections, and never answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}/", listener.local_addr().unwrap());
     let options = Fields::new()
@@ -19,7 +19,7 @@ fn a_watched_call_ends_soon_after_it_is_given_up() {
         let started = Instant::now();
         let until = started + Duration::from_millis(wait);
         watched(move || Instant::now() < until, update).unwrap_err();
-        // The second one waits behind the first, whose request was made.
+        // The second call waits behind the first, whose request was sent.
         assert!(started.elapsed() < Duration::from_secs(5));
     }
 }

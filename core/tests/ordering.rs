@@ -1,5 +1,4 @@
-//! Updates of one order arrive in the order they were made, whoever makes them and however
-//! often they have to be retried.
+//! Updates of one order arrive in the order of the calls, on any thread and through any retries.
 
 use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Language};
@@ -44,7 +43,7 @@ fn received(receiver: &Receiver, run: &str) -> Vec<u64> {
 }
 
 #[test]
-fn background_calls_for_one_order_arrive_in_order_through_retries() {
+fn background_calls_of_one_order_arrive_in_order_through_retries() {
     let receiver = Receiver::start(&Options::default()).expect("a receiver");
     let client = client(&receiver, "lane/503/204/reset-after/204/close/204");
     let (done, results) = mpsc::channel();
@@ -52,7 +51,7 @@ fn background_calls_for_one_order_arrive_in_order_through_retries() {
         let fields = Fields::new().set("order_count", count);
         let update = client
             .prepare(Call::Update, &"1001".into(), &fields)
-            .expect("right");
+            .expect("valid");
         let done = done.clone();
         client
             .submit(update, move |result| done.send((count, result)).unwrap())
@@ -78,7 +77,7 @@ fn waiting_and_background_calls_share_the_lane() {
         let fields = Fields::new().set("order_count", count);
         client
             .prepare(Call::Update, &"1001".into(), &fields)
-            .expect("right")
+            .expect("valid")
     };
     let (done, results) = mpsc::channel();
     for count in 1..=3 {
@@ -91,12 +90,12 @@ fn waiting_and_background_calls_share_the_lane() {
     assert_eq!(
         results.try_iter().flatten().count(),
         3,
-        "all were before it"
+        "all were sent before it"
     );
 }
 
 #[test]
-fn a_cancelled_call_is_not_sent_and_does_not_hold_up_the_next() {
+fn a_cancelled_call_is_not_sent_and_does_not_delay_the_next() {
     let receiver = Receiver::start(&Options::default()).expect("a receiver");
     let client = client(&receiver, "cancel/slow=200/204");
     let (done, results) = mpsc::channel();
@@ -105,7 +104,7 @@ fn a_cancelled_call_is_not_sent_and_does_not_hold_up_the_next() {
         let fields = Fields::new().set("order_count", count);
         let update = client
             .prepare(Call::Update, &"1001".into(), &fields)
-            .expect("right");
+            .expect("valid");
         let done = done.clone();
         let complete = move |result: Result<_, _>| done.send(result.is_ok()).unwrap();
         submissions.push(client.submit(update, complete).expect("accepted"));
@@ -119,32 +118,32 @@ fn a_cancelled_call_is_not_sent_and_does_not_hold_up_the_next() {
 }
 
 #[test]
-fn calls_made_at_once_are_sent_at_once_by_as_many_threads() {
-    const AT_ONCE: usize = 8;
+fn concurrent_calls_are_sent_by_separate_threads() {
+    const CONCURRENT: usize = 8;
     let receiver = Receiver::start(&Options::default()).expect("a receiver");
     let client = client(&receiver, "burst/204");
     let (done, results) = mpsc::channel();
     for round in 0..50 {
-        // Nobody gets past it unless all of them are there, each on a thread of its own.
-        let all_there = Arc::new(Barrier::new(AT_ONCE));
-        for number in 0..AT_ONCE {
-            let (done, all_there) = (done.clone(), Arc::clone(&all_there));
+        // No completion passes the barrier until all of them run, each on a separate thread.
+        let barrier = Arc::new(Barrier::new(CONCURRENT));
+        for number in 0..CONCURRENT {
+            let (done, barrier) = (done.clone(), Arc::clone(&barrier));
             let update = client
                 .prepare(
                     Call::Update,
                     &format!("{round}-{number}").into(),
                     &Fields::new(),
                 )
-                .expect("right");
+                .expect("valid");
             let complete = move |result: Result<_, _>| {
-                all_there.wait();
+                barrier.wait();
                 done.send(result.is_ok()).unwrap();
             };
             client.submit(update, complete).expect("accepted");
         }
-        for _ in 0..AT_ONCE {
+        for _ in 0..CONCURRENT {
             let limit = Duration::from_secs(20);
-            assert!(results.recv_timeout(limit).expect("no call was forgotten"));
+            assert!(results.recv_timeout(limit).expect("every call completes"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The outbox on a disk that is full, read-only or locked: an error, and nothing half-written.
+//! The outbox on a disk that is full, read-only or locked: calls fail, and no update is lost.
 #![cfg(target_os = "linux")]
 
 use katalys_core::{Client, Error, ErrorCode, Fields, Language};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A file system of its own.
+/// A separate file system for one test.
 struct Disk(PathBuf);
 
 impl Disk {
-    /// `None`, aloud, where this process may not mount one.
+    /// `None`, with a message, if this process cannot mount one.
     fn mount(name: &str, size: &str) -> Option<Self> {
         let path = std::env::temp_dir().join(format!("katalys-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
@@ -59,7 +59,7 @@ fn enqueue(client: &Client) -> Result<i64, Error> {
 }
 
 #[test]
-fn a_full_disk_refuses_and_keeps_what_it_has() {
+fn a_full_disk_refuses_new_updates_and_keeps_its_own() {
     let Some(disk) = Disk::mount("full", "2m") else {
         return;
     };
@@ -79,11 +79,11 @@ fn a_full_disk_refuses_and_keeps_what_it_has() {
         (accepted.cast_unsigned(), accepted.cast_unsigned())
     );
     assert!(disk.run("mount", &["-o", "remount,size=16m"]));
-    assert_eq!(enqueue(&client).expect("room again"), accepted + 1);
+    assert_eq!(enqueue(&client).expect("space again"), accepted + 1);
 }
 
 #[test]
-fn a_full_disk_delivers_what_it_holds_and_then_accepts_again() {
+fn a_full_disk_delivers_its_updates_and_then_accepts_again() {
     let Some(disk) = Disk::mount("drained", "4m") else {
         return;
     };
@@ -137,7 +137,7 @@ fn a_read_only_disk_refuses() {
 }
 
 #[test]
-fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
+fn an_enqueue_waits_while_another_process_locks_the_file() {
     let folder = std::env::temp_dir().join(format!("katalys-{}-locked", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let client = client(&folder).expect("a client");
@@ -153,18 +153,21 @@ fn a_file_locked_by_another_process_for_ten_seconds_is_waited_for() {
     let Ok(mut child) = child else {
         return eprintln!("SKIPPED: there is no Python to lock the file");
     };
-    // Kept open, or what follows the word would end the child.
-    let mut said = child.stdout.take().unwrap();
-    said.read_exact(&mut [0; 6]).expect("locked");
+    // Kept open, since a closed pipe would end the child.
+    let mut output = child.stdout.take().unwrap();
+    output.read_exact(&mut [0; 6]).expect("locked");
     let started = Instant::now();
-    assert_eq!(enqueue(&client).expect("in the end"), 2);
+    assert_eq!(
+        enqueue(&client).expect("accepted once the lock is released"),
+        2
+    );
     assert!(started.elapsed() > Duration::from_secs(8));
     child.wait().unwrap();
     std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
-fn another_file_is_refused_and_untouched() {
+fn another_file_is_refused_and_unchanged() {
     let folder = std::env::temp_dir().join(format!("katalys-{}-other", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let text = "DATABASE_PASSWORD=hunter2";

@@ -1,5 +1,4 @@
-//! What a refused update is told: messages that name the type and the fix, and limits that hold
-//! before any time is spent.
+//! Problem messages: they name the type and the fix; limits apply before time is spent.
 
 use katalys_core::order::MAX_KEYS;
 use katalys_core::{Call, Client, Fields, Problem, Validation, Value};
@@ -17,7 +16,7 @@ fn only_message(order_id: impl Into<Value<'static>>, fields: Fields<'static>) ->
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_named_and_so_is_what_to_give() {
+fn a_wrong_type_is_named_with_the_type_to_give() {
     let record = || Value::Map(Fields::new().set("17", Fields::new().set("sku", "B1")));
     assert_eq!(
         only_message("1001", Fields::new().set("line_items", record())),
@@ -46,7 +45,7 @@ fn a_value_of_the_wrong_type_is_named_and_so_is_what_to_give() {
 }
 
 #[test]
-fn an_empty_required_field_is_not_said_to_be_left_out() {
+fn the_message_of_an_empty_required_field_does_not_say_that_it_is_left_out() {
     assert_eq!(
         only_message("", Fields::new()),
         "order_id is empty; it is required, so give it a value"
@@ -58,7 +57,7 @@ fn an_empty_required_field_is_not_said_to_be_left_out() {
 }
 
 #[test]
-fn the_text_of_many_problems_is_short_and_the_list_is_complete() {
+fn the_message_of_many_problems_is_short_and_the_list_is_complete() {
     let client = Client::new("abcd.com").expect("a client");
     let keys = (0..10_000).map(|number| (format!("own_{number}"), Value::Bool(true)));
     let error = client
@@ -71,7 +70,7 @@ fn the_text_of_many_problems_is_short_and_the_list_is_complete() {
 }
 
 #[test]
-fn a_key_that_comes_twice_in_a_record_is_a_problem() {
+fn a_duplicate_key_in_a_record_is_a_problem() {
     let item = Fields::new()
         .set("title", "t")
         .set("sku", "s")
@@ -87,9 +86,9 @@ fn a_key_that_comes_twice_in_a_record_is_a_problem() {
     );
 }
 
-/// A million keys cost a check nothing, wherever they are; a binding may have stopped at the limit.
+/// A million keys cost no time, wherever they are. A binding may stop at the limit.
 #[test]
-fn too_many_keys_are_refused_before_they_are_looked_at() {
+fn too_many_keys_are_rejected_before_they_are_checked() {
     let many = || -> Fields<'static> {
         let key = |number| (format!("sale_amuont_{number}"), Value::from("1"));
         (0..1_000_000).map(key).collect()
@@ -116,7 +115,7 @@ fn too_many_keys_are_refused_before_they_are_looked_at() {
     assert!(problems("1001", most.collect()).is_empty());
 }
 
-/// What is behind the place where the payload became too large is not looked at.
+/// The rest of an update is not checked once its payload is too large.
 #[test]
 fn a_payload_that_is_too_large_ends_the_check() {
     let long = "x".repeat(300 * 1024);
@@ -135,7 +134,7 @@ fn a_payload_that_is_too_large_ends_the_check() {
 }
 
 #[test]
-fn nothing_raw_reaches_a_terminal_by_a_problem() {
+fn problems_contain_no_control_characters() {
     for letter in [
         '\u{7}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200f}', '\n', '\u{2028}',
     ] {

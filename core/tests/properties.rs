@@ -1,5 +1,5 @@
-//! What holds for any input: amounts and times come out as they went in, and a payload is flat,
-//! valid JSON without empty values.
+//! Properties of any input: amounts and times are sent as given, and a payload is flat, valid JSON
+//! without empty values.
 
 use katalys_core::bridge::Bridge as _;
 use katalys_core::{Call, Client, Fields, Severity, Value};
@@ -19,7 +19,7 @@ fn checked(fields: &Fields<'_>) -> Option<serde_json::Map<String, Json>> {
     assert_eq!(
         result.payload.is_none(),
         errors > 0,
-        "refused exactly when there is an error"
+        "rejected exactly if there is an error"
     );
     let json: Json = serde_json::from_slice(&result.payload?).expect("valid JSON");
     let Json::Object(pairs) = json else {
@@ -32,7 +32,7 @@ fn sent<'v>(key: &'v str, value: impl Into<Value<'v>>) -> Option<Json> {
     checked(&Fields::new().set(key, value))?.remove(key)
 }
 
-/// Any value a caller could hand in, two levels deep.
+/// Any value that a caller can pass, two levels deep.
 fn any_value() -> impl Strategy<Value = Value<'static>> {
     let scalar = prop_oneof![
         Just(Value::Null),
@@ -91,7 +91,7 @@ proptest! {
     fn an_amount_keeps_the_digits_it_was_given(
         text in "[-+]?[0-9]{1,15}(\\.[0-9]{1,15})?",
     ) {
-        // A sign that says nothing is not sent.
+        // A redundant sign is not sent.
         let unsigned = text.trim_start_matches(['+', '-']);
         let is_negative = text.starts_with('-') && unsigned.contains(|digit| matches!(digit, '1'..='9'));
         let plain = if is_negative { text.as_str() } else { unsigned };
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn any_input_is_either_refused_or_sent_flat_and_without_blanks(
+    fn any_input_is_either_rejected_or_sent_flat_and_without_blanks(
         pairs in prop::collection::vec((any_key(), any_value()), 0..12), dropping in any::<bool>(),
     ) {
         let fields: Fields<'_> = pairs.into_iter().collect();

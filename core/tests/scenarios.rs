@@ -1,7 +1,7 @@
-//! Every shared scenario: what a client does against a real server, faults included.
+//! The shared scenarios: a client against a real server, with faults.
 //!
-//! Without the usual harness, since scenarios that set environment variables run in a process
-//! of their own: this program again, with the scenario's name and the server's address.
+//! The test harness is not used, since scenarios that set environment variables run in a child process:
+//! this program, with the name of the scenario and the address of the server.
 
 mod shared;
 
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     for scenario in alone {
         run_one(scenario);
     }
-    side_by_side(&together, run_one);
+    run_concurrently(&together, run_one);
     let failures = failures.into_inner().unwrap();
     for failure in &failures {
         println!("FAILED {failure}");
@@ -67,12 +67,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Nearly all of a scenario is waiting, so many run at a time.
-fn side_by_side(scenarios: &[&Json], run_one: impl Fn(&Json) + Sync) {
-    const AT_A_TIME: usize = 12;
+/// Runs several scenarios at a time, since most of their time is waiting.
+fn run_concurrently(scenarios: &[&Json], run_one: impl Fn(&Json) + Sync) {
+    const CONCURRENT: usize = 12;
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..CONCURRENT {
             scope.spawn(|| {
                 while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
                     run_one(scenario);
@@ -97,16 +97,16 @@ fn only(file: &Json, name: &str, ready: &Json) -> ExitCode {
     }
 }
 
-/// Runs a scenario here, or where it sets the environment, in a child process.
+/// Runs a scenario in this process, or in a child process if it sets environment variables.
 fn isolated(file: &Json, scenario: &Json, ready: &Json) -> Result<(), String> {
-    let Some(own) = scenario.get("env") else {
+    let Some(variables) = scenario.get("env") else {
         return run(file, scenario, ready);
     };
     let name = scenario["name"].as_str().expect("a name");
     let this = std::env::current_exe().expect("this program");
     let mut child = Command::new(this);
     child.args(["--only", name, &ready.to_string()]);
-    let variables = laid_over(&file["defaults"]["env"], own);
+    let variables = overlaid(&file["defaults"]["env"], variables);
     for (variable, value) in &variables {
         match value.as_str() {
             Some(text) => child.env(variable, fill(text, name, ready)),
@@ -117,8 +117,8 @@ fn isolated(file: &Json, scenario: &Json, ready: &Json) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let [said, complained] = [&output.stdout, &output.stderr].map(|b| String::from_utf8_lossy(b));
-    Err(format!("{said}{complained}"))
+    let [output, errors] = [&output.stdout, &output.stderr].map(|b| String::from_utf8_lossy(b));
+    Err(format!("{output}{errors}"))
 }
 
 fn run(file: &Json, scenario: &Json, ready: &Json) -> Result<(), String> {
@@ -141,7 +141,7 @@ fn run(file: &Json, scenario: &Json, ready: &Json) -> Result<(), String> {
         Err(error) => judge(expect, Err(&error))?,
         Ok(client) => {
             for call in calls {
-                let call = Json::Object(laid_over(&defaults["call"], call));
+                let call = Json::Object(overlaid(&defaults["call"], call));
                 let result = make_call(&client, &call);
                 judge(call.get("expect").unwrap_or(expect), result.as_ref())?;
             }
@@ -179,7 +179,7 @@ fn path(scenario: &Json, name: &str) -> String {
 
 fn client(defaults: &Json, scenario: &Json, target: &str, ready: &Json) -> Result<Client, Error> {
     let name = scenario["name"].as_str().expect("a name");
-    let mut options = laid_over(
+    let mut options = overlaid(
         &defaults["options"],
         scenario.get("options").unwrap_or(&Json::Null),
     );
@@ -323,7 +323,7 @@ fn connections(ready: &Json, target: &str) -> u64 {
     pointer.as_u64().unwrap_or(0)
 }
 
-/// Asks the receiver over its control port, in the plainest HTTP.
+/// Sends a request to the control port of the receiver.
 fn ask(ready: &Json, path: &str) -> Json {
     let address = ready["control"]
         .as_str()
@@ -344,7 +344,7 @@ fn ask(ready: &Json, path: &str) -> Json {
     serde_json::from_str(body).expect("JSON")
 }
 
-fn laid_over(below: &Json, above: &Json) -> Map<String, Json> {
+fn overlaid(below: &Json, above: &Json) -> Map<String, Json> {
     let mut merged = below.as_object().cloned().unwrap_or_default();
     for (key, value) in above.as_object().into_iter().flatten() {
         merged.insert(key.clone(), value.clone());

@@ -1,7 +1,7 @@
 //! A program that waits for a signal with `sigtimedwait` gets it, whatever threads the library has.
 //!
-//! Without the usual harness, whose threads would take the signal: this program again, with the
-//! endpoint's address, has no threads but the library's.
+//! The test harness is not used, since its threads would take the signal: this program runs itself as a
+//! child process, which has only the threads of the library.
 #![cfg_attr(target_os = "linux", allow(unsafe_code))]
 
 #[cfg(not(target_os = "linux"))]
@@ -38,10 +38,10 @@ mod linux {
         let _ = std::fs::remove_dir_all(&folder);
         let status = status.expect("a child process");
         assert!(status.success(), "{status}");
-        println!("a signal is left to the thread that waits for it ... ok");
+        println!("a signal reaches the thread that waits for it ... ok");
     }
 
-    /// What the child does: has the library start each of its threads, and then waits.
+    /// The child process: makes the library start each of its threads, and then waits.
     pub fn wait() {
         let from = |name: &str| std::env::var(name).expect(name);
         let mask = blocked();
@@ -50,19 +50,20 @@ mod linux {
             .set("site_id", "abcd.com")
             .set("endpoint", endpoint);
         let direct = Client::with_options(Language::Rust, &options).expect("a client");
-        let kept = options.clone().set("outbox", from("SIGNALS_OUTBOX"));
-        let kept = Client::with_options(Language::Rust, &kept).expect("a client");
-        kept.observe(|_| {});
-        kept.enqueue_update("1001", [("order_status", "paid")])
+        let with_outbox = options.clone().set("outbox", from("SIGNALS_OUTBOX"));
+        let with_outbox = Client::with_options(Language::Rust, &with_outbox).expect("a client");
+        with_outbox.observe(|_| {});
+        with_outbox
+            .enqueue_update("1001", [("order_status", "paid")])
             .expect("accepted");
         let update = direct.prepare(katalys_core::Call::Update, &"1001".into(), &Fields::new());
         direct
             .submit(update.expect("valid"), |_| {})
             .expect("submitted");
-        kept.flush(Duration::from_secs(10)).expect("flushed");
+        with_outbox.flush(Duration::from_secs(10)).expect("flushed");
         let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
         assert!(threads == 0 || threads >= 5, "only {threads} threads");
-        assert_eq!(blocked(), mask, "this thread's own mask is left alone");
+        assert_eq!(blocked(), mask, "the mask of this thread is unchanged");
         assert_eq!(raise_and_wait(libc::SIGTERM), libc::SIGTERM);
     }
 
@@ -73,14 +74,14 @@ mod linux {
         mask.map(str::to_owned)
     }
 
-    /// Sends the signal to the whole process, as `kill` does, and waits for it on this thread alone.
+    /// Sends the signal to the whole process, as `kill` does, and waits for it on this thread only.
     fn raise_and_wait(signal: i32) -> i32 {
         let mut mask = MaybeUninit::uninit();
         let limit = libc::timespec {
             tv_sec: 10,
             tv_nsec: 0,
         };
-        // SAFETY: the mask is initialised before it is read, and no information is asked for.
+        // SAFETY: the mask is initialised before it is read, and no information is requested.
         unsafe {
             libc::sigemptyset(mask.as_mut_ptr());
             libc::sigaddset(mask.as_mut_ptr(), signal);

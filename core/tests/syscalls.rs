@@ -1,5 +1,5 @@
-//! An update on a warm connection costs at most four system calls. Counted by strace over two
-//! runs of different length, so that start and connecting cancel out.
+//! An update over an open connection needs at most four system calls. strace counts them in two runs of
+//! different length, so that the start and the connection cancel out.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,12 +9,12 @@ use std::thread;
 
 use katalys_core::{Client, Language};
 
-const MOST_PER_UPDATE: f64 = 4.0;
+const MAX_PER_UPDATE: f64 = 4.0;
 const FEW: u32 = 200;
 const MANY: u32 = 1200;
 
 #[test]
-fn an_update_costs_at_most_four_system_calls() {
+fn an_update_needs_at_most_four_system_calls() {
     if !has_strace() {
         eprintln!("skipped: strace is not installed, or may not trace here");
         return;
@@ -23,12 +23,12 @@ fn an_update_costs_at_most_four_system_calls() {
     let extra = calls_of_run(&endpoint, MANY) - calls_of_run(&endpoint, FEW);
     let per_update = f64::from(extra) / f64::from(MANY - FEW);
     println!("{per_update} system calls per update");
-    // Fewer than two (a write and a read) would mean that nothing was counted.
+    // Fewer than two (a write and a read) would show that nothing was counted.
     assert!(per_update >= 2.0, "{per_update}");
-    assert!(per_update <= MOST_PER_UPDATE + 0.1, "{per_update}");
+    assert!(per_update <= MAX_PER_UPDATE + 0.1, "{per_update}");
 }
 
-/// What the traced process does; on its own it does nothing.
+/// The traced process of the test above.
 #[test]
 #[ignore = "run by the test above, under strace"]
 fn traced_run() {
@@ -70,7 +70,7 @@ fn calls_of_run(endpoint: &str, updates: u32) -> u32 {
     total_calls(&text)
 }
 
-/// The "calls" column of strace's last line.
+/// The "calls" column in the last line of strace.
 fn total_calls(summary: &str) -> u32 {
     let total = summary
         .lines()

@@ -1,4 +1,4 @@
-//! Every shared vector: input, and the exact payload or the problems that must come of it.
+//! The shared vectors: each has an input, and the exact payload or the problems that must result.
 
 mod shared;
 
@@ -7,7 +7,7 @@ use katalys_core::{Call, Client, Fields, Language, Problem, Value};
 use serde_json::Value as Json;
 
 #[test]
-fn every_vector_gives_its_payload_and_problems() {
+fn every_vector_results_in_its_payload_and_problems() {
     let file = shared::load("vectors.json");
     let vectors = file["vectors"].as_array().expect("vectors");
     let mine: Vec<&Json> = vectors
@@ -15,16 +15,16 @@ fn every_vector_gives_its_payload_and_problems() {
         .filter(|vector| shared::is_for_rust(vector))
         .collect();
     assert!(mine.len() > 150, "only {} vectors", mine.len());
-    let wrong: Vec<String> = mine
+    let failed: Vec<String> = mine
         .iter()
         .filter_map(|vector| difference(vector))
         .collect();
     assert!(
-        wrong.is_empty(),
+        failed.is_empty(),
         "{} of {}:\n{}",
-        wrong.len(),
+        failed.len(),
         mine.len(),
-        wrong.join("\n")
+        failed.join("\n")
     );
 }
 

@@ -110,63 +110,64 @@ class Discount(TypedDict, total=False):
     discount_1_amount, discount_2_code, …"""
 
     code: Text | None
-    """The coupon's code. Example: `REVOFFERS_EXAMPLE`"""
+    """The code of the coupon. Example: `REVOFFERS_EXAMPLE`"""
     amount: Amount | None
-    """What it took off, in the currency of sale_amount. Example: `1.50`"""
+    """The amount of the discount, in the currency of sale_amount. Example: `1.50`"""
 
 class LineItem(TypedDict, total=False):
     """The order's line items; also as line_item_1_title, line_item_1_sku, …"""
 
     title: Text | None
-    """The product's name. Example: `Wellness Bundle #4`"""
+    """The name of the product. Example: `Wellness Bundle #4`"""
     sku: Text | None
-    """The product's stock-keeping unit, which SKU-based payouts match. Example:
+    """The stock-keeping unit of the product, used for SKU-based payouts. Example:
     `WLNS_BUNDLE_4`"""
     price: Amount | None
     """The price, in the currency of sale_amount. Example: `1.99`"""
     var: Text | None
     """The variant. Example: `Blue / L`"""
     qty: Amount | None
-    """How many. Example: `2`"""
+    """The quantity. Example: `2`"""
 
 class OrderFields(TypedDict, total=False):
     """The fields of an order."""
 
     site_id: Text | None
     """The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking
-    id. Given by the client unless it is set here. Example: `abcd.com`"""
+    id. Defaults to the client's setting. Example: `abcd.com`"""
     order_status: OrderStatus | Enum | None
-    """What became of the order: pending, paid, refunded, cancelled, or the shop's own status.
+    """The status of the order: pending, paid, refunded, cancelled, or the shop's own status.
     Example: `paid`"""
     order_time: datetime | str | None
-    """When the order was first placed. Needed whenever it is reported more than 5 minutes
-    after that, or it is counted twice. Example: `2018-01-01 01:23:40-08:00`"""
+    """When the order was first placed. Required if it is reported more than 5 minutes later;
+    otherwise it is counted twice. Example: `2018-01-01 01:23:40-08:00`"""
     order_count: int | str | None
-    """How many orders this customer has placed in total; above 1 is a returning customer.
-    Example: `2`"""
+    """Total number of orders of this customer; a returning customer has more than 1. Example:
+    `2`"""
     order_alias: Text | None
-    """This order's id in another system. Merges the two orders and may change the order id:
-    this cannot be undone. Example: `R-10001`"""
+    """The id of this order in another system. Merges the two orders and may change the order
+    id, which cannot be undone. Example: `R-10001`"""
     sale_amount: Amount | None
-    """The order's total with shipping and tax, without currency sign. Example: `25.67`"""
+    """The total of the order with shipping and tax, without a currency sign. Example: `25.67`"""
     subtotal_amount: Amount | None
     """sale_amount minus shipping and tax. Example: `24.95`"""
     shipping_amount: Amount | None
-    """What shipping cost, in the currency of sale_amount. Required in a report without
+    """The shipping cost, in the currency of sale_amount. Required in a report without
     subtotal_amount. Example: `4.99`"""
     tax_amount: Amount | None
     """The tax, in the currency of sale_amount. Required in a report without subtotal_amount.
     Example: `1.48`"""
     currency: str | Enum | None
-    """ISO 4217 code of all amounts. The endpoint takes USD where it is missing. Example: `EUR`"""
+    """ISO 4217 code of all amounts. The endpoint assumes USD if it is missing. Example: `EUR`"""
     email_address: str | Enum | None
-    """The customer's address, or the same digest of it each time; it tells customers apart.
+    """The customer's email address, or always the same digest of it; identifies the customer.
     Example: `email@example.com`"""
     user_agent: Text | None
-    """The customer's browser, never the shop server's. Example: `Mozilla/5.0 (X11; Linux
-    x86_64)`"""
+    """The user agent of the customer's browser, never that of the shop's server. Example:
+    `Mozilla/5.0 (X11; Linux x86_64)`"""
     ip_address: str | Enum | None
-    """The customer's IPv4 or IPv6 address, never the shop server's. Example: `93.184.215.14`"""
+    """The customer's IPv4 or IPv6 address, never that of the shop's server. Example:
+    `93.184.215.14`"""
     shipping_city: Text | None
     """The city the order is shipped to. Example: `Springfield`"""
     shipping_state: Text | None
@@ -174,8 +175,8 @@ class OrderFields(TypedDict, total=False):
     shipping_postal: Text | None
     """The postal code the order is shipped to. Example: `97477`"""
     shipping_country: str | Enum | None
-    """The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.
-    Example: `US`"""
+    """The country the order is shipped to, preferably as an ISO 3166-1 alpha-2 code. Example:
+    `US`"""
     discounts: Iterable[Discount | Record]
     """Every discount or coupon applied to the order; also as discount_1_code,
     discount_1_amount, discount_2_code, …"""

@@ -187,3 +187,28 @@ fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fie
 fn is_identity(key: &str) -> bool {
     matches!(key, "order_id" | "site_id")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_changes_what_is_given_and_nothing_else() {
+        let payload = br#"{"site_id":"a.com","order_id":"1","sale_amount":"5","own":12345678901234567.89,"count":2}"#;
+        let changes = Fields::new().set("sale_amount", "6");
+        let (order_id, fields) = merged(payload, &changes).expect("readable");
+        assert!(order_id == Value::from("1"));
+        let expected = Fields::new()
+            .set("site_id", "a.com")
+            .set("own", Value::Decimal("12345678901234567.89".into()))
+            .set("count", 2)
+            .set("sale_amount", "6");
+        assert!(fields == expected);
+        for identity in ["order_id", "site_id"] {
+            let error = merged(payload, &Fields::new().set(identity, "x")).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Misuse);
+        }
+        let error = merged(b"{", &changes).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::OutboxCorrupt);
+    }
+}

@@ -3,31 +3,30 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `settings.rs` | the table: names, types, defaults, limits, scope and documentation |
+//! | `settings.rs` | the table: names, types, defaults, limits, scope and documentation; its columns are in `setting.rs` |
 //! | `reader.rs` | what was given under a name, and the kinds that several settings share |
 //! | `values.rs` | the kinds of one setting: site, endpoint, proxy, time zone, outbox |
 //! | `wait.rs` | timeouts of calls |
 
-mod language;
 mod reader;
+mod setting;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
 mod wait;
 
-pub use language::{Language, WorkingFolder};
-pub use settings::{SETTINGS, Setting, SettingKind};
+pub use crate::language::{Language, WorkingFolder};
+pub use setting::{Setting, SettingKind};
+pub use settings::SETTINGS;
+pub use values::DEFAULT_ENDPOINT;
 pub use wait::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, timeout};
 
 pub(crate) use settings::{Config, Durability, EventOrderIds, OnRejected, OutboxSettings};
 
 use crate::error::{Error, ErrorCode};
 use crate::order::Fields;
-use reader::Reader;
-
-/// The vendor's endpoint.
-pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
+use reader::{Group as _, Reader};
 
 /// What a client reads from the environment besides the settings' own variables: whom to trust,
 /// and which proxy to take.
@@ -42,15 +41,6 @@ pub const ROUTE_VARIABLES: &[&str] = &[
     "NO_PROXY",
     "no_proxy",
 ];
-
-/// Text that may hold a password and is never shown.
-pub(crate) struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
 
 impl Config {
     pub fn user_agent(&self) -> String {
@@ -68,7 +58,7 @@ impl Config {
         options: &Fields<'_>,
         folder: WorkingFolder,
     ) -> (Self, Vec<Error>) {
-        let reader = Reader::new(language, options, folder);
+        let reader = Reader::new(SETTINGS, language, options, folder);
         let config = Self::from_reader(language, &reader);
         (config, reader.into_problems())
     }

@@ -1,9 +1,9 @@
 //! Reads settings: what the caller or the environment gave under a name, and the kinds of values
 //! that several settings share.
 
-use super::settings::snake_case;
-use super::{Language, SETTINGS, Setting, SettingKind, WorkingFolder};
+use super::setting::{Setting, SettingKind, named, snake_case};
 use crate::error::{Error, ErrorCode};
+use crate::language::{Language, WorkingFolder};
 use crate::order::{Fields, Value};
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -13,21 +13,28 @@ use std::time::Duration;
 pub(super) struct Reader<'r> {
     pub language: Language,
     pub folder: WorkingFolder,
+    table: &'static [Setting],
     options: &'r Fields<'r>,
     problems: RefCell<Vec<Error>>,
 }
 
 impl<'r> Reader<'r> {
     /// Notes names that no setting has.
-    pub fn new(language: Language, options: &'r Fields<'r>, folder: WorkingFolder) -> Self {
+    pub fn new(
+        table: &'static [Setting],
+        language: Language,
+        options: &'r Fields<'r>,
+        folder: WorkingFolder,
+    ) -> Self {
         let names = options.iter().map(|(name, _)| name);
-        let unknown = names.filter(|name| Setting::named(name).is_none());
+        let unknown = names.filter(|name| named(table, name).is_none());
         let problems = unknown
-            .map(|name| unknown_setting(language, name))
+            .map(|name| unknown_setting(table, language, name))
             .collect();
         Self {
             language,
             folder,
+            table,
             options,
             problems: RefCell::new(problems),
         }
@@ -57,31 +64,36 @@ impl<'r> Reader<'r> {
 
     /// Without an outbox, a setting of it has no meaning.
     pub fn refuse_outbox_settings(&self) {
-        let of_outbox = SETTINGS.iter().filter(|row| row.needs_outbox);
+        let of_outbox = self.table.iter().filter(|row| row.needs_outbox);
         let given = of_outbox.map(|row| self.given(row.name));
         for given in given.filter(|given| given.value().is_some()) {
-            let advice = "has a meaning only with an outbox; set that, too, or leave it out";
+            let advice = "applies only with an outbox; set outbox as well, or leave this out";
             self.problems.borrow_mut().push(given.invalid(advice));
         }
     }
 }
 
-fn unknown_setting(language: Language, name: &str) -> Error {
-    let near = SETTINGS
+fn unknown_setting(table: &[Setting], language: Language, name: &str) -> Error {
+    let near = table
         .iter()
         .find(|row| strsim::osa_distance(&snake_case(name), row.name) <= 2)
         .map(|row| format!("; did you mean {}?", language.spell(row.name)));
     let all = || {
-        let names: Vec<String> = SETTINGS
-            .iter()
-            .map(|row| language.spell(row.name))
-            .collect();
-        format!("; there are {}", names.join(", "))
+        let names: Vec<String> = table.iter().map(|row| language.spell(row.name)).collect();
+        format!("; the settings are {}", names.join(", "))
     };
     let hint = near.unwrap_or_else(all);
     let shown: String = name.chars().take(40).flat_map(char::escape_debug).collect();
-    let message = format!("there is no setting {shown}{hint}");
+    let message = format!("unknown setting {shown}{hint}");
     Error::new(ErrorCode::ConfigUnknown, message)
+}
+
+/// Settings that are read together, once one value is known.
+pub(super) trait Group {
+    /// The type of the known value.
+    type Known;
+
+    fn from_reader(known: Self::Known, reader: &Reader<'_>) -> Self;
 }
 
 /// One setting as it was given.
@@ -93,9 +105,10 @@ pub(super) struct Given<'g> {
 impl Given<'_> {
     /// The caller's value, the last one if there are several, in either spelling.
     pub fn value(&self) -> Option<&Value<'_>> {
-        let named = |given: &str| Setting::named(given).is_some_and(|row| row.name == self.name);
+        let table = self.reader.table;
+        let is_named = |given: &str| named(table, given).is_some_and(|row| row.name == self.name);
         let options = self.reader.options.iter();
-        let found = options.filter(|(given, _)| named(given)).last();
+        let found = options.filter(|(given, _)| is_named(given)).last();
         found
             .map(|(_, value)| value)
             .filter(|value| !matches!(value, Value::Null))
@@ -103,7 +116,7 @@ impl Given<'_> {
 
     /// The environment's value; an empty variable counts as unset.
     fn environment(&self) -> Option<String> {
-        let variable = Setting::named(self.name)?.env?;
+        let variable = named(self.reader.table, self.name)?.env?;
         std::env::var(variable).ok().filter(|text| !text.is_empty())
     }
 
@@ -197,7 +210,7 @@ impl Given<'_> {
     /// An error that names the setting as the caller's language spells it, and where it was set.
     pub fn invalid(&self, reason: &str) -> Error {
         let spelled = self.reader.language.spell(self.name);
-        let variable = Setting::named(self.name).and_then(|row| row.env);
+        let variable = named(self.reader.table, self.name).and_then(|row| row.env);
         let source = match (self.value(), variable) {
             (None, Some(variable)) if self.environment().is_some() => {
                 format!("{spelled} (from {variable})")

@@ -5,112 +5,16 @@
 //! A new setting is a row and the code that uses it; one with a choice of words is an enum, too.
 
 use super::reader::{
-    Choice, Flag, Number, OptionalNumber, OptionalSeconds, Reader, Seconds, Words,
+    Choice, Flag, Group, Number, OptionalNumber, OptionalSeconds, Reader, Seconds, Words,
 };
-use super::values::{CaFile, Endpoint, OutboxFile, Proxy, Site, Zone};
-use super::{DEFAULT_ENDPOINT, Language, Secret};
+use super::setting::{self, Setting};
+use super::values::{CaFile, DEFAULT_ENDPOINT, Endpoint, OutboxFile, Proxy, Secret, Site, Zone};
+use crate::language::Language;
 use crate::order::Invalid;
 use http::Uri;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// What a setting holds, with its default and its limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingKind {
-    /// Text.
-    Text,
-    /// A URL.
-    Url {
-        /// The one that is used if none is given.
-        default: &'static str,
-    },
-    /// A URL that may hold a password.
-    SecretUrl,
-    /// A file's path.
-    Path,
-    /// Seconds, with decimals, above 0.
-    Seconds {
-        /// What holds if none are given.
-        default: Option<u32>,
-        /// The largest number.
-        max: u32,
-    },
-    /// A whole number of 1 or more.
-    Number {
-        /// What holds if none is given.
-        default: Option<u32>,
-        /// The largest one.
-        max: Option<u32>,
-    },
-    /// Yes or no.
-    Flag {
-        /// What holds if neither is given.
-        default: bool,
-    },
-    /// One of these words; the first is the default.
-    Choice(&'static [&'static str]),
-}
-
-/// One row of the settings table.
-#[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    /// The name, in `snake_case`.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: SettingKind,
-    /// The environment variable that gives it where no argument does.
-    pub env: Option<&'static str>,
-    /// Whether it has a meaning only together with `outbox`.
-    pub needs_outbox: bool,
-    doc: &'static str,
-}
-
-impl Setting {
-    /// The row of a name in `snake_case` or `camelCase`.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        let snake = snake_case(name);
-        SETTINGS.iter().find(|row| row.name == snake)
-    }
-
-    /// What holds where neither an argument nor the environment gives a value, as text for
-    /// documentation; empty if nothing does.
-    pub fn default(&self) -> String {
-        let number = |number: Option<u32>| number.map_or_else(String::new, |n| n.to_string());
-        match self.kind {
-            SettingKind::Text | SettingKind::SecretUrl | SettingKind::Path => String::new(),
-            SettingKind::Url { default } => default.to_owned(),
-            SettingKind::Seconds { default, .. } | SettingKind::Number { default, .. } => {
-                number(default)
-            }
-            SettingKind::Flag { default } => default.to_string(),
-            SettingKind::Choice(words) => words.first().copied().unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// One or two sentences for every language's documentation, with the unit and the limit.
-    pub fn doc(&self) -> String {
-        let limit = match self.kind {
-            SettingKind::Seconds { max, .. } => format!(", in seconds, up to {max}"),
-            SettingKind::Number { max: Some(max), .. } => format!(", up to {max}"),
-            _ => return self.doc.to_owned(),
-        };
-        let end = self.doc.find('.').unwrap_or(self.doc.len());
-        let (first, rest) = self.doc.split_at(end);
-        format!("{first}{limit}{rest}")
-    }
-}
-
-pub(super) fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for character in name.chars() {
-        if character.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(character.to_ascii_lowercase());
-    }
-    snake
-}
 
 /// `name: type = kind, environment variable, documentation;` for each setting. Makes the table, and
 /// for each group a struct of the values with the function that reads them.
@@ -139,8 +43,10 @@ macro_rules! settings {
                 $(pub $name: $type,)*
             }
 
-            impl $group {
-                pub(super) fn from_reader($known: $known_type, reader: &Reader<'_>) -> Self {
+            impl Group for $group {
+                type Known = $known_type;
+
+                fn from_reader($known: $known_type, reader: &Reader<'_>) -> Self {
                     Self {
                         $($name: reader.setting(stringify!($name), &$kind),)*
                         $known,
@@ -152,7 +58,7 @@ macro_rules! settings {
 }
 
 settings! {
-    /// Everything a client was told, checked.
+    /// The checked settings of a client.
     #[derive(Debug)]
     #[allow(dead_code, reason = "some settings only decide whether others are valid")]
     struct Config { language: Language } needs_outbox: false => {
@@ -176,11 +82,11 @@ settings! {
             "Allows an endpoint without TLS on another host, or behind a proxy. Customer data then crosses the network unprotected.";
         workers: usize = Number { default: 32, max: 1024 }, None,
             "Maximum number of threads that send in the background. They start when they are needed.";
-        outbox: Option<OutboxSettings> = OutboxFile, Some("KATALYS_OUTBOX"),
+        outbox: Option<OutboxSettings> = OutboxFile::<OutboxSettings>::new(), Some("KATALYS_OUTBOX"),
             "The file that keeps updates until they are delivered; created if it does not exist. It must be on a local disk; processes may share it.";
     }
 
-    /// What was said of the outbox.
+    /// The checked settings of an outbox.
     #[derive(Clone, Debug)]
     struct OutboxSettings { path: PathBuf } needs_outbox: true => {
         durability: Durability = Choice::<Durability>::new(), None,
@@ -199,6 +105,13 @@ settings! {
             "Whether this client delivers what is in the outbox; if not, another process has to.";
         event_order_ids: EventOrderIds = Choice::<EventOrderIds>::new(), None,
             "How events name the order: `hashed` as 16 hexadecimal digits that are the same for all updates of one order, `plain` as its order_id. The hash has no key: anyone who guesses an order_id can verify the guess.";
+    }
+}
+
+impl Setting {
+    /// The row of a name in `snake_case` or `camelCase`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        setting::named(SETTINGS, name)
     }
 }
 

@@ -1,15 +1,28 @@
 //! The kinds of values that one setting has: the site, the endpoint, the proxy, the files and the
 //! time zone.
 
-use super::reader::{Given, Kind, Reader};
-use super::settings::OutboxSettings;
-use super::{Language, Secret, SettingKind, WorkingFolder};
+use super::reader::{Given, Group, Kind, Reader};
+use super::setting::SettingKind;
 use crate::address::{has_usable_port, is_loopback};
 use crate::error::{Error, ErrorCode};
+use crate::language::{Language, WorkingFolder};
 use crate::testing;
 use http::Uri;
 use jiff::tz::TimeZone;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+
+/// The vendor's endpoint.
+pub const DEFAULT_ENDPOINT: &str = "https://db.revoffers.com/v2/_tr_offline";
+
+/// Text that may hold a password and is never shown.
+pub(crate) struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
 
 /// Gives each of these kinds what its row holds.
 macro_rules! kinds {
@@ -28,7 +41,6 @@ kinds! {
     Zone = Text;
     Proxy = SecretUrl;
     CaFile = Path;
-    OutboxFile = Path;
 }
 
 /// The site; empty where each update has to name its own.
@@ -112,7 +124,7 @@ fn endpoint(text: &str, reader: &Reader<'_>) -> Result<Uri, String> {
         .authority()
         .is_some_and(|authority| authority.as_str().contains('@'))
     {
-        return wrong("must not hold a user name or password");
+        return wrong("must not contain a user name or password");
     }
     match scheme {
         "https" => Ok(uri),
@@ -203,11 +215,22 @@ impl Kind for Zone {
     }
 }
 
-/// The outbox's file, and with it the settings of an outbox.
-pub(super) struct OutboxFile;
+/// The outbox's file, and with it the settings of an outbox, the group `G`.
+pub(super) struct OutboxFile<G>(PhantomData<G>);
 
-impl Kind for OutboxFile {
-    type Value = Option<OutboxSettings>;
+impl<G> OutboxFile<G> {
+    pub const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    #[allow(clippy::unused_self, reason = "as all kinds have it")]
+    pub const fn kind(&self) -> SettingKind {
+        SettingKind::Path
+    }
+}
+
+impl<G: Group<Known = PathBuf>> Kind for OutboxFile<G> {
+    type Value = Option<G>;
 
     fn read(&self, given: &Given<'_>) -> Result<Option<Self::Value>, Error> {
         // The command, which also looks at files without one, has none whatever the environment
@@ -224,7 +247,7 @@ impl Kind for OutboxFile {
             Err(problem) => Err(problem),
         };
         let path = given.reader.note(path);
-        Ok(Some(Some(OutboxSettings::from_reader(path, given.reader))))
+        Ok(Some(Some(G::from_reader(path, given.reader))))
     }
 
     fn default(&self) -> Self::Value {
@@ -264,7 +287,7 @@ fn outbox_path(text: &str, given: &Given<'_>) -> Result<PathBuf, Error> {
 const NOT_A_URL: &str =
     "is not a URL; give the whole one, such as https://db.revoffers.com/v2/_tr_offline";
 
-/// What is wrong with a site, with what is likely meant.
+/// What is wrong with a site, and what is probably meant.
 fn wrong_with_site(given: &str) -> Option<String> {
     let meant = || {
         let name = given.trim().rsplit('/').next().unwrap_or_default();
@@ -296,7 +319,7 @@ fn without_extension(name: &str) -> Option<&str> {
     extension.eq_ignore_ascii_case("js").then_some(stem)
 }
 
-/// White space, and what is as invisible.
+/// White space and other invisible characters.
 fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || matches!(
@@ -305,7 +328,7 @@ fn is_blank(character: char) -> bool {
         )
 }
 
-/// What is wrong with a path that would make a file of an odd name.
+/// What is wrong with a path that is probably not meant as one.
 fn wrong_with_path(given: &str) -> Option<String> {
     if let Some(path) = given.strip_prefix("file://")
         && path.starts_with('/')

@@ -1,9 +1,9 @@
-//! A TCP connection for ureq's connectors that costs few system calls and keeps deadlines.
+//! A TCP connection for ureq's connectors that needs few system calls and keeps deadlines.
 //!
-//! What is written is held back until an answer is awaited, so that a request is one packet, in
-//! whatever pieces it comes. Socket limits are set once and changed only when they must be; time
-//! is checked on every wake-up, so that a peer that trickles bytes gains nothing. Health is asked
-//! with one peek.
+//! Output is held back until an answer is awaited, so that a request is one packet even if it is
+//! written in pieces. The timeouts of a socket are changed only when necessary. The deadline is checked
+//! on every wake-up, so that a peer that sends single bytes cannot extend it. One peek shows whether
+//! the connection is still usable.
 
 use crate::thread;
 use std::fmt;
@@ -15,14 +15,17 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
-use super::answer::{Stage, Unreached};
+use super::failure::{ConnectError, Phase};
 use super::resolver::Addresses;
 use crate::interrupt;
 
-/// Room for a usual update, and for any answer's head.
+/// A connection to the endpoint or a proxy, with or without TLS.
+pub(crate) type Connection = Box<dyn Transport>;
+
+/// Holds a typical update, and the head of any answer.
 pub(crate) const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Opens sockets to one host: the endpoint, or its proxy.
+/// Opens sockets to one host: the endpoint or the proxy.
 pub(crate) struct SocketConnector {
     addresses: Addresses,
 }
@@ -33,21 +36,21 @@ impl SocketConnector {
     }
 
     pub(crate) fn open(&self, timeout: NextTimeout) -> Result<Socket, Error> {
-        let until = Until::after(timeout);
+        let deadline = Deadline::after(timeout);
         let addresses = self
-            .look_up(until)
-            .map_err(Unreached::at(Stage::LookingUp))?;
-        let stream = first_to_connect(&addresses, until)
+            .look_up(deadline)
+            .map_err(ConnectError::in_phase(Phase::Resolving))?;
+        let stream = first_to_connect(&addresses, deadline)
             .inspect_err(|_| self.addresses.expire())
-            .map_err(Unreached::at(Stage::Connecting))?;
+            .map_err(ConnectError::in_phase(Phase::Connecting))?;
         stream.set_nodelay(true)?;
-        Ok(Socket::new(stream, until.end))
+        Ok(Socket::new(stream, deadline.end))
     }
 
-    fn look_up(&self, until: Until) -> Result<Vec<SocketAddr>, Error> {
-        self.addresses.current(until.end).map_err(|error| {
+    fn look_up(&self, deadline: Deadline) -> Result<Vec<SocketAddr>, Error> {
+        self.addresses.current(deadline.end).map_err(|error| {
             if error.kind() == ErrorKind::TimedOut {
-                Error::Timeout(until.reason)
+                Error::Timeout(deadline.reason)
             } else {
                 Error::Io(error)
             }
@@ -55,15 +58,15 @@ impl SocketConnector {
     }
 }
 
-/// Tries each address in turn, leaving every one after it an equal share of the time.
-fn first_to_connect(addresses: &[SocketAddr], until: Until) -> Result<TcpStream, Error> {
+/// Tries the addresses one after the other; each gets an equal share of the time that is left.
+fn first_to_connect(addresses: &[SocketAddr], deadline: Deadline) -> Result<TcpStream, Error> {
     let mut last = Error::Io(ErrorKind::AddrNotAvailable.into());
     let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for address in addresses {
-        let share = until.left()? / untried.max(1);
-        match connect(*address, share.max(SHORTEST)) {
+        let share = deadline.left()? / untried.max(1);
+        match connect(*address, share.max(MIN_TIMEOUT)) {
             Ok(stream) => return Ok(stream),
-            Err(error) if is_out_of_time(&error) => last = Error::Timeout(Timeout::Connect),
+            Err(error) if is_timeout(&error) => last = Error::Timeout(Timeout::Connect),
             Err(error) => last = Error::Io(error),
         }
         untried -= 1;
@@ -71,9 +74,8 @@ fn first_to_connect(addresses: &[SocketAddr], until: Until) -> Result<TcpStream,
     Err(last)
 }
 
-/// Connects. The system does not release a thread that connects, so a watched caller connects on
-/// another one; on this machine, where an answer comes at once or never, by one short try after
-/// another.
+/// Connects. A connecting thread cannot be interrupted, so a watched caller connects on another thread.
+/// An address of this machine answers at once or never, so short attempts one after the other suffice.
 fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     if !interrupt::is_watched() {
         return TcpStream::connect_timeout(&address, limit);
@@ -83,10 +85,9 @@ fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let result =
-                TcpStream::connect_timeout(&address, interrupt::slice_of(left).max(SHORTEST));
+                TcpStream::connect_timeout(&address, interrupt::slice_of(left).max(MIN_TIMEOUT));
             match result {
-                Err(error)
-                    if is_out_of_time(&error) && !left.is_zero() && !interrupt::is_over() => {}
+                Err(error) if is_timeout(&error) && !left.is_zero() && !interrupt::is_over() => {}
                 result => return result,
             }
         }
@@ -106,17 +107,17 @@ fn connect(address: SocketAddr, limit: Duration) -> io::Result<TcpStream> {
     }
 }
 
-/// The shortest limit that is passed to the system: zero would mean "none".
-const SHORTEST: Duration = Duration::from_millis(1);
+/// The shortest timeout of a socket: zero would mean none.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// The end of what ureq allows for an operation.
+/// The deadline that ureq sets for an operation.
 #[derive(Clone, Copy)]
-struct Until {
+struct Deadline {
     end: Instant,
     reason: Timeout,
 }
 
-impl Until {
+impl Deadline {
     fn after(timeout: NextTimeout) -> Self {
         Self {
             end: Instant::now() + (*timeout.after).min(UNLIMITED),
@@ -124,15 +125,15 @@ impl Until {
         }
     }
 
-    /// A caller who gives up is out of time.
-    fn goes_on(self) -> Result<(), Error> {
+    /// Fails if the caller gave up.
+    fn check_interrupt(self) -> Result<(), Error> {
         if interrupt::is_over() {
             return Err(Error::Timeout(self.reason));
         }
         Ok(())
     }
 
-    /// The time that is left, which is never zero.
+    /// The time that is left; never zero.
     fn left(self) -> Result<Duration, Error> {
         match self.end.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(Error::Timeout(self.reason)),
@@ -141,17 +142,17 @@ impl Until {
     }
 }
 
-/// Stands for "no limit", since the end of time cannot be calculated with.
+/// Stands for "no limit" where a deadline is calculated.
 pub(crate) const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// One socket limit as the system knows it, so that it is only set when it has to change.
+/// The current timeout of a socket, kept so that it is set only when it has to change.
 #[derive(Default)]
-struct Patience(Option<Duration>);
+struct SocketTimeout(Option<Duration>);
 
-impl Patience {
-    /// What to set before the first wait, if anything. A limit that is shorter than the time
-    /// left does no harm, it only wakes up early; so some slack is left for the requests to
-    /// come, whose time will not be the same to the microsecond.
+impl SocketTimeout {
+    /// The timeout to set before the first wait, if it has to change. One that is shorter than the time
+    /// left only causes an early wake-up; it is set to three quarters, so that the next requests, which
+    /// have slightly less time, can keep it.
     fn before_waiting(&mut self, left: Duration) -> Option<Duration> {
         match self.0 {
             Some(set) if set <= interrupt::slice_of(left) => None,
@@ -159,14 +160,14 @@ impl Patience {
         }
     }
 
-    /// What to set after waking up early: exactly the rest.
+    /// The timeout to set after an early wake-up: exactly the time left.
     fn after_waking(&mut self, left: Duration) -> Option<Duration> {
         let limit = interrupt::slice_of(left);
         (self.0 != Some(limit)).then(|| self.change_to(limit))?
     }
 
     fn change_to(&mut self, limit: Duration) -> Option<Duration> {
-        self.0 = Some(limit.max(SHORTEST));
+        self.0 = Some(limit.max(MIN_TIMEOUT));
         self.0
     }
 }
@@ -175,11 +176,11 @@ impl Patience {
 pub(crate) struct Socket {
     stream: TcpStream,
     buffers: HoldingBuffers,
-    reading: Patience,
-    writing: Patience,
-    /// When tunnel and TLS have to be agreed on. ureq allows its limit for each read anew.
+    reading: SocketTimeout,
+    writing: SocketTimeout,
+    /// The deadline for tunnel and TLS: ureq applies its limit to each read separately.
     ready_by: Instant,
-    /// The peer closed it, or it failed.
+    /// Whether the peer closed it or it failed.
     ended: bool,
 }
 
@@ -191,27 +192,27 @@ impl Socket {
                 lazy: LazyBuffers::new(BUFFER_SIZE, BUFFER_SIZE),
                 held: 0,
             },
-            reading: Patience::default(),
-            writing: Patience::default(),
+            reading: SocketTimeout::default(),
+            writing: SocketTimeout::default(),
             ready_by,
             ended: false,
         }
     }
 
-    fn until(&self, timeout: NextTimeout) -> Until {
-        let mut until = Until::after(timeout);
+    fn deadline(&self, timeout: NextTimeout) -> Deadline {
+        let mut deadline = Deadline::after(timeout);
         if timeout.reason == Timeout::Connect {
-            until.end = until.end.min(self.ready_by);
+            deadline.end = deadline.end.min(self.ready_by);
         }
-        until
+        deadline
     }
 
-    fn send_held(&mut self, until: Until) -> Result<(), Error> {
+    fn send_held(&mut self, deadline: Deadline) -> Result<(), Error> {
         let amount = std::mem::take(&mut self.buffers.held);
         if amount == 0 {
             return Ok(());
         }
-        let mut limit = self.writing.before_waiting(until.left()?);
+        let mut limit = self.writing.before_waiting(deadline.left()?);
         let mut written = 0;
         while written < amount {
             if limit.is_some() {
@@ -223,9 +224,9 @@ impl Socket {
                     written += count;
                     limit = None;
                 }
-                Err(error) if is_only_a_wake_up(&error) => {
-                    until.goes_on()?;
-                    limit = self.writing.after_waking(until.left()?);
+                Err(error) if is_wake_up(&error) => {
+                    deadline.check_interrupt()?;
+                    limit = self.writing.after_waking(deadline.left()?);
                 }
                 Err(error) => return Err(Error::Io(error)),
             }
@@ -233,26 +234,26 @@ impl Socket {
         Ok(())
     }
 
-    fn read_some(&mut self, until: Until) -> Result<usize, Error> {
-        let mut limit = self.reading.before_waiting(until.left()?);
+    fn read_some(&mut self, deadline: Deadline) -> Result<usize, Error> {
+        let mut limit = self.reading.before_waiting(deadline.left()?);
         loop {
             if limit.is_some() {
                 self.stream.set_read_timeout(limit)?;
             }
             match (&self.stream).read(self.buffers.input_append_buf()) {
                 Ok(count) => return Ok(count),
-                Err(error) if is_only_a_wake_up(&error) => {
-                    until.goes_on()?;
-                    limit = self.reading.after_waking(until.left()?);
+                Err(error) if is_wake_up(&error) => {
+                    deadline.check_interrupt()?;
+                    limit = self.reading.after_waking(deadline.left()?);
                 }
                 Err(error) => return Err(Error::Io(error)),
             }
         }
     }
 
-    fn exchange(&mut self, until: Until) -> Result<usize, Error> {
-        self.send_held(until)?;
-        self.read_some(until)
+    fn exchange(&mut self, deadline: Deadline) -> Result<usize, Error> {
+        self.send_held(deadline)?;
+        self.read_some(deadline)
     }
 }
 
@@ -263,16 +264,16 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
         self.buffers.held += amount;
-        if self.buffers.has_room() {
+        if self.buffers.can_hold_more() {
             return Ok(());
         }
-        self.send_held(self.until(timeout))
+        self.send_held(self.deadline(timeout))
             .inspect_err(|_| self.ended = true)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let count = self
-            .exchange(self.until(timeout))
+            .exchange(self.deadline(timeout))
             .inspect_err(|_| self.ended = true)?;
         self.buffers.input_appended(count);
         self.ended |= count == 0;
@@ -284,18 +285,18 @@ impl Transport for Socket {
     }
 }
 
-/// Buffers whose output starts after what is held back.
+/// Buffers whose output starts behind the bytes that are held back.
 struct HoldingBuffers {
     lazy: LazyBuffers,
     held: usize,
 }
 
 impl HoldingBuffers {
-    /// Whether another piece can be held. What ureq writes in one go is never larger than what
-    /// it is offered, so a little room is enough.
-    fn has_room(&mut self) -> bool {
-        const LITTLE: usize = 2 * 1024;
-        self.output().len() >= LITTLE
+    /// Whether another piece can be held back. ureq never writes more at a time than the buffer offers,
+    /// so a small rest is enough.
+    fn can_hold_more(&mut self) -> bool {
+        const SMALL_REST: usize = 2 * 1024;
+        self.output().len() >= SMALL_REST
     }
 }
 
@@ -336,18 +337,18 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Whether the wait ended because of a signal or the socket's own limit, which is not yet the
-/// end of the time allowed.
-fn is_only_a_wake_up(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::Interrupted || is_out_of_time(error)
+/// Whether the wait ended because of a signal or the timeout of the socket, which may be before the
+/// deadline.
+fn is_wake_up(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::Interrupted || is_timeout(error)
 }
 
-/// Unix says `WouldBlock` where Windows says `TimedOut`.
-fn is_out_of_time(error: &io::Error) -> bool {
+/// Unix reports `WouldBlock`, Windows `TimedOut`.
+fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Whether the peer neither closed the connection nor sent something nobody asked for.
+/// Whether the peer has neither closed the connection nor sent unexpected input.
 #[cfg(unix)]
 fn is_quiet(stream: &TcpStream) -> bool {
     use rustix::io::Errno;
@@ -357,7 +358,7 @@ fn is_quiet(stream: &TcpStream) -> bool {
     matches!(recv(stream, &mut [0_u8; 1], flags), Err(Errno::AGAIN))
 }
 
-/// Whether the peer neither closed the connection nor sent something nobody asked for.
+/// Whether the peer has neither closed the connection nor sent unexpected input.
 #[cfg(not(unix))]
 fn is_quiet(stream: &TcpStream) -> bool {
     if stream.set_nonblocking(true).is_err() {
@@ -404,21 +405,21 @@ mod tests {
     fn the_second_address_is_tried_when_the_first_refuses() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
-        let stream = first_to_connect(&[refused(), good], Until::after(limit(1000))).unwrap();
+        let stream = first_to_connect(&[refused(), good], Deadline::after(limit(1000))).unwrap();
         assert_eq!(stream.peer_addr().unwrap(), good);
     }
 
     #[test]
-    fn all_addresses_that_fail_leave_the_last_error() {
-        let error = first_to_connect(&[refused(), refused()], Until::after(limit(1000)));
+    fn the_last_error_is_reported_if_all_addresses_fail() {
+        let error = first_to_connect(&[refused(), refused()], Deadline::after(limit(1000)));
         let Err(Error::Io(error)) = error else {
-            panic!("connected to nobody");
+            panic!("connected to a closed port");
         };
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
 
     #[test]
-    fn what_is_written_in_pieces_leaves_at_once_when_an_answer_is_awaited() {
+    fn pieces_are_sent_together_once_an_answer_is_awaited() {
         let (mut socket, mut far) = pair();
         write(&mut socket, b"head ");
         write(&mut socket, b"body");
@@ -436,28 +437,28 @@ mod tests {
     }
 
     #[test]
-    fn health_is_seen_without_reading() {
+    fn a_closed_connection_or_unexpected_input_is_seen_without_reading() {
         let (mut socket, far) = pair();
         assert!(socket.is_open());
         drop(far);
         assert!(!socket.is_open());
         let (mut socket, mut far) = pair();
-        far.write_all(b"unasked").unwrap();
+        far.write_all(b"unexpected").unwrap();
         // The byte is there once it can be peeked at.
         socket.stream.peek(&mut [0]).unwrap();
         assert!(!socket.is_open());
     }
 
     #[test]
-    fn a_socket_limit_is_set_only_when_it_has_to_change() {
-        let mut patience = Patience::default();
+    fn a_socket_timeout_is_set_only_when_it_has_to_change() {
+        let mut timeout = SocketTimeout::default();
         let second = Duration::from_secs(1);
-        assert_eq!(patience.before_waiting(8 * second), Some(6 * second));
-        assert_eq!(patience.before_waiting(8 * second), None);
-        assert_eq!(patience.before_waiting(7 * second), None);
-        assert_eq!(patience.before_waiting(4 * second), Some(3 * second));
-        assert_eq!(patience.after_waking(second), Some(second));
-        assert_eq!(patience.before_waiting(9 * second), None);
-        assert_eq!(patience.after_waking(Duration::ZERO), Some(SHORTEST));
+        assert_eq!(timeout.before_waiting(8 * second), Some(6 * second));
+        assert_eq!(timeout.before_waiting(8 * second), None);
+        assert_eq!(timeout.before_waiting(7 * second), None);
+        assert_eq!(timeout.before_waiting(4 * second), Some(3 * second));
+        assert_eq!(timeout.after_waking(second), Some(second));
+        assert_eq!(timeout.before_waiting(9 * second), None);
+        assert_eq!(timeout.after_waking(Duration::ZERO), Some(MIN_TIMEOUT));
     }
 }

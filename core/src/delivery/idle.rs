@@ -1,18 +1,18 @@
-//! Connections that are open but not in use.
+//! Open connections that are not in use.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::opener::Connection;
+use super::connection::Connection;
 
-/// Connections are closed after this long without use; most servers, and the boxes in between,
-/// keep theirs for a minute or more.
-const LONGEST_IDLE: Duration = Duration::from_secs(30);
+/// Connections are closed after this long without use; most servers and middleboxes keep theirs for a
+/// minute or more.
+const MAX_IDLE: Duration = Duration::from_secs(30);
 
-/// The connections of one route, the one used last on top.
+/// The unused connections of one route; the most recently used one is taken first.
 pub(crate) struct IdleConnections {
-    most: usize,
-    waiting: Mutex<Vec<Idle>>,
+    limit: usize,
+    connections: Mutex<Vec<Idle>>,
 }
 
 struct Idle {
@@ -21,26 +21,26 @@ struct Idle {
 }
 
 impl IdleConnections {
-    pub(crate) fn new(most: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
-            most,
-            waiting: Mutex::default(),
+            limit,
+            connections: Mutex::default(),
         }
     }
 
-    pub(crate) fn most(&self) -> usize {
-        self.most
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
     }
 
-    /// A connection that is still good. Those that are not are closed on the way.
+    /// Takes a connection that is still open; closes those that are not.
     pub(crate) fn take(&self) -> Option<Connection> {
         loop {
             let Idle {
                 mut connection,
                 since,
             } = self.lock().pop()?;
-            if since.elapsed() >= LONGEST_IDLE {
-                // All below have waited even longer. Closing takes time, so not under the lock.
+            if since.elapsed() >= MAX_IDLE {
+                // All others are older. Closing takes time, so it happens without the lock.
                 let outdated = std::mem::take(&mut *self.lock());
                 drop(outdated);
                 return None;
@@ -51,20 +51,22 @@ impl IdleConnections {
         }
     }
 
-    /// Keeps a connection for later, in place of the oldest if there are too many.
+    /// Keeps a connection for later use; closes the oldest one if there are too many.
     pub(crate) fn put(&self, connection: Connection) {
         let idle = Idle {
             connection,
             since: Instant::now(),
         };
-        let mut waiting = self.lock();
-        waiting.push(idle);
-        let surplus = (waiting.len() > self.most).then(|| waiting.remove(0));
-        drop(waiting);
+        let mut connections = self.lock();
+        connections.push(idle);
+        let surplus = (connections.len() > self.limit).then(|| connections.remove(0));
+        drop(connections);
         drop(surplus);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,4 @@
-//! The bytes of HTTP/1.1 on the wire: the head of our one request, and the head and length of an
-//! answer.
+//! HTTP/1.1 messages: writes the head of a request, and reads the head and the length of an answer.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use ureq::http::Uri;
 
 use super::answer::retry_after;
 
-/// Everything of a request that is the same each time.
+/// The part of a request that is always the same.
 pub(crate) struct RequestHead(Vec<u8>);
 
 impl RequestHead {
@@ -35,8 +34,8 @@ impl RequestHead {
     }
 }
 
-/// A whole request that carries nothing, for looking whether somebody answers.
-pub(crate) fn question(endpoint: &Uri, user_agent: &str) -> Vec<u8> {
+/// A request without an update, to see whether the endpoint answers.
+pub(crate) fn probe(endpoint: &Uri, user_agent: &str) -> Vec<u8> {
     let path = endpoint.path_and_query().map_or("/", |path| path.as_str());
     let host = host_header(endpoint);
     format!(
@@ -46,7 +45,7 @@ pub(crate) fn question(endpoint: &Uri, user_agent: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The endpoint's host, and its port unless that is the scheme's own.
+/// The `Host` header: the endpoint's host, and its port unless it is the default of the scheme.
 fn host_header(endpoint: &Uri) -> String {
     let host = endpoint.host().unwrap_or_default();
     match (endpoint.port_u16(), endpoint.scheme_str()) {
@@ -55,7 +54,7 @@ fn host_header(endpoint: &Uri) -> String {
     }
 }
 
-/// Room for the digits of a length.
+/// A buffer for the digits of a length.
 #[derive(Default)]
 pub(crate) struct LengthDigits([u8; 20]);
 
@@ -73,29 +72,29 @@ impl LengthDigits {
     }
 }
 
-/// Where an answer's body ends.
+/// Where the body of an answer ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyEnd {
     After(usize),
     AtLastChunk,
-    /// Only when the connection closes, or in a way that is not understood.
+    /// When the connection closes, or unclear.
     Unknown,
 }
 
-/// What an answer's head says.
+/// The head of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AnswerHead {
-    /// How many bytes the head takes up.
+    /// The size of the head in bytes.
     pub(crate) size: usize,
     pub(crate) status: u16,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body_end: BodyEnd,
-    /// Whether the server keeps the connection.
+    /// Whether the server keeps the connection open.
     pub(crate) is_kept: bool,
 }
 
 impl AnswerHead {
-    /// Whether another head follows, the one that counts.
+    /// Whether it is an interim answer, which the final one follows.
     pub(crate) fn is_interim(&self) -> bool {
         (100..=199).contains(&self.status) && self.status != 101
     }
@@ -105,11 +104,11 @@ impl AnswerHead {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotHttp;
 
-const MOST_HEADERS: usize = 100;
+const MAX_HEADERS: usize = 100;
 
-/// Reads an answer's head; `None` if it is not complete yet.
+/// Reads the head of an answer; `None` if it is not complete yet.
 pub(crate) fn read_head(input: &[u8]) -> Result<Option<AnswerHead>, NotHttp> {
-    let mut headers = [const { MaybeUninit::<Header>::uninit() }; MOST_HEADERS];
+    let mut headers = [const { MaybeUninit::<Header>::uninit() }; MAX_HEADERS];
     let mut response = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,
@@ -129,7 +128,7 @@ pub(crate) fn read_head(input: &[u8]) -> Result<Option<AnswerHead>, NotHttp> {
         body_end: BodyEnd::Unknown,
         is_kept: response.version == Some(1),
     };
-    head.learn_from(response.headers);
+    head.read_headers(response.headers);
     if matches!(status, 100..=199 | 204 | 304) {
         head.body_end = BodyEnd::After(0);
     }
@@ -137,11 +136,11 @@ pub(crate) fn read_head(input: &[u8]) -> Result<Option<AnswerHead>, NotHttp> {
 }
 
 impl AnswerHead {
-    fn learn_from(&mut self, headers: &[Header]) {
+    fn read_headers(&mut self, headers: &[Header]) {
         let mut lengths = 0;
         let mut is_encoded = false;
         for header in headers {
-            // By length first: this is done for every answer, and most headers say nothing here.
+            // The length first: most headers are not relevant.
             match header.name.len() {
                 10 if header.name.eq_ignore_ascii_case("connection") => {
                     self.is_kept &= !has_token(header.value, "close");
@@ -163,7 +162,7 @@ impl AnswerHead {
                 _ => {}
             }
         }
-        // Whatever can be read in two ways is not worth guessing at.
+        // Contradicting headers are not interpreted.
         if lengths > 1 || (lengths == 1 && is_encoded) {
             self.body_end = BodyEnd::Unknown;
         }
@@ -172,7 +171,7 @@ impl AnswerHead {
 
 /// The `Date` header of a head, in Unix seconds.
 pub(crate) fn date_of(head: &[u8]) -> Option<i64> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = Response::new(&mut headers);
     response.parse(head).ok()?;
     let mut named = response.headers.iter();
@@ -196,17 +195,17 @@ fn read_length(value: &[u8]) -> BodyEnd {
         .map_or(BodyEnd::Unknown, BodyEnd::After)
 }
 
-/// How far a body goes that is (at least begun) in `input`.
+/// The extent of a body in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Extent {
     Complete(usize),
-    /// More bytes are needed to tell.
+    /// More input is needed.
     Incomplete,
-    /// There is no telling.
+    /// It cannot be determined.
     Unknown,
 }
 
-/// Where the body that starts `input` ends.
+/// Measures the body at the start of `input`.
 pub(crate) fn measure_body(input: &[u8], end: BodyEnd) -> Extent {
     match end {
         BodyEnd::After(size) if size <= input.len() => Extent::Complete(size),
@@ -236,7 +235,7 @@ fn measure_chunks(input: &[u8]) -> Extent {
             return match &rest[line..] {
                 after if after.starts_with(LINE_END) => Extent::Complete(next),
                 after if LINE_END.starts_with(after) => Extent::Incomplete,
-                // Trailers: nothing in them is wanted.
+                // Trailers are not read.
                 _ => Extent::Unknown,
             };
         }
@@ -266,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_its_head_length_and_body() {
+    fn a_request_consists_of_head_length_and_body() {
         let endpoint = "https://user:pass@db.example.com/v2/_tr_offline?a=b"
             .parse()
             .unwrap();
@@ -304,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_body_is_believed_only_if_it_is_clear() {
+    fn the_end_of_a_body_is_known_only_if_the_headers_agree() {
         for (headers, end) in [
             ("", BodyEnd::Unknown),
             ("Content-Length: 12\r\n", BodyEnd::After(12)),
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_says_whether_the_connection_stays() {
+    fn the_server_decides_whether_the_connection_is_kept() {
         for (answer, is_kept) in [
             ("HTTP/1.1 204 X\r\n\r\n", true),
             ("HTTP/1.1 204 X\r\nConnection: keep-alive\r\n\r\n", true),
@@ -345,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_seen_at_once() {
+    fn input_that_is_not_http_is_rejected_at_once() {
         for bytes in [
             "SSH-2.0-x\r\n",
             "<html>",
@@ -356,13 +355,13 @@ mod tests {
         }
         let many = format!(
             "HTTP/1.1 204 X\r\n{}\r\n",
-            "A: b\r\n".repeat(MOST_HEADERS + 1)
+            "A: b\r\n".repeat(MAX_HEADERS + 1)
         );
         assert_eq!(read_head(many.as_bytes()), Err(NotHttp));
     }
 
     #[test]
-    fn chunks_are_followed_to_the_last_one() {
+    fn chunks_are_read_up_to_the_last_one() {
         let body = "4\r\nWiki\r\nA;x=y\r\n0123456789\r\n0\r\n\r\n";
         for end in 0..body.len() {
             let extent = measure_body(&body.as_bytes()[..end], BodyEnd::AtLastChunk);

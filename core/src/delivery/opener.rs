@@ -1,5 +1,5 @@
-//! Opens connections: directly or through a proxy's tunnel, with TLS where the scheme asks for it.
-//! The tunnel is ureq's connector; the sockets below it and TLS above it are ours.
+//! Opens connections: directly or through a tunnel of a proxy, with TLS if the scheme requires it.
+//! ureq asks for the tunnel; the sockets below it and TLS above it are this library's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,29 +9,26 @@ use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::transport::time::Instant as UreqInstant;
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout,
 };
 use ureq::{Agent, Error, Proxy, Timeout};
 
-use super::answer::{Failure, Hosts, Peer, Stage};
-use super::connection::{BUFFER_SIZE, SocketConnector};
+use super::connection::{BUFFER_SIZE, Connection, SocketConnector};
+use super::failure::{Failure, Hosts, Peer, Phase};
 use super::proxy::port_of;
-use super::resolver::{Addresses, AddressesComeLater};
+use super::resolver::{Addresses, NoAddresses};
 use super::tls::TlsConnector;
 use super::trust::Trust;
 
-/// A connection to the endpoint, whatever lies in between.
-pub(crate) type Connection = Box<dyn Transport>;
-
 type FirstHop = dyn Fn(&ConnectionDetails) -> Result<Connection, Error> + Send + Sync;
 
-/// The way to the endpoint.
+/// Opens connections to one endpoint.
 pub(crate) struct Opener {
     endpoint: Uri,
     connect_timeout: Duration,
     hosts: Hosts,
     config: Config,
-    /// Connects to the endpoint, or to the proxy if there is one, up to and including TLS.
+    /// Connects to the endpoint, or to the proxy if there is one, including TLS.
     first_hop: Arc<FirstHop>,
     tls: Arc<TlsConnector>,
 }
@@ -69,12 +66,12 @@ impl Opener {
         }
     }
 
-    /// The hosts involved, for naming failures.
+    /// The hosts of the route, for the reasons of failures.
     pub(crate) fn hosts(&self) -> &Hosts {
         &self.hosts
     }
 
-    /// Opens a connection within the connect limit, and before `deadline` in any case.
+    /// Opens a connection within the connect timeout, and not later than `deadline`.
     pub(crate) fn open(&self, deadline: Instant) -> Result<Connection, Failure> {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
@@ -88,16 +85,16 @@ impl Opener {
     }
 
     fn failure(&self, error: &Error, peer: Peer) -> Failure {
-        Failure::from_error(error, Stage::Negotiating, peer, &self.hosts)
+        Failure::from_error(error, Phase::Negotiating, peer, &self.hosts)
     }
 
     fn details(&self, now: Instant, limit: Duration) -> ConnectionDetails<'_> {
         ConnectionDetails {
             uri: &self.endpoint,
-            addrs: AddressesComeLater::none(),
+            addrs: NoAddresses::none(),
             config: &self.config,
             request_level: false,
-            resolver: &AddressesComeLater,
+            resolver: &NoAddresses,
             now: UreqInstant::Exact(now),
             timeout: NextTimeout {
                 after: limit.into(),
@@ -133,7 +130,7 @@ fn open_tunnel(details: &ConnectionDetails) -> Result<Connection, Error> {
     }
 }
 
-/// Puts TLS around a connection if the target's scheme asks for it.
+/// Adds TLS to a connection if the scheme of the target requires it.
 fn secure(
     tls: &TlsConnector,
     details: &ConnectionDetails,

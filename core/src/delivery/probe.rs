@@ -1,12 +1,12 @@
-//! Looks at the way to the endpoint without sending an order: which way it is, and what answers.
+//! Describes the route to the endpoint and probes it without sending an update.
 
-use super::answer::Failure;
+use super::failure::Failure;
 use super::proxy;
 use super::transport::Transport;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The way that updates take.
+/// The route that updates take to the endpoint.
 #[derive(Clone, Debug)]
 pub struct RouteChoice {
     /// The endpoint's host.
@@ -15,11 +15,11 @@ pub struct RouteChoice {
     pub port: u16,
     /// Whether it is reached over TLS.
     pub is_tls: bool,
-    /// The proxy in between.
+    /// The proxy, if one is used.
     pub proxy: Option<ProxyChoice>,
-    /// The file with the authorities that are trusted in place of Mozilla's.
+    /// The file with the certificate authorities that replace Mozilla's.
     pub ca_file: Option<PathBuf>,
-    /// The longest that making one connection may take.
+    /// The time limit for opening a connection.
     pub connect_timeout: Duration,
 }
 
@@ -32,14 +32,14 @@ pub struct ProxyChoice {
     pub port: u16,
 }
 
-/// What the endpoint answered to a question that carried no order.
+/// The answer of the endpoint to a probe.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
     /// The `Date` header, in Unix seconds.
     pub date: Option<i64>,
-    /// How long it took, with the connection.
+    /// The time it took, including the connection.
     pub elapsed: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Transport {
         }
     }
 
-    /// Asks with HEAD over a new connection.
+    /// Sends a HEAD request over a new connection.
     pub(crate) fn probe(&self, deadline: Instant) -> Result<Answer, Failure> {
         let started = Instant::now();
         let (status, date) = self.ask(deadline)?;

@@ -1,17 +1,14 @@
-//! Which proxy a route goes through: the one that was given, or the environment's.
+//! Chooses the proxy of a route: the given one, or one from the environment.
 
 use std::net::IpAddr;
 
 use ureq::http::Uri;
 use ureq::{Proxy, ProxyProtocol};
 
-use super::transport::RouteError;
+use super::route::{Environment, RouteError};
 use crate::address::{bare, has_usable_port, is_loopback};
 
-/// Reads an environment variable; a parameter so that tests need no environment of their own.
-pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-/// The proxy for `endpoint`. An explicit one always counts; an empty one means "none at all".
+/// The proxy for `endpoint`. An explicit one overrides the environment; an empty one means no proxy.
 pub(crate) fn choose(
     endpoint: &Uri,
     explicit: Option<&str>,
@@ -26,7 +23,7 @@ pub(crate) fn choose(
     }
     for name in variables(endpoint, environment) {
         if let Some(address) = set_and_not_blank(name, environment) {
-            if is_excepted(host, port_of(endpoint), environment)? {
+            if is_exempt(host, port_of(endpoint), environment)? {
                 return Ok(None);
             }
             return parse(name, address.trim());
@@ -35,12 +32,12 @@ pub(crate) fn choose(
     Ok(None)
 }
 
-/// The variables to look at, the one that counts most first.
+/// The variables to read, by precedence.
 fn variables(endpoint: &Uri, environment: Environment) -> &'static [&'static str] {
     if endpoint.scheme_str() == Some("https") {
         return &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     }
-    // Under CGI a request header "Proxy:" arrives as HTTP_PROXY, set by anyone (httpoxy).
+    // Under CGI, any client can set HTTP_PROXY with a "Proxy" header (httpoxy).
     if environment("REQUEST_METHOD").is_some() {
         &["http_proxy", "ALL_PROXY", "all_proxy"]
     } else {
@@ -52,7 +49,7 @@ fn set_and_not_blank(name: &str, environment: Environment) -> Option<String> {
     environment(name).filter(|value| !value.trim().is_empty())
 }
 
-/// The address may hold a password, so no message repeats it.
+/// Parses the URL of a proxy. It may contain a password, so no message repeats it.
 fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteError> {
     if address.is_empty() {
         return Ok(None);
@@ -62,7 +59,7 @@ fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteErr
         reason: reason.to_owned(),
     };
     let not_a_proxy = || error("is not the URL of a proxy, such as http://proxy.example.com:3128");
-    // Other programs take `host:port` from the environment, too.
+    // As in other programs, a variable may hold `host:port` alone.
     let is_short = !address.contains("://");
     if is_short && (setting == "proxy" || !address.contains(':')) {
         return Err(not_a_proxy());
@@ -82,8 +79,8 @@ fn parse(setting: &'static str, address: &str) -> Result<Option<Proxy>, RouteErr
     }
 }
 
-/// Whether the environment's exceptions (`NO_PROXY`) cover the host.
-fn is_excepted(host: &str, port: u16, environment: Environment) -> Result<bool, RouteError> {
+/// Whether `NO_PROXY` exempts the host.
+fn is_exempt(host: &str, port: u16, environment: Environment) -> Result<bool, RouteError> {
     let found = ["NO_PROXY", "no_proxy"]
         .into_iter()
         .find_map(|name| Some((name, set_and_not_blank(name, environment)?)));
@@ -95,7 +92,7 @@ fn is_excepted(host: &str, port: u16, environment: Environment) -> Result<bool, 
         let reason = "has an entry with a port above 65535".to_owned();
         return Err(RouteError { setting, reason });
     }
-    Ok(entries.any(|entry| excepts(entry, host, port)))
+    Ok(entries.any(|entry| exempts(entry, host, port)))
 }
 
 fn has_impossible_port(entry: &str) -> bool {
@@ -107,9 +104,9 @@ fn has_impossible_port(entry: &str) -> bool {
         && !port.is_empty()
 }
 
-/// Whether one entry covers the host: `*`, a domain with all below it, an address, a network
-/// (`10.0.0.0/8`), each but the last with an optional port.
-fn excepts(entry: &str, host: &str, port: u16) -> bool {
+/// Whether one entry exempts the host: `*`, a domain with its subdomains, an address, or a network
+/// (`10.0.0.0/8`); all but a network may have a port.
+fn exempts(entry: &str, host: &str, port: u16) -> bool {
     if entry == "*" {
         return true;
     }
@@ -139,7 +136,7 @@ fn is_or_is_below(host: &str, domain: &str) -> bool {
     host[start..].eq_ignore_ascii_case(domain) && (start == 0 || host[start - 1] == b'.')
 }
 
-/// Splits `host:port`, but not a bare IPv6 address.
+/// Splits `host:port`, but not an IPv6 address without brackets.
 fn split_port(entry: &str) -> (&str, Option<u16>) {
     match entry.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => match port.parse() {
@@ -230,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn exceptions_cover_domains_addresses_networks_and_ports() {
+    fn exemptions_cover_domains_addresses_networks_and_ports() {
         let is_direct = |endpoint: &str, list: &str| {
             through(endpoint, &[("ALL_PROXY", "http://p"), ("NO_PROXY", list)]).is_none()
         };

@@ -1,5 +1,5 @@
-//! The addresses of the one host a route connects to, looked up when a connection is opened and
-//! remembered for a while.
+//! The addresses of the one host that a route connects to, resolved when a connection is opened and
+//! cached for a short time.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -16,19 +16,19 @@ use ureq::unversioned::transport::NextTimeout;
 
 use crate::thread;
 
-/// How long addresses are used without asking again, so that a host that moved is found.
-const LIFE: Duration = Duration::from_secs(30);
+/// How long addresses are used before the name is resolved again.
+const TTL: Duration = Duration::from_secs(30);
 
-/// How long old addresses are used after asking again came to nothing.
-const LIFE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// How long stale addresses are used after resolving failed.
+const TTL_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// How long a new look-up is waited for when there are old addresses to fall back on.
-const PATIENCE_WITH_OLD: Duration = Duration::from_secs(1);
+/// How long to wait for a look-up if there are stale addresses to fall back on.
+const MAX_WAIT_WITH_STALE: Duration = Duration::from_secs(1);
 
 type LookUp = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// A host and its addresses. Look-ups run on a thread of their own, since the system's cannot be
-/// interrupted; never more than one at a time.
+/// A host and its addresses. Look-ups run on a separate thread, one at a time, since the system's
+/// function cannot be interrupted.
 pub(crate) struct Addresses {
     shared: Arc<Shared>,
 }
@@ -46,7 +46,7 @@ struct Known {
     addresses: Vec<SocketAddr>,
     fresh_until: Option<Instant>,
     looking: bool,
-    /// Counts finished look-ups, so that one who waits can tell his from an earlier one.
+    /// Counts finished look-ups, so that a waiting thread distinguishes its own from an earlier one.
     rounds: u64,
     failure: Option<String>,
 }
@@ -56,36 +56,35 @@ impl Known {
         self.fresh_until.is_some_and(|end| Instant::now() < end)
     }
 
-    fn learn(&mut self, result: io::Result<Vec<SocketAddr>>) {
+    fn record(&mut self, result: io::Result<Vec<SocketAddr>>) {
         self.looking = false;
         self.rounds += 1;
         match result {
             Ok(addresses) if !addresses.is_empty() => {
                 self.addresses = addresses;
                 self.failure = None;
-                self.fresh_until = Some(Instant::now() + LIFE);
+                self.fresh_until = Some(Instant::now() + TTL);
             }
-            Ok(_) => self.keep_old("the name has no addresses".to_owned()),
-            Err(error) => self.keep_old(error.to_string()),
+            Ok(_) => self.keep_stale("the name has no addresses".to_owned()),
+            Err(error) => self.keep_stale(error.to_string()),
         }
     }
 
-    fn keep_old(&mut self, failure: String) {
+    fn keep_stale(&mut self, failure: String) {
         self.failure = Some(failure);
-        self.fresh_until = Some(Instant::now() + LIFE_AFTER_FAILURE);
+        self.fresh_until = Some(Instant::now() + TTL_AFTER_FAILURE);
     }
 }
 
 impl Addresses {
-    /// The addresses of `host`: a name, or an address with or without brackets. A literal address
-    /// is never looked up.
+    /// The addresses of `host`: a name, or an address with or without brackets, which is never looked up.
     pub(crate) fn of(host: &str, port: u16) -> Self {
-        Self::found_by(host, port, |host, port| {
+        Self::with_look_up(host, port, |host, port| {
             Ok((host, port).to_socket_addrs()?.collect())
         })
     }
 
-    fn found_by(
+    fn with_look_up(
         host: &str,
         port: u16,
         look_up: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
@@ -101,20 +100,20 @@ impl Addresses {
         }
     }
 
-    /// The addresses to try, waiting for a look-up until `until` at most.
+    /// The addresses to try; waits for a look-up until `until` at the latest.
     pub(crate) fn current(&self, until: Instant) -> io::Result<Vec<SocketAddr>> {
         if let Some(address) = self.literal() {
             return Ok(vec![address]);
         }
         let mut known = self.shared.lock();
-        let has_old = !known.addresses.is_empty();
-        if has_old && (known.looking || known.is_fresh()) {
+        let has_stale = !known.addresses.is_empty();
+        if has_stale && (known.looking || known.is_fresh()) {
             return Ok(known.addresses.clone());
         }
         let round = known.rounds;
         self.start_look_up(&mut known)?;
-        let until = if has_old {
-            until.min(Instant::now() + PATIENCE_WITH_OLD)
+        let until = if has_stale {
+            until.min(Instant::now() + MAX_WAIT_WITH_STALE)
         } else {
             until
         };
@@ -128,7 +127,8 @@ impl Addresses {
         }
     }
 
-    /// Makes the next connection ask again: none of the addresses could be connected to.
+    /// Makes the next connection resolve the name again, since none of the addresses could be connected
+    /// to.
     pub(crate) fn expire(&self) {
         self.shared.lock().fresh_until = None;
     }
@@ -161,7 +161,7 @@ impl Shared {
 
     fn run_look_up(&self) {
         let result = (self.look_up)(&self.host, self.port);
-        self.lock().learn(result);
+        self.lock().record(result);
         self.finished.notify_all();
     }
 
@@ -199,17 +199,17 @@ impl fmt::Debug for Addresses {
     }
 }
 
-/// Answers ureq's question for addresses with none: the socket connector asks [`Addresses`].
+/// A resolver for ureq without addresses: the socket connector takes them from [`Addresses`].
 #[derive(Debug)]
-pub(crate) struct AddressesComeLater;
+pub(crate) struct NoAddresses;
 
-impl AddressesComeLater {
+impl NoAddresses {
     pub(crate) fn none() -> ResolvedSocketAddrs {
         Self.empty()
     }
 }
 
-impl Resolver for AddressesComeLater {
+impl Resolver for NoAddresses {
     fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         Ok(Self::none())
     }
@@ -230,11 +230,11 @@ mod tests {
         SocketAddr::from(([192, 0, 2, last], PORT))
     }
 
-    /// A host whose look-ups answer with what the test sends, and wait for it if need be.
-    fn answered_by_test() -> (Addresses, mpsc::Sender<io::Result<Vec<SocketAddr>>>) {
+    /// A host whose look-ups wait for the test, and return what it sends.
+    fn resolved_by_test() -> (Addresses, mpsc::Sender<io::Result<Vec<SocketAddr>>>) {
         let (sender, answers) = mpsc::channel();
         let answers = Mutex::new(answers);
-        let addresses = Addresses::found_by("db.example.com", PORT, move |host, port| {
+        let addresses = Addresses::with_look_up("db.example.com", PORT, move |host, port| {
             assert_eq!((host, port), ("db.example.com", PORT));
             answers.lock().unwrap().recv().unwrap()
         });
@@ -247,14 +247,14 @@ mod tests {
             ("192.0.2.7", address(7)),
             ("[::1]", SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], PORT))),
         ] {
-            let addresses = Addresses::found_by(host, PORT, |_, _| panic!("looked up"));
+            let addresses = Addresses::with_look_up(host, PORT, |_, _| panic!("looked up"));
             assert_eq!(addresses.current(soon()).unwrap(), [expected]);
         }
     }
 
     #[test]
-    fn a_look_up_is_remembered_until_connecting_fails() {
-        let (addresses, answers) = answered_by_test();
+    fn a_look_up_is_cached_until_connecting_fails() {
+        let (addresses, answers) = resolved_by_test();
         answers.send(Ok(vec![address(1)])).unwrap();
         for _ in 0..3 {
             assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
@@ -265,22 +265,22 @@ mod tests {
     }
 
     #[test]
-    fn old_addresses_serve_when_asking_again_fails() {
-        let (addresses, answers) = answered_by_test();
+    fn stale_addresses_are_used_if_resolving_fails() {
+        let (addresses, answers) = resolved_by_test();
         answers.send(Ok(vec![address(1)])).unwrap();
         assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
         for failure in [Err(io::Error::other("no server")), Ok(Vec::new())] {
             answers.send(failure).unwrap();
             addresses.expire();
             assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
-            // Nor is a dead name server asked by every connection.
+            // Not every connection asks a name server that does not answer.
             assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
         }
     }
 
     #[test]
-    fn a_failed_look_up_is_told_and_tried_again() {
-        let (addresses, answers) = answered_by_test();
+    fn a_failed_look_up_is_reported_and_tried_again() {
+        let (addresses, answers) = resolved_by_test();
         answers.send(Err(io::Error::other("no such name"))).unwrap();
         let error = addresses.current(soon()).unwrap_err();
         assert_eq!(error.to_string(), "no such name");
@@ -289,8 +289,8 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_that_hangs_holds_nobody_past_the_deadline() {
-        let (addresses, answers) = answered_by_test();
+    fn a_look_up_that_hangs_ends_at_the_deadline() {
+        let (addresses, answers) = resolved_by_test();
         for _ in 0..2 {
             let started = Instant::now();
             let end = started + Duration::from_millis(50);
@@ -298,7 +298,7 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::TimedOut);
             assert!(started.elapsed() < Duration::from_secs(2));
         }
-        // One look-up was made for both, and its answer still counts.
+        // Both waited for the same look-up, whose result is still used.
         answers.send(Ok(vec![address(1)])).unwrap();
         assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
     }

@@ -1,6 +1,5 @@
-//! TLS over an open connection. rustls is given the server's bytes one record at a time, so that
-//! input which no caller has read is always visible: what is not yet decrypted is still in the
-//! buffer of the connection below.
+//! TLS over an open connection. rustls gets one record at a time, so that unread input is always
+//! visible: what is not decrypted yet is still in the buffer of the connection below.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,8 +12,7 @@ use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, IoState};
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 use ureq::{Error, Timeout};
 
-use super::connection::{BUFFER_SIZE, UNLIMITED};
-use super::opener::Connection;
+use super::connection::{BUFFER_SIZE, Connection, UNLIMITED};
 use super::trust::Trust;
 use crate::address::bare;
 
@@ -30,7 +28,7 @@ impl TlsConnector {
         Self { trust, config }
     }
 
-    /// Agrees on TLS with `host` over a connection to it.
+    /// Performs the handshake with `host` over a connection to it.
     pub(crate) fn secure(
         &self,
         host: &str,
@@ -70,14 +68,14 @@ pub(crate) struct TlsConnection {
     records: Records,
 }
 
-/// How long to wait for the rest of a record that began while no answer was awaited.
+/// How long to wait for the rest of a record that arrived in part between two requests.
 pub(crate) const REST_OF_RECORD: Duration = Duration::from_millis(20);
 
-/// With more records than this between two requests, the connection is given up.
-const MOST_UNASKED_RECORDS: usize = 16;
+/// A connection with more records than this between two requests is closed.
+const MAX_UNEXPECTED_RECORDS: usize = 16;
 
 impl TlsConnection {
-    /// Hands one record, or what there is of it, to rustls.
+    /// Passes one record, or the part that has arrived, to rustls.
     fn receive(&mut self) -> Result<IoState, Error> {
         self.write_records()?;
         self.tls.read_tls(&mut self.records)?;
@@ -93,13 +91,13 @@ impl TlsConnection {
         Ok(())
     }
 
-    /// Whether all input has been decrypted and read, up to the end of a record.
+    /// Whether all input is decrypted and read, up to the end of a record.
     fn is_drained(&mut self) -> bool {
         self.buffers.input().is_empty() && self.tls.wants_read() && self.records.is_between()
     }
 
-    /// Processes one message of TLS itself, such as a session ticket; false if application data or
-    /// the end of the connection came instead.
+    /// Processes one message of the TLS protocol, such as a session ticket; false if application data or
+    /// the end of the connection arrives instead.
     fn absorb(&mut self) -> bool {
         self.records.allow(NextTimeout {
             after: REST_OF_RECORD.into(),
@@ -145,7 +143,7 @@ impl Transport for TlsConnection {
     }
 
     fn is_open(&mut self) -> bool {
-        for _ in 0..MOST_UNASKED_RECORDS {
+        for _ in 0..MAX_UNEXPECTED_RECORDS {
             if self.is_drained() && self.records.below.is_open() {
                 return true;
             }
@@ -170,7 +168,7 @@ impl fmt::Debug for TlsConnection {
 /// The records of a connection. A read never goes beyond the end of one.
 struct Records {
     below: Connection,
-    /// What is still to be read of the record that was begun.
+    /// The number of bytes of the current record that are still to be read.
     rest: usize,
     until: Instant,
     reason: Timeout,
@@ -190,7 +188,7 @@ impl Records {
         records
     }
 
-    /// Sets the time for the reads and writes that follow.
+    /// Sets the deadline of the reads and writes that follow.
     fn allow(&mut self, timeout: NextTimeout) {
         self.until = Instant::now() + (*timeout.after).min(UNLIMITED);
         self.reason = timeout.reason;
@@ -205,7 +203,7 @@ impl Records {
         }
     }
 
-    /// Whether the last read ended with a record, and nothing of the next one has been received.
+    /// Whether the last read ended with a record, and no byte of the next one has arrived.
     fn is_between(&mut self) -> bool {
         self.rest == 0 && self.below.buffers().input().is_empty()
     }
@@ -217,7 +215,7 @@ impl Records {
         Ok(has_more)
     }
 
-    /// Reads the header of the next record. What ends within one is left to rustls.
+    /// Reads the header of the next record. rustls reports a connection that ends within one.
     fn begin(&mut self) -> io::Result<()> {
         const HEADER: usize = 5;
         loop {

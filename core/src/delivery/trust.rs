@@ -1,4 +1,4 @@
-//! Which certificate authorities a route trusts.
+//! The certificate authorities that a route trusts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,17 @@ use rustls::pki_types::CertificateDer;
 use ureq::tls::{Certificate, PemItem, parse_pem};
 use webpki_roots::TLS_SERVER_ROOTS;
 
-use super::proxy::Environment;
-use super::transport::RouteError;
+use super::route::{Environment, RouteError};
 
-/// The authorities of a route. A file is read at once, but a system's bundle holds hundreds of
-/// certificates, so most of the reading is left to the first connection.
+/// The authorities of a route. A file is read at once, but parsed in full only for the first
+/// connection: the bundle of a system holds hundreds of certificates.
 pub(crate) enum Trust {
     Mozilla,
     Pem { file: PathBuf, pem: Arc<Vec<u8>> },
 }
 
 impl Trust {
-    /// The given file's authorities alone, else those of `SSL_CERT_FILE`, else Mozilla's.
+    /// The authorities of the given file alone, or else of `SSL_CERT_FILE`, or else Mozilla's.
     pub(crate) fn choose(
         ca_file: Option<&Path>,
         environment: Environment,
@@ -35,7 +34,7 @@ impl Trust {
         }
     }
 
-    /// The file that takes the place of Mozilla's authorities.
+    /// The file that replaces Mozilla's authorities.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Mozilla => None,
@@ -43,7 +42,7 @@ impl Trust {
         }
     }
 
-    /// In the form rustls takes, without what it cannot use.
+    /// The authorities in the form of rustls, without those it cannot use.
     pub(crate) fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         match self {
@@ -58,7 +57,7 @@ impl Trust {
     }
 }
 
-/// Reads the file, and makes sure that there is at least one certificate in it to trust.
+/// Reads a file, which must hold at least one usable certificate.
 fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
     let error = |reason: String| RouteError { setting, reason };
     let pem = fs::read(path)
@@ -78,8 +77,8 @@ fn read(setting: &'static str, path: &Path) -> Result<Trust, RouteError> {
     )))
 }
 
-/// The bundle that was read last, for the next client: a system's takes 200 KiB. No lock, since a
-/// fork could find it held.
+/// The bundle that was read last, shared with the next client: that of a system takes 200 KiB. Not
+/// behind a lock, which could be held during a fork.
 static LAST: ArcSwapOption<Vec<u8>> = ArcSwapOption::const_empty();
 
 fn certificates(pem: &[u8]) -> impl Iterator<Item = Certificate<'static>> {

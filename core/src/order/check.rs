@@ -1,70 +1,35 @@
-//! Walks an order update once: sorts the values by the table, has each one looked at and
-//! written, then looks across fields. Collects every problem on the way.
+//! Checks an order update in one pass: assigns the values to the rows of the table, encodes each of
+//! them, and applies the rules across fields. Collects every problem.
 
-use super::fields::{self, Field, GROUPS, ORDER_FIELDS, Required, STATUSES, Stage};
-use super::key::{self, Key};
+use super::checked::Checked;
+use super::encoder::{Encoder, Written};
+use super::fields::{
+    Field, GROUPS, ORDER_ALIAS, ORDER_FIELDS, ORDER_ID, ORDER_STATUS, ORDER_TIME, SALE, SHIPPING,
+    SITE_ID, SUBTOTAL, Stage, TAX,
+};
+use super::findings::Invalid;
+use super::key::{self, Key, displayed};
+use super::lane::LaneHash;
 use super::payload::{Name, Payload};
-use super::problem::{Code, Problem, Severity};
+use super::problem::{Code, Problem};
 use super::records::{self, Entry, Place};
 use super::rules::amount::Units;
-use super::rules::text;
 use super::rules::time::Moment;
+use super::rules::{across, identifier, status, text};
 use super::value::{Fields, Value};
-use super::write::{Fate, as_text, is_blank};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use std::ops::Range;
 
 /// Which of the two calls an update is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// `update_order`: whatever is given must be right.
+    /// `update_order`: checks the fields that are given.
     Update,
-    /// `report_order`: the order as a whole, with the fields the vendor's page requires.
+    /// `report_order`: the whole order, with the fields that the vendor's page requires.
     Report,
-}
-
-/// An order update that passed: what is sent, and what was suspicious about it.
-#[derive(Clone)]
-pub struct Checked {
-    /// The exact bytes that are sent: one flat JSON object.
-    pub payload: Vec<u8>,
-    /// What is suspicious, or was left out.
-    pub warnings: Vec<Problem>,
-    /// The same for every update of one order of one site, and so the queue it waits in.
-    pub(crate) lane: u64,
-    /// How far the order is by its status.
-    pub(crate) stage: Stage,
-    /// Where the payload has the text of `order_id`, with its quotes.
-    order_id: Range<usize>,
-}
-
-impl Checked {
-    /// The order it is about.
-    pub fn order_id(&self) -> String {
-        let text = self.payload.get(self.order_id.clone()).unwrap_or_default();
-        serde_json::from_slice(text).unwrap_or_default()
-    }
-
-    /// The same number for every update of one order of one site.
-    pub fn lane(&self) -> u64 {
-        self.lane
-    }
-}
-
-/// Shows sizes only: the payload is customer data.
-impl fmt::Debug for Checked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Checked({} bytes, {:?})",
-            self.payload.len(),
-            self.warnings
-        )
-    }
 }
 
 /// What a check needs to know besides the update itself.
@@ -75,42 +40,17 @@ pub(crate) struct Context<'c> {
     pub invalid: Invalid,
 }
 
-/// What happens to an invalid optional field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Invalid {
-    /// The update is refused.
-    Raise,
-    /// The field is left out, with a warning.
-    Drop,
-}
-
-/// The most keys and list entries of one update, nested ones included: more cannot fit into the
-/// largest payload. A binding stops converting once it has more than this many; the check then
-/// refuses the update (`payload_too_large`) whatever came behind them.
+/// The maximum number of keys and list entries of one update, nested ones included: more cannot fit
+/// into the largest payload. A binding stops converting beyond this number; the check then rejects the
+/// update (`payload_too_large`), whatever follows.
 pub const MAX_KEYS: usize = 50_000;
 
-/// The endpoint's limit is not documented; an order beyond this is surely a mistake.
-const LARGEST_PAYLOAD: usize = 256 * 1024;
-const LONGEST_ORDER_ID: usize = 150;
-/// What `wrong_type` asks for where a list is needed, and of the entries of one.
+/// What `wrong_type` asks for instead of a value that is not a list.
 const LIST_WANTED: &str = "a list of records, whose entries have no keys of their own";
+/// What `wrong_type` asks for instead of a list's entry that is not a record.
 const RECORD_WANTED: &str = "a record with named fields";
-/// Values of discounts and line items in a small order.
-const USUAL_ENTRIES: usize = 16;
-
-const SITE_ID: usize = fields::index_of("site_id");
-const ORDER_ID: usize = fields::index_of("order_id");
-const ORDER_STATUS: usize = fields::index_of("order_status");
-const ORDER_TIME: usize = fields::index_of("order_time");
-const ORDER_ALIAS: usize = fields::index_of("order_alias");
-const SALE: usize = fields::index_of("sale_amount");
-const SUBTOTAL: usize = fields::index_of("subtotal_amount");
-const SHIPPING: usize = fields::index_of("shipping_amount");
-const TAX: usize = fields::index_of("tax_amount");
-// Their rows are the first: the lane is made of both, in this order, before any other row is checked.
-const _: () = assert!(SITE_ID == 0 && ORDER_ID == 1);
-/// Without these nothing can be sent, so `invalid = "drop"` does not apply to them.
-const INDISPENSABLE: [usize; 3] = [SITE_ID, ORDER_ID, ORDER_STATUS];
+/// Number of discount and line item values in a small order.
+const TYPICAL_ENTRIES: usize = 16;
 
 /// Checks one update. `Err` holds every problem, errors and warnings, of an update that must
 /// not be sent.
@@ -127,42 +67,42 @@ pub(crate) fn check(
         return Err(vec![Problem::new("", Code::PayloadTooLarge)]);
     }
     let site_id = Value::Text(Cow::Borrowed(context.site_id));
-    let mut walk = Walk::new(context);
-    walk.slots[SITE_ID] = Some(&site_id).filter(|_| !context.site_id.is_empty());
-    walk.slots[ORDER_ID] = Some(order_id).filter(|value| !matches!(value, Value::Null));
-    walk.sort(fields);
+    let mut checker = Checker::new(context);
+    checker.slots[SITE_ID] = Some(&site_id).filter(|_| !context.site_id.is_empty());
+    checker.slots[ORDER_ID] = Some(order_id).filter(|value| !matches!(value, Value::Null));
+    checker.assign(fields);
     for index in 0..ORDER_FIELDS.len() {
-        walk.order_field(index);
+        checker.order_field(index);
     }
-    records::write_all(&mut walk);
-    walk.own_keys();
-    walk.across_fields();
-    walk.finish()
+    let entries = std::mem::take(&mut checker.entries);
+    records::write_all(entries, &mut checker.encoder, checker.amounts[SALE]);
+    checker.custom_keys();
+    checker.across_fields();
+    checker.finish()
 }
 
-/// One update while it is being checked.
-pub(super) struct Walk<'w, 'v> {
+/// One update while it is checked.
+struct Checker<'w, 'v> {
     context: &'w Context<'w>,
-    /// What was given for each row of the table.
+    /// The given value of each row of the table.
     slots: [Option<&'w Value<'v>>; ORDER_FIELDS.len()],
-    /// What was written of them.
+    /// Which rows are sent.
     sent: [bool; ORDER_FIELDS.len()],
-    /// What the amounts come to that are compared with others.
+    /// The amounts that are compared with others.
     amounts: [Option<Units>; ORDER_FIELDS.len()],
     /// Discounts and line items.
-    pub(super) entries: Vec<Entry<'w, 'v>>,
-    /// Keys of the caller's own.
-    own: Vec<(&'w str, &'w Value<'v>)>,
-    any_amount: bool,
+    entries: Vec<Entry<'w, 'v>>,
+    /// Keys that are not in the table.
+    custom: Vec<(&'w str, &'w Value<'v>)>,
     site_overridden: bool,
-    lane: u64,
+    lane: LaneHash,
     stage: Stage,
     order_id: Range<usize>,
-    problems: Vec<Problem>,
-    pub(super) payload: Payload,
+    order_time: Option<i64>,
+    encoder: Encoder<'w>,
 }
 
-impl<'w, 'v> Walk<'w, 'v> {
+impl<'w, 'v> Checker<'w, 'v> {
     fn new(context: &'w Context<'w>) -> Self {
         Self {
             context,
@@ -170,26 +110,25 @@ impl<'w, 'v> Walk<'w, 'v> {
             sent: [false; ORDER_FIELDS.len()],
             amounts: [None; ORDER_FIELDS.len()],
             entries: Vec::new(),
-            own: Vec::new(),
-            any_amount: false,
+            custom: Vec::new(),
             site_overridden: false,
-            lane: LANE_SEED,
+            lane: LaneHash::new(),
             stage: Stage::Unknown,
             order_id: 0..0,
-            problems: Vec::new(),
-            payload: Payload::new(),
+            order_time: None,
+            encoder: Encoder::new(context.zone, context.invalid),
         }
     }
 
-    /// Puts each value where the table says it belongs. Null is not given at all.
-    fn sort(&mut self, fields: &'w Fields<'v>) {
+    /// Assigns each value to its row, its record, or the custom keys. Null counts as not given.
+    fn assign(&mut self, fields: &'w Fields<'v>) {
         for (key, value) in fields.pairs() {
             if matches!(value, Value::Null) {
                 continue;
             }
             match key::resolve(key) {
-                Key::Field(index) => self.take_slot(index, value),
-                Key::List(group) => self.take_list(group, value),
+                Key::Field(index) => self.assign_field(index, value),
+                Key::List(group) => self.assign_list(group, value),
                 Key::Numbered {
                     group,
                     number,
@@ -198,36 +137,42 @@ impl<'w, 'v> Walk<'w, 'v> {
                 } => {
                     if renamed {
                         let sent = format!("{}_{number}_{part}", GROUPS[group].prefix);
-                        self.warn_with(shown_key(key), Code::KeyRenamed, &[&sent]);
+                        self.encoder
+                            .findings
+                            .warn_with(displayed(key), Code::KeyRenamed, &[&sent]);
                     }
                     if self.entries.is_empty() {
-                        self.entries.reserve(USUAL_ENTRIES);
+                        self.entries.reserve(TYPICAL_ENTRIES);
                     }
                     self.entries
                         .push(Entry::new(group, number, part, Place::Flat { key }, value));
                 }
-                Key::BadNumber => self.refuse(shown_key(key), Code::KeyInvalid),
-                Key::Other => self.own.push((key, value)),
+                Key::BadNumber => self.reject(displayed(key), Code::KeyInvalid),
+                Key::Other => self.custom.push((key, value)),
             }
         }
     }
 
-    fn take_slot(&mut self, index: usize, value: &'w Value<'v>) {
+    fn assign_field(&mut self, index: usize, value: &'w Value<'v>) {
         match self.slots[index] {
-            // The client's own site_id is a default, which a call may override.
+            // The client's site_id is a default, which a call may override.
             Some(_) if index == SITE_ID && !self.site_overridden => self.site_overridden = true,
-            Some(earlier) if index == ORDER_ID && as_text(earlier) == as_text(value) => return,
-            Some(_) => return self.refuse(ORDER_FIELDS[index].name, Code::DuplicateField),
+            Some(earlier)
+                if index == ORDER_ID && text::of_value(earlier) == text::of_value(value) =>
+            {
+                return;
+            }
+            Some(_) => return self.reject(ORDER_FIELDS[index].name, Code::DuplicateField),
             None => self.site_overridden |= index == SITE_ID,
         }
         self.slots[index] = Some(value);
     }
 
-    fn take_list(&mut self, group: usize, value: &'w Value<'v>) {
+    fn assign_list(&mut self, group: usize, value: &'w Value<'v>) {
         let name = GROUPS[group].list;
         let Value::List(items) = value else {
             let details = [value.kind_name(), LIST_WANTED];
-            return self.refuse_with(name, Code::WrongType, &details);
+            return self.reject_with(name, Code::WrongType, &details);
         };
         let mut number = 0;
         for (index, item) in items.iter().enumerate() {
@@ -241,7 +186,7 @@ impl<'w, 'v> Walk<'w, 'v> {
                 other => {
                     let path = format!("{name}[{index}]");
                     let details = [other.kind_name(), RECORD_WANTED];
-                    self.refuse_with(path, Code::WrongType, &details);
+                    self.reject_with(path, Code::WrongType, &details);
                 }
             }
         }
@@ -250,230 +195,200 @@ impl<'w, 'v> Walk<'w, 'v> {
     fn order_field(&mut self, index: usize) {
         let field = &ORDER_FIELDS[index];
         let Some(value) = self.slots[index] else {
-            if self.is_required(field) {
-                let code = match field.required {
-                    Required::InReportUnless(_) => Code::SubtotalMissing,
-                    _ => Code::Required,
-                };
-                self.refuse(field.name, code);
+            if let Some(code) = self.missing(field) {
+                self.reject(field.name, code);
             }
             return self.stamp(index);
         };
-        let mark = self.payload.mark();
-        let written = self.value(field, &Name::Field(field), value, &|| field.name.into());
-        self.sent[index] = written.fate == Fate::Sent;
-        self.amounts[index] = written.amount;
+        let mark = self.encoder.payload.mark();
+        let encoded = self
+            .encoder
+            .value(field, &Name::Field(field), value, &|| field.name.into());
+        self.sent[index] = encoded.written == Written::Sent;
+        self.amounts[index] = encoded.amount;
         if index <= ORDER_ID {
             self.identify(index, value);
         }
         if self.sent[index] {
-            self.note_for_queue(index, value, mark);
+            self.note_for_queue(index, value, mark, encoded.moment);
         }
-        match written.fate {
-            Fate::Sent => return,
-            Fate::Blank if self.is_required(field) => {
-                self.push_error(Problem::empty_required(field.name));
+        match encoded.written {
+            Written::Sent => return,
+            Written::Blank if self.missing(field).is_some() => {
+                self.encoder.findings.reject_empty(field.name);
             }
-            Fate::Blank => self.warn(field.name, Code::Empty),
-            Fate::Refused => {}
+            Written::Blank => self.encoder.findings.warn(field.name, Code::Empty),
+            Written::Rejected => {}
         }
         self.stamp(index);
     }
 
     /// Keeps what the queue needs to know of a field that was written from `mark` on.
-    fn note_for_queue(&mut self, index: usize, value: &Value<'_>, mark: usize) {
+    fn note_for_queue(
+        &mut self,
+        index: usize,
+        value: &Value<'_>,
+        mark: usize,
+        moment: Option<Moment>,
+    ) {
         match index {
             ORDER_ID => {
                 let quote = ORDER_FIELDS[index].json_key.len() - 1;
-                self.order_id = mark + quote..self.payload.mark();
+                self.order_id = mark + quote..self.encoder.payload.mark();
             }
             ORDER_STATUS => {
-                self.stage = as_text(value).map_or(Stage::Unknown, |text| stage_of(&text));
+                self.stage =
+                    text::of_value(value).map_or(Stage::Unknown, |text| status::stage(&text));
             }
+            ORDER_TIME => self.order_time = moment.map(Moment::unix_seconds),
             _ => {}
         }
     }
 
-    /// A report says when the order was placed even if it then waits in a queue.
+    /// A report without `order_time` gets the time of the call, since it may wait in a queue.
     fn stamp(&mut self, index: usize) {
         if index == ORDER_TIME && self.context.call == Call::Report {
             let moment = Moment::in_zone(Timestamp::now(), self.context.zone);
-            self.moment(&Name::Field(&ORDER_FIELDS[index]), moment);
+            self.encoder
+                .moment(&Name::Field(&ORDER_FIELDS[index]), moment);
+            self.order_time = Some(moment.unix_seconds());
             self.sent[index] = true;
         }
     }
 
-    fn is_required(&self, field: &Field) -> bool {
-        let report = self.context.call == Call::Report;
-        match field.required {
-            Required::Always => true,
-            Required::InReport => report,
-            Required::InReportUnless(others) => report && !others.iter().all(|o| self.is_given(o)),
-            Required::No => false,
-        }
+    fn missing(&self, field: &Field) -> Option<Code> {
+        let is_report = self.context.call == Call::Report;
+        across::missing(field, is_report, |name| self.is_given(name))
     }
 
     fn is_given(&self, name: &str) -> bool {
         let Key::Field(index) = key::resolve(name) else {
             return false;
         };
-        self.slots[index].is_some_and(|value| !is_blank(value))
+        self.slots[index].is_some_and(|value| !text::is_blank(value))
     }
 
-    /// What `site_id` and `order_id` add: the lane, and what is odd about an order id.
+    /// Adds `site_id` and `order_id` to the lane, and checks the order id.
     fn identify(&mut self, index: usize, value: &Value<'_>) {
-        let Ok(text) = as_text(value) else { return };
-        self.lane = extend_lane(self.lane, text.as_bytes());
+        let Ok(text) = text::of_value(value) else {
+            return;
+        };
+        self.lane.add(&text);
         if index == ORDER_ID && self.sent[index] {
-            if text::has_outer_blanks(&text) {
-                self.warn(ORDER_FIELDS[index].name, Code::OrderIdBlanks);
-            }
-            if text.len() > LONGEST_ORDER_ID && text.chars().count() > LONGEST_ORDER_ID {
-                self.warn(ORDER_FIELDS[index].name, Code::OrderIdLong);
+            for code in identifier::order_id_warnings(&text) {
+                self.encoder.findings.warn(ORDER_FIELDS[index].name, code);
             }
         }
     }
 
-    fn own_keys(&mut self) {
-        let own = std::mem::take(&mut self.own);
+    fn custom_keys(&mut self) {
+        let custom = std::mem::take(&mut self.custom);
         let mut names = HashSet::new();
-        for (key, value) in &own {
-            if self.is_full() {
+        for (key, value) in &custom {
+            if self.encoder.payload.is_too_large() {
                 return;
             }
-            if own.len() > 1 && !names.insert(*key) {
-                self.refuse(shown_key(key), Code::DuplicateField);
+            if custom.len() > 1 && !names.insert(*key) {
+                self.reject(displayed(key), Code::DuplicateField);
                 continue;
             }
-            if let Some(meant) = key::hint(key) {
-                self.warn_with(shown_key(key), Code::KeyMisspelled, &[&meant]);
+            if let Some(documented) = key::hint(key) {
+                let findings = &mut self.encoder.findings;
+                findings.warn_with(displayed(key), Code::KeyMisspelled, &[&documented]);
             }
-            self.own_value(key, &Name::Own(key), value, &|| shown_key(key));
+            self.encoder
+                .custom_value(key, &Name::Custom(key), value, &|| displayed(key));
         }
     }
 
-    /// The rules that look at several fields.
     fn across_fields(&mut self) {
-        let amounts = [SALE, SHIPPING, TAX].map(|index| self.amounts[index]);
-        if let ([Some(sale), Some(shipping), Some(tax)], Some(subtotal)) =
-            (amounts, self.amounts[SUBTOTAL])
-            && subtotal.differs_by_a_cent([sale, shipping, tax])
-        {
-            self.warn(ORDER_FIELDS[SUBTOTAL].name, Code::SubtotalMismatch);
-        }
-        if let (Some(alias), Some(id)) = (self.slots[ORDER_ALIAS], self.slots[ORDER_ID])
-            && self.sent[ORDER_ALIAS]
-            && as_text(alias) == as_text(id)
-        {
-            self.warn(ORDER_FIELDS[ORDER_ALIAS].name, Code::AliasSame);
-        }
-        if self.any_amount && !self.sent[ORDER_TIME] && self.slots[ORDER_TIME].is_none() {
-            self.warn(ORDER_FIELDS[ORDER_TIME].name, Code::TimeMissing);
+        let [subtotal, sale, shipping, tax] =
+            [SUBTOTAL, SALE, SHIPPING, TAX].map(|index| self.amounts[index]);
+        let is_time_given = self.sent[ORDER_TIME] || self.slots[ORDER_TIME].is_some();
+        let found = [
+            (SUBTOTAL, across::subtotal(subtotal, sale, shipping, tax)),
+            (ORDER_ALIAS, self.alias_problem()),
+            (
+                ORDER_TIME,
+                across::order_time(self.encoder.has_amounts(), is_time_given),
+            ),
+        ];
+        for (index, code) in found {
+            if let Some(code) = code {
+                self.encoder.findings.warn(ORDER_FIELDS[index].name, code);
+            }
         }
     }
 
-    fn finish(mut self) -> Result<Checked, Vec<Problem>> {
-        let payload = self.payload.finish();
-        if payload.len() > LARGEST_PAYLOAD {
-            self.problems.push(Problem::new("", Code::PayloadTooLarge));
+    fn alias_problem(&self) -> Option<Code> {
+        if !self.sent[ORDER_ALIAS] {
+            return None;
         }
-        if self.problems.iter().any(Problem::is_error) {
-            return Err(self.problems);
+        let alias = text::of_value(self.slots[ORDER_ALIAS]?).ok()?;
+        let order_id = text::of_value(self.slots[ORDER_ID]?).ok()?;
+        across::alias(&alias, &order_id)
+    }
+
+    fn finish(self) -> Result<Checked, Vec<Problem>> {
+        let Encoder {
+            payload,
+            mut findings,
+            ..
+        } = self.encoder;
+        let payload = payload.finish();
+        if payload.len() > Payload::MAX_SIZE {
+            findings.reject_update(Code::PayloadTooLarge);
         }
         Ok(Checked {
             payload,
-            warnings: self.problems,
-            lane: self.lane,
+            warnings: findings.into_warnings()?,
+            lane: self.lane.get(),
             stage: self.stage,
             order_id: self.order_id,
+            order_time: self.order_time,
         })
     }
 
-    /// Whether the payload is too large already: then nothing more is looked at.
-    pub(super) fn is_full(&self) -> bool {
-        self.payload.mark() > LARGEST_PAYLOAD
+    fn reject(&mut self, path: impl Into<String>, code: Code) {
+        self.encoder.findings.reject(path, code);
     }
 
-    /// Notes that the update says something of money.
-    pub(super) fn saw_amount(&mut self) {
-        self.any_amount = true;
-    }
-
-    pub(super) fn sale(&self) -> Option<Units> {
-        self.amounts[SALE]
-    }
-
-    pub(super) fn drops_invalid(&self) -> bool {
-        self.context.invalid == Invalid::Drop
-    }
-
-    pub(super) fn zone(&self) -> Option<&'w TimeZone> {
-        self.context.zone
-    }
-
-    pub(super) fn warn(&mut self, path: impl Into<String>, code: Code) {
-        self.warn_with(path, code, &[]);
-    }
-
-    pub(super) fn warn_with(&mut self, path: impl Into<String>, code: Code, details: &[&str]) {
-        let mut problem = Problem::with_details(path, code, details);
-        problem.severity = Severity::Warning;
-        self.problems.push(problem);
-    }
-
-    pub(super) fn refuse(&mut self, path: impl Into<String>, code: Code) {
-        self.refuse_with(path, code, &[]);
-    }
-
-    pub(super) fn refuse_with(&mut self, path: impl Into<String>, code: Code, details: &[&str]) {
-        self.push_error(Problem::with_details(path, code, details));
-    }
-
-    /// An error, unless the client was told to leave out what is invalid.
-    fn push_error(&mut self, mut problem: Problem) {
-        problem.severity = Severity::Error;
-        if self.drops_invalid() && !is_indispensable(&problem.path) {
-            problem.leave_out();
-        }
-        self.problems.push(problem);
+    fn reject_with(&mut self, path: impl Into<String>, code: Code, details: &[&str]) {
+        self.encoder.findings.reject_with(path, code, details);
     }
 }
 
-fn is_indispensable(path: &str) -> bool {
-    INDISPENSABLE
-        .iter()
-        .any(|index| ORDER_FIELDS[*index].name == path)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A key of the caller's own, fit for a message: visible and of bounded length.
-pub(super) fn shown_key(key: &str) -> String {
-    const LONGEST: usize = 60;
-    // In place of a key that is no text, a binding gives its type.
-    if let Some(class) = key.strip_prefix('\0').filter(|class| !class.is_empty()) {
-        return format!("(a key of type {})", shown_key(class));
+    fn order_time(call: Call, fields: &Fields<'_>) -> Option<i64> {
+        let context = Context {
+            call,
+            site_id: "abcd.com",
+            zone: None,
+            invalid: Invalid::Drop,
+        };
+        let checked = check(&context, &"1001".into(), fields).expect("valid");
+        let json: serde_json::Value = serde_json::from_slice(&checked.payload).expect("JSON");
+        assert_eq!(json["order_time"].is_null(), checked.order_time().is_none());
+        checked.order_time()
     }
-    let mut shown: String = key
-        .chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect();
-    if shown.is_empty() {
-        shown.push_str("\"\"");
+
+    #[test]
+    fn order_time_is_the_time_that_is_sent() {
+        let update =
+            |time: &'static str| order_time(Call::Update, &Fields::new().set("order_time", time));
+        assert_eq!(update("2018-01-01 01:23:40-08:00"), Some(1_514_798_620));
+        assert_eq!(update("2024-02-29T23:59:59.9+05:30"), Some(1_709_231_399));
+        assert_eq!(update("@-0.5"), Some(-1));
+        assert_eq!(
+            update("1850-01-01T00:00:00[Europe/Berlin]"),
+            Some(-3_786_828_808)
+        );
+        assert_eq!(update("never"), None);
+        let before = Timestamp::now().as_second();
+        let stamped = order_time(Call::Report, &Fields::new()).expect("the time of the call");
+        assert!((before..=before + 60).contains(&stamped));
     }
-    shown
-}
-
-fn stage_of(status: &str) -> Stage {
-    let documented = STATUSES.iter().find(|row| row.name == status);
-    documented.map_or(Stage::Unknown, |row| row.stage)
-}
-
-const LANE_SEED: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a with a separator: two ids can't run into each other. Two orders that share a lane by
-/// chance wait for each other and nothing worse.
-fn extend_lane(lane: u64, bytes: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
-    (bytes.iter().fold(lane, mix) ^ 0xFF).wrapping_mul(PRIME)
 }

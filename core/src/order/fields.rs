@@ -1,20 +1,20 @@
 //! The field table: every field of the endpoint is one row here, and nowhere else.
 //!
 //! Validation, the payload, the type definitions of every language, the JSON Schema and the
-//! field reference are made from these rows. Adding a field is adding a row (and a vector that
-//! shows it), then `make generate`.
+//! field reference come from these rows. To add a field, add a row and a vector, then run
+//! `make generate`.
 //!
 //! The source of each row is Katalys' page "Order Status Reporting", section "Available
 //! Fields", unless its text says otherwise.
 
-/// What a field holds, and so which rule looks at it and how it is sent.
+/// What a field holds; decides which rule checks it and how it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An identifier that is sent exactly as given and without which nothing is sent.
+    /// An identifier, sent exactly as given; no update is sent without it.
     Identifier,
     /// Free text.
     Text,
-    /// One of the documented statuses, or the shop's own.
+    /// A documented status, or one of the shop's own.
     Status,
     /// A moment with its UTC offset (ISO 8601, RFC 3339).
     Time,
@@ -30,11 +30,11 @@ pub enum Kind {
     Email,
     /// An IPv4 or IPv6 address.
     Ip,
-    /// An ISO 3166-1 alpha-2 code, by preference.
+    /// A country, preferably as an ISO 3166-1 alpha-2 code.
     Country,
 }
 
-/// When a field has to be there.
+/// When a field has to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Required {
     /// In every call.
@@ -52,20 +52,20 @@ pub enum Required {
 pub struct Field {
     /// The key on the wire, or within a record the part after the number.
     pub name: &'static str,
-    /// The key as it stands in the payload: from the comma before it to the quote that opens
-    /// its value, which a number leaves out.
+    /// The key as it is written into the payload: from the comma before it to the quote that opens
+    /// its value; a number has no such quote.
     pub(crate) json_key: &'static str,
-    /// The same for a row of a record: what follows the number.
+    /// The same for a row of a record: the part behind the number.
     pub(crate) json_part: &'static str,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: Kind,
-    /// When it has to be there.
+    /// When it has to be given.
     pub required: Required,
-    /// One line for every language's documentation.
+    /// One line for the documentation of every language.
     pub doc: &'static str,
-    /// A value that would be right.
+    /// A valid value.
     pub example: &'static str,
-    /// Names that other systems use for the same thing; a hint names the row.
+    /// Names of the same field in other systems, for hints.
     pub also_called: &'static [&'static str],
 }
 
@@ -74,24 +74,24 @@ pub struct Field {
 pub struct Group {
     /// The key of the list: `discounts`.
     pub list: &'static str,
-    /// What comes before the number on the wire: `discount`, as in `discount_1_code`.
+    /// The prefix before the number on the wire: `discount`, as in `discount_1_code`.
     pub prefix: &'static str,
     /// Other spellings of the prefix that are accepted, and sent as `prefix`.
     pub other_prefixes: &'static [&'static str],
-    /// What one record is called in a type name: `Discount`.
+    /// The name of a record's type: `Discount`.
     pub record: &'static str,
-    /// One line for every language's documentation.
+    /// One line for the documentation of every language.
     pub doc: &'static str,
     /// The fields of a record.
     pub fields: &'static [Field],
-    /// Whether a record is worth nothing unless all its fields are given.
+    /// Whether a record needs all its fields.
     pub all_or_nothing: bool,
-    /// How many of the first fields identify a record: at least one of them must be given, and
-    /// a missing one is worth a warning.
+    /// How many of the first fields identify a record: at least one of them is required, and a missing
+    /// one is a warning.
     pub identifying: usize,
 }
 
-/// A row, with its key spelled as JSON by the compiler.
+/// A row; the compiler writes its key as JSON.
 macro_rules! row {
     ($name:literal, $kind:expr, $required:expr, $example:literal, $doc:literal, $also_called:expr) => {
         Field {
@@ -111,33 +111,33 @@ macro_rules! row {
 #[rustfmt::skip]
 pub static ORDER_FIELDS: &[Field] = &[
     row!("site_id", Kind::Identifier, Required::Always, "abcd.com",
-        "The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking id. Given by the client unless it is set here.", &["site", "tracking_id"]),
+        "The script name of the tracking snippet (`abcd.com` of `/js/abcd.com.js`) or a tracking id. Defaults to the client's setting.", &["site", "tracking_id"]),
     row!("order_id", Kind::Identifier, Required::Always, "12345",
         "Exactly the value given on the Thank-You page; globally unique in the shop.", &["order_number", "order"]),
     row!("order_status", Kind::Status, Required::No, "paid",
-        "What became of the order: pending, paid, refunded, cancelled, or the shop's own status.", &["status", "state", "order_state"]),
+        "The status of the order: pending, paid, refunded, cancelled, or the shop's own status.", &["status", "state", "order_state"]),
     row!("order_time", Kind::Time, Required::No, "2018-01-01 01:23:40-08:00",
-        "When the order was first placed. Needed whenever it is reported more than 5 minutes after that, or it is counted twice.", &["order_date", "created_at", "date_created"]),
+        "When the order was first placed. Required if it is reported more than 5 minutes later; otherwise it is counted twice.", &["order_date", "created_at", "date_created"]),
     row!("order_count", Kind::Count, Required::No, "2",
-        "How many orders this customer has placed in total; above 1 is a returning customer.", &["orders_count", "customer_orders"]),
+        "Total number of orders of this customer; a returning customer has more than 1.", &["orders_count", "customer_orders"]),
     row!("order_alias", Kind::Text, Required::No, "R-10001",
-        "This order's id in another system. Merges the two orders and may change the order id: this cannot be undone.", &["alias"]),
+        "The id of this order in another system. Merges the two orders and may change the order id, which cannot be undone.", &["alias"]),
     row!("sale_amount", Kind::Amount, Required::InReport, "25.67",
-        "The order's total with shipping and tax, without currency sign.", &["total", "total_amount", "order_total", "grand_total"]),
+        "The total of the order with shipping and tax, without a currency sign.", &["total", "total_amount", "order_total", "grand_total"]),
     row!("subtotal_amount", Kind::Amount, Required::InReportUnless(&["shipping_amount", "tax_amount"]), "24.95",
         "sale_amount minus shipping and tax.", &["subtotal", "sub_total"]),
     row!("shipping_amount", Kind::Amount, Required::No, "4.99",
-        "What shipping cost, in the currency of sale_amount. Required in a report without subtotal_amount.", &["shipping", "shipping_total", "shipping_cost"]),
+        "The shipping cost, in the currency of sale_amount. Required in a report without subtotal_amount.", &["shipping", "shipping_total", "shipping_cost"]),
     row!("tax_amount", Kind::Amount, Required::No, "1.48",
         "The tax, in the currency of sale_amount. Required in a report without subtotal_amount.", &["tax", "tax_total", "total_tax", "vat"]),
     row!("currency", Kind::Currency, Required::No, "EUR",
-        "ISO 4217 code of all amounts. The endpoint takes USD where it is missing.", &["currency_code"]),
+        "ISO 4217 code of all amounts. The endpoint assumes USD if it is missing.", &["currency_code"]),
     row!("email_address", Kind::Email, Required::InReport, "email@example.com",
-        "The customer's address, or the same digest of it each time; it tells customers apart.", &["email", "customer_email", "e_mail"]),
+        "The customer's email address, or always the same digest of it; identifies the customer.", &["email", "customer_email", "e_mail"]),
     row!("user_agent", Kind::Text, Required::No, "Mozilla/5.0 (X11; Linux x86_64)",
-        "The customer's browser, never the shop server's.", &["browser"]),
+        "The user agent of the customer's browser, never that of the shop's server.", &["browser"]),
     row!("ip_address", Kind::Ip, Required::No, "93.184.215.14",
-        "The customer's IPv4 or IPv6 address, never the shop server's.", &["ip", "customer_ip", "remote_addr", "client_ip"]),
+        "The customer's IPv4 or IPv6 address, never that of the shop's server.", &["ip", "customer_ip", "remote_addr", "client_ip"]),
     row!("shipping_city", Kind::Text, Required::No, "Springfield",
         "The city the order is shipped to.", &["city"]),
     row!("shipping_state", Kind::Text, Required::No, "OR",
@@ -145,7 +145,7 @@ pub static ORDER_FIELDS: &[Field] = &[
     row!("shipping_postal", Kind::Text, Required::No, "97477",
         "The postal code the order is shipped to.", &["shipping_zip", "zip", "postal_code", "shipping_postcode"]),
     row!("shipping_country", Kind::Country, Required::No, "US",
-        "The country the order is shipped to, by preference as an ISO 3166-1 alpha-2 code.", &["country", "country_code"]),
+        "The country the order is shipped to, preferably as an ISO 3166-1 alpha-2 code.", &["country", "country_code"]),
 ];
 
 /// The numbered groups, in the order in which they are sent.
@@ -156,8 +156,8 @@ pub static GROUPS: &[Group] = &[
         doc: "Every discount or coupon applied to the order; also as discount_1_code, discount_1_amount, discount_2_code, …",
         all_or_nothing: true, identifying: 0,
         fields: &[
-            row!("code", Kind::Text, Required::No, "REVOFFERS_EXAMPLE", "The coupon's code.", &["coupon", "name"]),
-            row!("amount", Kind::Amount, Required::No, "1.50", "What it took off, in the currency of sale_amount.", &["amt", "value", "total"]),
+            row!("code", Kind::Text, Required::No, "REVOFFERS_EXAMPLE", "The code of the coupon.", &["coupon", "name"]),
+            row!("amount", Kind::Amount, Required::No, "1.50", "The amount of the discount, in the currency of sale_amount.", &["amt", "value", "total"]),
         ],
     },
     Group {
@@ -165,16 +165,16 @@ pub static GROUPS: &[Group] = &[
         doc: "The order's line items; also as line_item_1_title, line_item_1_sku, …",
         all_or_nothing: false, identifying: 3,
         fields: &[
-            row!("title", Kind::Text, Required::No, "Wellness Bundle #4", "The product's name.", &["name", "product"]),
-            row!("sku", Kind::Text, Required::No, "WLNS_BUNDLE_4", "The product's stock-keeping unit, which SKU-based payouts match.", &["id", "product_id"]),
+            row!("title", Kind::Text, Required::No, "Wellness Bundle #4", "The name of the product.", &["name", "product"]),
+            row!("sku", Kind::Text, Required::No, "WLNS_BUNDLE_4", "The stock-keeping unit of the product, used for SKU-based payouts.", &["id", "product_id"]),
             row!("price", Kind::Amount, Required::No, "1.99", "The price, in the currency of sale_amount.", &["amount", "unit_price", "cost"]),
             row!("var", Kind::Text, Required::No, "Blue / L", "The variant.", &["variant", "variation"]),
-            row!("qty", Kind::Quantity, Required::No, "2", "How many.", &["quantity", "count"]),
+            row!("qty", Kind::Quantity, Required::No, "2", "The quantity.", &["quantity", "count"]),
         ],
     },
 ];
 
-/// How far an order is by its status.
+/// How far an order has progressed, by its status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Stage {
@@ -192,13 +192,13 @@ pub enum Stage {
 /// A documented order status.
 #[derive(Clone, Copy, Debug)]
 pub struct Status {
-    /// As it is sent.
+    /// The name as it is sent.
     pub name: &'static str,
-    /// How far an order with it is.
+    /// How far an order with this status has progressed.
     pub stage: Stage,
     /// One line for documentation.
     pub doc: &'static str,
-    /// Inflections that are taken for it by mistake.
+    /// Inflections that are used by mistake.
     pub inflections: &'static [&'static str],
 }
 
@@ -207,12 +207,28 @@ pub struct Status {
 pub static STATUSES: &[Status] = &[
     Status { name: "pending", stage: Stage::Pending, doc: "Placed, not yet paid.", inflections: &["pend", "awaiting"] },
     Status { name: "paid", stage: Stage::Paid, doc: "Paid.", inflections: &["pay", "pays", "payed", "payment"] },
-    Status { name: "refunded", stage: Stage::Closed, doc: "Paid back; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
+    Status { name: "refunded", stage: Stage::Closed, doc: "Refunded; it can no longer be attributed to an affiliate.", inflections: &["refund", "refunds", "refunding"] },
     Status { name: "cancelled", stage: Stage::Closed, doc: "Cancelled; it can no longer be attributed to an affiliate.", inflections: &["cancel", "cancels", "cancelling", "canceling", "cancelation", "cancellation"] },
 ];
 
-/// The place of an order field in [`ORDER_FIELDS`]; a name that is not there fails the build.
-pub(crate) const fn index_of(name: &str) -> usize {
+pub(super) const SITE_ID: usize = index_of("site_id");
+pub(super) const ORDER_ID: usize = index_of("order_id");
+pub(super) const ORDER_STATUS: usize = index_of("order_status");
+pub(super) const ORDER_TIME: usize = index_of("order_time");
+pub(super) const ORDER_ALIAS: usize = index_of("order_alias");
+pub(super) const SALE: usize = index_of("sale_amount");
+pub(super) const SUBTOTAL: usize = index_of("subtotal_amount");
+pub(super) const SHIPPING: usize = index_of("shipping_amount");
+pub(super) const TAX: usize = index_of("tax_amount");
+
+// The lane is computed while the two ids are checked, which come first.
+const _: () = assert!(
+    SITE_ID == 0 && ORDER_ID == 1,
+    "site_id and order_id are the first rows"
+);
+
+/// The index of an order field in [`ORDER_FIELDS`]; an unknown name fails the build.
+const fn index_of(name: &str) -> usize {
     let mut index = 0;
     while index < ORDER_FIELDS.len() {
         if same(ORDER_FIELDS[index].name, name) {

@@ -1,5 +1,5 @@
-//! What a key the caller wrote refers to: a row of the table, a list, a numbered field, or
-//! something of the caller's own, with a hint when it looks like a misspelling.
+//! Resolves a key to a row of the table, a list or a numbered field; any other key is a custom one,
+//! with a hint if it looks like a misspelling.
 
 use super::fields::{GROUPS, Group, ORDER_FIELDS};
 use std::borrow::Cow;
@@ -7,9 +7,9 @@ use std::borrow::Cow;
 /// A key, resolved against the table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Key<'k> {
-    /// A field of the order: its place in the table.
+    /// A field of the order, by its index in the table.
     Field(usize),
-    /// A whole list of records: the group's place.
+    /// A whole list of records, by the index of its group.
     List(usize),
     /// One field of one record, as in `discount_1_code`.
     Numbered {
@@ -18,7 +18,7 @@ pub(super) enum Key<'k> {
         part: &'k str,
         renamed: bool,
     },
-    /// A numbered key whose number cannot be one: leading zeros, or far too large.
+    /// A numbered key whose number has leading zeros or is far too large.
     BadNumber,
     /// Not in the table: passed through.
     Other,
@@ -28,7 +28,7 @@ pub(super) fn resolve(key: &str) -> Key<'_> {
     if let Some(index) = FIELD_INDEX.find(key) {
         return Key::Field(index);
     }
-    // Only a first letter that fits is worth comparing words.
+    // Words are compared only if their first letters match.
     let first = key.as_bytes().first();
     for (place, group) in GROUPS.iter().enumerate() {
         if first != group.prefix.as_bytes().first() {
@@ -82,17 +82,16 @@ fn after_prefix<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
     key.strip_prefix(prefix)?.strip_prefix('_')
 }
 
-/// The place of a record's field within its group.
+/// The index of a record's field in its group.
 pub(super) fn part_index(group: &Group, part: &str) -> Option<usize> {
     group.fields.iter().position(|field| field.name == part)
 }
 
-/// Whether a key of the caller's own can be sent at all. A replacement character stands where
-/// bytes or units were that are not text.
+/// Whether a custom key can be sent. A replacement character shows that the key was not valid text.
 pub(super) fn is_usable(key: &str) -> bool {
-    const LONGEST: usize = 200;
+    const MAX_LENGTH: usize = 200;
     let is_wrong = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
-    !key.trim().is_empty() && key.len() <= LONGEST && !key.chars().any(is_wrong)
+    !key.trim().is_empty() && key.len() <= MAX_LENGTH && !key.chars().any(is_wrong)
 }
 
 /// Whether a key is a number, as where a list was given for the fields.
@@ -101,7 +100,25 @@ pub(super) fn is_numeric(key: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The documented key that `key` was probably meant to be.
+/// A custom key in a form for messages: visible characters, and of bounded length.
+pub(super) fn displayed(key: &str) -> String {
+    const MAX_LENGTH: usize = 60;
+    // A binding passes the type of a key that is not text, after a NUL.
+    if let Some(class) = key.strip_prefix('\0').filter(|class| !class.is_empty()) {
+        return format!("(a key of type {})", displayed(class));
+    }
+    let mut shown: String = key
+        .chars()
+        .take(MAX_LENGTH)
+        .flat_map(char::escape_debug)
+        .collect();
+    if shown.is_empty() {
+        shown.push_str("\"\"");
+    }
+    shown
+}
+
+/// The documented key that `key` is probably a misspelling of.
 pub(super) fn hint(key: &str) -> Option<Cow<'static, str>> {
     let folded = fold(key);
     let field = ORDER_FIELDS
@@ -111,7 +128,7 @@ pub(super) fn hint(key: &str) -> Option<Cow<'static, str>> {
     field.or_else(|| numbered_hint(&folded))
 }
 
-/// The documented part of a record's key that `part` was probably meant to be.
+/// The documented part of a record's key that `part` is probably a misspelling of.
 pub(super) fn part_hint(group: &Group, part: &str) -> Option<&'static str> {
     let folded = fold(part);
     group
@@ -121,7 +138,7 @@ pub(super) fn part_hint(group: &Group, part: &str) -> Option<&'static str> {
         .map(|field| field.name)
 }
 
-/// `discount1code`, `discounts_1_code` and the like: the prefix is near, and a number follows.
+/// Hints for `discount1code`, `discounts_1_code` and the like: a similar prefix with a number behind it.
 fn numbered_hint(folded: &str) -> Option<Cow<'static, str>> {
     let digits_at = folded.find(|c: char| c.is_ascii_digit());
     let (prefix, rest) = folded.split_at(digits_at.unwrap_or(folded.len()));
@@ -144,16 +161,17 @@ fn is_near(folded: &str, name: &str, also_called: &[&str]) -> bool {
     one_edit(folded, &fold(name)) || also_called.iter().any(|other| folded == fold(other))
 }
 
-/// Equal, or one insertion, deletion, substitution or swap apart; short words must be equal.
+/// Whether two words are equal, or one insertion, deletion, substitution or transposition apart; short
+/// words must be equal.
 fn one_edit(left: &str, right: &str) -> bool {
-    const SHORTEST: usize = 4;
+    const MIN_LENGTH: usize = 4;
     left == right
         || (left.len().abs_diff(right.len()) <= 1
-            && left.len().min(right.len()) >= SHORTEST
+            && left.len().min(right.len()) >= MIN_LENGTH
             && strsim::osa_distance(left, right) <= 1)
 }
 
-/// Without case and separators, so that `saleAmount`, `Sale-Amount` and `sale_amount` are one.
+/// Removes case and separators, so that `saleAmount`, `Sale-Amount` and `sale_amount` are equal.
 fn fold(key: &str) -> String {
     key.chars()
         .filter(|c| !matches!(c, '_' | '-' | ' ' | '.'))
@@ -161,8 +179,8 @@ fn fold(key: &str) -> String {
         .collect()
 }
 
-/// Finds a field by name without comparing every row: an open-addressed table built by the
-/// compiler from the field table itself.
+/// Finds a field by name without comparing every row: an open-addressed hash table, which the compiler
+/// builds from the field table.
 struct FieldIndex {
     slots: [u8; FieldIndex::SIZE],
 }
@@ -221,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_is_found_by_its_name_and_nothing_else_is() {
+    fn only_the_name_of_a_row_finds_it() {
         for (index, field) in ORDER_FIELDS.iter().enumerate() {
             assert_eq!(resolve(field.name), Key::Field(index));
             assert_eq!(resolve(&format!("{}x", field.name)), Key::Other);
@@ -230,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_write_a_group_begins_with_one_letter() {
+    fn all_spellings_of_a_group_begin_with_the_same_letter() {
         for group in GROUPS {
             let first = group.prefix.chars().next();
             let others = group.other_prefixes.iter().chain([&group.list]);
@@ -265,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_name_the_row_that_was_meant() {
+    fn hints_name_the_documented_key() {
         let hints = [
             ("saleAmount", "sale_amount"),
             ("sale_ammount", "sale_amount"),
@@ -277,16 +295,16 @@ mod tests {
             ("discount1_amount", "discount_1_amount"),
             ("lineItems", "line_items"),
         ];
-        for (written, meant) in hints {
-            assert_eq!(hint(written).as_deref(), Some(meant), "{written}");
+        for (written, documented) in hints {
+            assert_eq!(hint(written).as_deref(), Some(documented), "{written}");
         }
-        for own in ["action_type", "billing_city", "customer_group", "x"] {
-            assert_eq!(hint(own), None, "{own}");
+        for custom in ["action_type", "billing_city", "customer_group", "x"] {
+            assert_eq!(hint(custom), None, "{custom}");
         }
     }
 
     #[test]
-    fn a_key_that_was_not_text_is_not_sent_in_another_form() {
+    fn invalid_text_and_control_characters_make_a_key_unusable() {
         assert!(is_usable("Größe"));
         assert!(!is_usable("gr\u{FFFD}e"));
         assert!(!is_usable("a\nb"));

@@ -1,18 +1,20 @@
-//! Writes the one flat JSON object that leaves: keys in the table's order, text and numbers only.
+//! Writes the payload: one flat JSON object with keys in the order of the table, text and numbers only.
 
 use super::fields::Field;
 
-/// The payload while it is being written.
+/// The payload while it is written.
 ///
-/// A caller that has to take back what it wrote (a record that turned out to be incomplete)
-/// remembers [`mark`](Self::mark) and calls [`back_to`](Self::back_to).
+/// To remove what was written since, as for an incomplete record, a caller keeps
+/// [`mark`](Self::mark) and calls [`back_to`](Self::back_to).
 #[derive(Default)]
 pub(super) struct Payload {
     json: Vec<u8>,
 }
 
 impl Payload {
-    /// Larger than almost every update, so that writing one rarely allocates twice.
+    /// The maximum size. The endpoint documents none; a larger order is certainly a mistake.
+    pub(super) const MAX_SIZE: usize = 256 * 1024;
+    /// Larger than almost every update, so that one allocation usually suffices.
     const TYPICAL: usize = 1024;
 
     pub(super) fn new() -> Self {
@@ -21,7 +23,7 @@ impl Payload {
         }
     }
 
-    /// Text that needs no escaping, as most does not.
+    /// Text that needs no escaping, the usual case.
     pub(super) fn plain_text(&mut self, key: &Name<'_>, text: &str) {
         self.key(key);
         self.json.extend_from_slice(text.as_bytes());
@@ -35,7 +37,7 @@ impl Payload {
         self.escaped(text);
     }
 
-    /// A JSON number, already in its form.
+    /// A number that is already in JSON form.
     pub(super) fn number(&mut self, key: &Name<'_>, digits: &str) {
         self.key(key);
         self.json.pop();
@@ -44,6 +46,11 @@ impl Payload {
 
     pub(super) fn mark(&self) -> usize {
         self.json.len()
+    }
+
+    /// Whether the maximum size is exceeded already, so that checking the rest is of no use.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.mark() > Self::MAX_SIZE
     }
 
     pub(super) fn back_to(&mut self, mark: usize) {
@@ -59,8 +66,8 @@ impl Payload {
         self.json
     }
 
-    /// Every key has a comma before it (the first one becomes the opening brace) and the quote
-    /// of a text after it (which is taken back for anything else).
+    /// Every key has a comma before it (the first one becomes the opening brace) and the opening quote
+    /// of a text after it (which is removed for other values).
     fn key(&mut self, name: &Name<'_>) {
         match name {
             Name::Field(field) => self.json.extend_from_slice(field.json_key.as_bytes()),
@@ -75,18 +82,18 @@ impl Payload {
                 self.decimal(*number);
                 self.json.extend_from_slice(field.json_part.as_bytes());
             }
-            Name::Own(key) => self.own_key(key),
-            Name::OwnNumbered {
+            Name::Custom(key) => self.custom_key(key),
+            Name::CustomNumbered {
                 prefix,
                 number,
                 part,
             } => {
-                self.own_key(&format!("{prefix}_{number}_{part}"));
+                self.custom_key(&format!("{prefix}_{number}_{part}"));
             }
         }
     }
 
-    fn own_key(&mut self, key: &str) {
+    fn custom_key(&mut self, key: &str) {
         self.json.push(b',');
         self.escaped(key);
         self.json.extend_from_slice(b":\"");
@@ -115,10 +122,10 @@ pub(super) enum Name<'n> {
         number: u32,
         field: &'static Field,
     },
-    /// The caller's own key.
-    Own(&'n str),
-    /// The caller's own key within a record.
-    OwnNumbered {
+    /// A custom key.
+    Custom(&'n str),
+    /// A custom key within a record.
+    CustomNumbered {
         prefix: &'static str,
         number: u32,
         part: &'n str,
@@ -144,7 +151,7 @@ mod tests {
                 "2",
             );
         }
-        payload.escaped_text(&Name::Own("say \"x\""), "a\tb");
+        payload.escaped_text(&Name::Custom("say \"x\""), "a\tb");
         let json = String::from_utf8(payload.finish()).expect("UTF-8");
         assert_eq!(
             json,

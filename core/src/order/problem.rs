@@ -1,16 +1,16 @@
-//! Everything that can be wrong with an order update: the one table of codes, their severity
-//! and the sentences that explain them, and `Problem`, one finding with its place.
+//! The table of problem codes with their severities and explanations, and `Problem`, one finding with
+//! its path.
 
 use serde::Serialize;
 use std::fmt;
 
-/// Whether a problem stops the call or travels with the receipt.
+/// Whether a problem rejects the update or is returned with the receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Cannot be right: it would send wrong data, or the endpoint would drop it in silence.
+    /// The value is invalid: wrong data would be sent, or the endpoint would silently ignore it.
     Error,
-    /// Only suspicious: the update is sent, and the problem is reported with it.
+    /// The value is suspicious: the update is sent, and the problem is reported with it.
     Warning,
 }
 
@@ -26,7 +26,7 @@ impl Severity {
 
 macro_rules! problem_codes {
     ($($variant:ident, $name:literal, $severity:ident, $text:literal;)*) => {
-        /// The stable name of a rule that a value broke. The same in every language.
+        /// The stable name of the rule that a value breaks, the same in every language.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         #[repr(u8)]
@@ -48,7 +48,7 @@ macro_rules! problem_codes {
                 match self { $(Self::$variant => Severity::$severity,)* }
             }
 
-            /// The sentence that says what is wrong and how to fix it.
+            /// What is wrong and how to fix it, as the rest of a sentence that begins with the path.
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
             }
@@ -57,7 +57,7 @@ macro_rules! problem_codes {
 }
 
 // A row is never renamed or removed: users' code and stored dead letters refer to it.
-// `{}` stands for a detail that comes from the table or the rule, never from the customer.
+// `{}` stands for a detail from the table or the rule, never for customer data.
 problem_codes! {
     Required, "required", Error, "is required; give it a value";
     Empty, "empty", Warning, "is empty; the endpoint ignores empty values, so it is left out";
@@ -71,7 +71,7 @@ problem_codes! {
     DiscountExceedsSale, "discount_exceeds_sale", Warning, "is larger than sale_amount; check that both are in the same currency and unit";
     SubtotalMismatch, "subtotal_mismatch", Warning, "differs from sale_amount minus shipping_amount minus tax_amount by a cent or more";
     SubtotalMissing, "subtotal_missing", Error, "is required unless shipping_amount and tax_amount are both given";
-    CountInvalid, "count_invalid", Error, "is not a whole number of 1 or more; give the number of orders this customer has placed in total";
+    CountInvalid, "count_invalid", Error, "is not a whole number of 1 or more; give the total number of orders of this customer";
     QuantityInvalid, "quantity_invalid", Error, "is not a number above 0; give a quantity such as 2 or 1.5";
     CurrencyUnknown, "currency_unknown", Error, "is not an ISO 4217 currency code; give three letters such as EUR";
     TimeFormat, "time_format", Error, "is not a time; write it as 2018-01-01 01:23:40-08:00 (ISO 8601 with an offset), or @ and Unix seconds";
@@ -79,53 +79,53 @@ problem_codes! {
     TimeImpossible, "time_impossible", Error, "is a date or time that does not exist; check month, day, hour and offset";
     TimeFuture, "time_future", Warning, "is more than 5 minutes ahead of this machine's clock; order_time is when the order was first placed";
     TimeBefore2000, "time_before_2000", Warning, "is before the year 2000; order_time is when the order was first placed";
-    TimeMissing, "time_missing", Warning, "is missing while amounts are given; when this is sent more than 5 minutes after the order was placed, the endpoint counts the order twice without it";
-    IpInvalid, "ip_invalid", Error, "is not an IP address; give the customer's IPv4 or IPv6 address alone, without port or brackets";
-    IpList, "ip_list", Error, "is a list of addresses; from X-Forwarded-For, give the customer's one address alone (the first, where your proxies are trusted)";
+    TimeMissing, "time_missing", Warning, "is missing although amounts are given; without it, the endpoint counts the order twice if the update arrives more than 5 minutes after the order was placed";
+    IpInvalid, "ip_invalid", Error, "is not an IP address; give only the customer's IPv4 or IPv6 address, without port or brackets";
+    IpList, "ip_list", Error, "is a list of addresses; give only the address of the customer (in X-Forwarded-For, the first one if your proxies are trusted)";
     IpNotPublic, "ip_not_public", Warning, "is not a public address; give the customer's own address, not that of a proxy or of the shop's server";
-    EmailUnusual, "email_unusual", Warning, "has no @ and does not look like a digest; give the address, or the same digest of it each time";
+    EmailUnusual, "email_unusual", Warning, "has no @ and does not look like a digest; give the address, or always the same digest of it";
     StatusMisspelled, "status_misspelled", Warning, "looks like \"{}\", which is the documented spelling; it is sent as given";
     CountryUnknown, "country_unknown", Warning, "is not an ISO 3166 two-letter country code such as DE; it is sent as given";
     NumberingStart, "numbering_start", Error, "is numbered 0; numbering starts at 1";
-    NumberingGap, "numbering_gap", Error, "leaves a gap in the numbering; number from 1 upwards without a gap, or give a list";
+    NumberingGap, "numbering_gap", Error, "leaves a gap in the numbering; number from 1 without gaps, or give a list";
     DiscountIncomplete, "discount_incomplete", Error, "is missing; a discount needs both its code and its amount";
     ItemEmpty, "item_empty", Error, "has no title, sku or price; give at least one of them, or leave the item out";
     ItemIncomplete, "item_incomplete", Warning, "lacks {}; SKU-based payouts need title, sku and price";
     DuplicateField, "duplicate_field", Error, "is given twice; give it once";
     KeyMisspelled, "key_misspelled", Warning, "is not a documented field; did you mean {}? It is sent as given";
-    KeyRenamed, "key_renamed", Warning, "is sent as {}, the spelling the endpoint reads";
-    KeyInvalid, "key_invalid", Error, "is not a usable key; give a name of visible characters, numbered from 1 without leading zeros where it has a number";
-    OrderIdBlanks, "order_id_blanks", Warning, "begins or ends with blanks; it is sent exactly so, and must equal the Thank-You page's value";
-    OrderIdLong, "order_id_long", Warning, "is longer than 150 characters; check that it is the value given on the Thank-You page";
-    AliasSame, "alias_same", Warning, "equals order_id; an alias merges two orders and cannot be undone, so give the other system's id or leave it out";
-    StatusStale, "status_stale", Warning, "goes back behind a state that still waits to be sent for this order; it is sent after it, so check the order in which you report";
+    KeyRenamed, "key_renamed", Warning, "is sent as {}, the spelling that the endpoint reads";
+    KeyInvalid, "key_invalid", Error, "is not a usable key; give a name of visible characters, with numbers from 1 on and without leading zeros";
+    OrderIdBlanks, "order_id_blanks", Warning, "begins or ends with blanks; it is sent unchanged and must equal the value on the Thank-You page";
+    OrderIdLong, "order_id_long", Warning, "is longer than 150 characters; check that it equals the value on the Thank-You page";
+    AliasSame, "alias_same", Warning, "equals order_id; an alias merges two orders and cannot be undone, so give the id of the other system or leave it out";
+    StatusStale, "status_stale", Warning, "is an earlier state than a pending update of this order has; it is sent after that one, so check the order of your calls";
     PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB or has more than 50,000 values; send fewer line items or shorter values";
-    KeyNumeric, "key_numeric", Error, "is a key of digits only, as the entries of a list have; give each field by its name, such as order_status";
+    KeyNumeric, "key_numeric", Error, "is a key of digits only, as of a list entry; give each field by its name, such as order_status";
     NumberInexact, "number_inexact", Error, "is a floating-point number beyond 2^53, which may have lost digits; give it as text, or as an integer type that keeps all digits (BigInt in JavaScript)";
 }
 
-/// What an empty value is told where the field is required.
+/// The explanation of an empty value in a required field.
 const EMPTY_REQUIRED: &str = "is empty; it is required, so give it a value";
 
-/// One thing that is wrong, where it is, and how to fix it.
+/// One problem: its path, its rule, and a message that says how to fix it.
 ///
-/// The message never repeats what the customer entered.
+/// The message never contains customer data.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// What the caller wrote: `sale_amount`, `discounts[1].amount`, `discount_2_amount`.
+    /// The field as the caller wrote it: `sale_amount`, `discounts[1].amount`, `discount_2_amount`.
     pub path: String,
-    /// The rule that was broken.
+    /// The rule that the value breaks.
     #[serde(serialize_with = "code_name")]
     pub code: Code,
-    /// A whole sentence, with the path in it.
+    /// A whole sentence, which contains the path.
     pub message: String,
-    /// Whether it stops the call.
+    /// Whether it rejects the update.
     pub severity: Severity,
 }
 
 #[allow(
     clippy::trivially_copy_pass_by_ref,
-    reason = "the signature serde asks for"
+    reason = "the signature that serde requires"
 )]
 fn code_name<S: serde::Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(code.as_str())
@@ -141,15 +141,15 @@ impl Problem {
         for detail in details {
             sentence = sentence.replacen("{}", detail, 1);
         }
-        Self::saying(path.into(), code, &sentence)
+        Self::explained(path.into(), code, &sentence)
     }
 
-    /// An empty value of a field that cannot be left out.
+    /// An empty value of a required field.
     pub(crate) fn empty_required(path: impl Into<String>) -> Self {
-        Self::saying(path.into(), Code::Empty, EMPTY_REQUIRED)
+        Self::explained(path.into(), Code::Empty, EMPTY_REQUIRED)
     }
 
-    fn saying(path: String, code: Code, sentence: &str) -> Self {
+    fn explained(path: String, code: Code, sentence: &str) -> Self {
         let message = format!("{path} {sentence}").trim_start().to_owned();
         Self {
             path,
@@ -159,7 +159,7 @@ impl Problem {
         }
     }
 
-    /// Turns an error into a warning that says the field was left out.
+    /// Turns an error into a warning that the field is left out.
     pub(crate) fn leave_out(&mut self) {
         self.severity = Severity::Warning;
         self.message.push_str("; it is left out");
@@ -176,7 +176,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The same as `Display`: a message holds no customer data by construction.
+/// Like `Display`: a message holds no customer data by construction.
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.severity.as_str())

@@ -1,14 +1,16 @@
-//! Discounts and line items: gathered from lists and from numbered keys alike, then numbered
-//! and written.
+//! Discounts and line items: collects them from lists and from numbered keys alike, and writes them
+//! in the order of their numbers.
 
-use super::check::{Walk, shown_key};
+use super::encoder::{Encoder, Written};
 use super::fields::{Field, GROUPS, Group, Kind};
-use super::key;
+use super::key::{self, displayed};
 use super::payload::Name;
 use super::problem::Code;
+use super::rules::across;
 use super::rules::amount::Units;
+use super::rules::numbering::Numbering;
+use super::rules::record::{Completeness, Parts};
 use super::value::{Fields, Value};
-use super::write::Fate;
 use std::collections::HashSet;
 
 /// Where the caller wrote a value.
@@ -18,7 +20,7 @@ pub(super) enum Place<'w> {
     Flat { key: &'w str },
     /// In a list, at this index, under this key.
     Listed { index: usize, key: &'w str },
-    /// The record of a list itself; it is there even if it holds nothing.
+    /// The record of a list itself, which exists even if it holds nothing.
     Record { index: usize },
 }
 
@@ -71,45 +73,45 @@ pub(super) fn entries_of<'w, 'v>(
     std::iter::once(itself).chain(entries)
 }
 
-/// Writes all records, in the order of their groups and numbers.
-pub(super) fn write_all(walk: &mut Walk<'_, '_>) {
-    let mut entries = std::mem::take(&mut walk.entries);
+/// Writes all records in the order of their groups and numbers. `sale` is the order's `sale_amount`.
+pub(super) fn write_all(
+    mut entries: Vec<Entry<'_, '_>>,
+    encoder: &mut Encoder<'_>,
+    sale: Option<Units>,
+) {
     entries.sort_by_key(|entry| (entry.group, entry.number));
     for group in entries.chunk_by(|left, right| left.group == right.group) {
-        write_group(group, walk);
+        write_group(group, encoder, sale);
     }
 }
 
-/// Writes the records of one group. In the caller's own numbering a gap is an error; a gap that
-/// leaving out a record would make is closed.
-fn write_group<'w, 'v>(entries: &[Entry<'w, 'v>], walk: &mut Walk<'w, 'v>) {
-    let mut expected = 1;
-    let mut sent = 0;
+fn write_group(entries: &[Entry<'_, '_>], encoder: &mut Encoder<'_>, sale: Option<Units>) {
+    let mut numbering = Numbering::new();
+    let drops_invalid = encoder.findings.drops_invalid();
     for entries in entries.chunk_by(|left, right| left.number == right.number) {
-        if walk.is_full() {
+        if encoder.payload.is_too_large() {
             return;
         }
         let record = Record::of(entries);
-        if record.number == 0 {
-            walk.refuse(record.first_path(), Code::NumberingStart);
-            continue;
-        }
-        if record.number != expected {
-            walk.refuse(record.first_path(), Code::NumberingGap);
-            if walk.drops_invalid() {
+        if let Err(code) = numbering.check(record.number) {
+            encoder.findings.reject(record.first_path(), code);
+            if code == Code::NumberingStart {
+                continue;
+            }
+            if drops_invalid {
                 return;
             }
         }
-        let mark = walk.payload.mark();
-        let outcome = record.write(sent + 1, walk);
-        let gone = outcome.blank_only && record.index.is_none();
-        if gone || !record.judge(&outcome, walk) || !outcome.written {
-            walk.payload.back_to(mark);
+        let mark = encoder.payload.mark();
+        let result = record.write(numbering.next(), encoder);
+        let is_left_out = result.is_blank && record.index.is_none();
+        if is_left_out || !record.report_completeness(&result, encoder, sale) || !result.has_any {
+            encoder.payload.back_to(mark);
         } else {
-            sent += 1;
+            numbering.count_sent();
         }
-        if !gone || walk.drops_invalid() {
-            expected = record.number.saturating_add(1);
+        if !is_left_out || drops_invalid {
+            numbering.continue_behind(record.number);
         }
     }
 }
@@ -118,41 +120,21 @@ fn write_group<'w, 'v>(entries: &[Entry<'w, 'v>], walk: &mut Walk<'w, 'v>) {
 struct Record<'e, 'w, 'v> {
     group: &'static Group,
     number: u32,
-    /// Set for a record of a list: its index there.
+    /// The index in the list, if it comes from one.
     index: Option<usize>,
     entries: &'e [Entry<'w, 'v>],
 }
 
-/// What came of writing one record.
-struct Outcome {
-    written: bool,
-    /// The rows that were written, by their place in the group.
-    parts: [bool; MOST_PARTS],
-    /// The rows that were refused and are reported already.
-    refused: [bool; MOST_PARTS],
+/// The result of writing one record.
+struct WrittenRecord {
+    /// Whether any of its values was sent.
+    has_any: bool,
+    parts: Parts,
+    /// The amount of a discount, and the index of its field.
     amount: Option<(usize, Units)>,
-    blank_only: bool,
+    /// Whether all values are blank.
+    is_blank: bool,
 }
-
-/// The largest number of rows of a group.
-const MOST_PARTS: usize = 8;
-
-const _: () = {
-    let mut group = 0;
-    while group < GROUPS.len() {
-        let Group {
-            fields,
-            identifying,
-            ..
-        } = GROUPS[group];
-        assert!(fields.len() <= MOST_PARTS, "raise MOST_PARTS");
-        assert!(
-            identifying <= fields.len(),
-            "a group has its identifying rows"
-        );
-        group += 1;
-    }
-};
 
 impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
     fn of(entries: &'e [Entry<'w, 'v>]) -> Self {
@@ -175,27 +157,26 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
         self.entries.iter().filter(is_value)
     }
 
-    fn write(&self, number: u32, walk: &mut Walk<'w, 'v>) -> Outcome {
-        let mut outcome = Outcome {
-            written: false,
-            parts: [false; MOST_PARTS],
-            refused: [false; MOST_PARTS],
+    fn write(&self, number: u32, encoder: &mut Encoder<'_>) -> WrittenRecord {
+        let mut result = WrittenRecord {
+            has_any: false,
+            parts: Parts::default(),
             amount: None,
-            blank_only: self.values().next().is_some(),
+            is_blank: self.values().next().is_some(),
         };
         for (part, field) in self.group.fields.iter().enumerate() {
-            self.write_part(part, field, number, walk, &mut outcome);
+            self.write_part(part, field, number, encoder, &mut result);
         }
-        let mut own_parts = HashSet::new();
+        let mut custom = HashSet::new();
         for entry in self.values().filter(|entry| entry.row.is_none()) {
-            if !own_parts.insert(entry.part) {
-                walk.refuse(entry.path(), Code::DuplicateField);
+            if !custom.insert(entry.part) {
+                encoder.findings.reject(entry.path(), Code::DuplicateField);
                 continue;
             }
-            outcome.written |= entry.write_own(number, walk) == Fate::Sent;
-            outcome.blank_only = false;
+            result.has_any |= entry.write_custom(number, encoder) == Written::Sent;
+            result.is_blank = false;
         }
-        outcome
+        result
     }
 
     fn write_part(
@@ -203,86 +184,77 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
         part: usize,
         field: &'static Field,
         number: u32,
-        walk: &mut Walk<'w, 'v>,
-        outcome: &mut Outcome,
+        encoder: &mut Encoder<'_>,
+        result: &mut WrittenRecord,
     ) {
         let mut given = self.values().filter(|entry| entry.row == Some(part));
         let Some(entry) = given.next() else { return };
-        for again in given {
-            outcome.blank_only = false;
-            let flat = if matches!(again.place, Place::Flat { .. }) {
-                again
-            } else {
-                entry
-            };
-            walk.refuse(flat.path(), Code::DuplicateField);
+        for duplicate in given {
+            result.is_blank = false;
+            let is_flat = matches!(duplicate.place, Place::Flat { .. });
+            let shown = if is_flat { duplicate } else { entry };
+            encoder.findings.reject(shown.path(), Code::DuplicateField);
         }
         let name = Name::Numbered {
             prefix: self.group.prefix,
             number,
             field,
         };
-        let written = walk.value(field, &name, entry.value, &|| entry.path());
-        match written.fate {
-            Fate::Sent => {
-                outcome.parts[part] = true;
-                outcome.written = true;
+        let outcome = encoder.value(field, &name, entry.value, &|| entry.path());
+        match outcome.written {
+            Written::Sent => {
+                result.parts.mark_sent(part);
+                result.has_any = true;
             }
-            Fate::Blank => return walk.warn(entry.path(), Code::Empty),
-            Fate::Refused => outcome.refused[part] = true,
+            Written::Blank => return encoder.findings.warn(entry.path(), Code::Empty),
+            Written::Rejected => result.parts.mark_rejected(part),
         }
-        outcome.blank_only = false;
+        result.is_blank = false;
         if field.kind == Kind::Amount {
-            outcome.amount = written.amount.map(|units| (part, units));
+            result.amount = outcome.amount.map(|units| (part, units));
         }
     }
 
-    /// Whether the record as a whole can be sent; says what is missing.
-    fn judge(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
-        if self.group.all_or_nothing {
-            self.judge_whole(outcome, walk)
-        } else {
-            self.judge_identity(outcome, walk)
-        }
-    }
-
-    fn judge_whole(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
-        let parts = 0..self.group.fields.len();
-        for part in parts
-            .clone()
-            .filter(|part| !outcome.parts[*part] && !outcome.refused[*part])
-        {
-            walk.refuse(self.part_path(part), Code::DiscountIncomplete);
-        }
-        if let (Some((part, amount)), Some(sale)) = (outcome.amount, walk.sale())
-            && amount > sale
-        {
-            walk.warn(self.part_path(part), Code::DiscountExceedsSale);
-        }
-        parts.clone().all(|part| outcome.parts[part])
-    }
-
-    fn judge_identity(&self, outcome: &Outcome, walk: &mut Walk<'w, 'v>) -> bool {
-        let parts = 0..self.group.identifying;
-        if parts.clone().all(|part| outcome.parts[part]) {
-            return true;
-        }
-        let is_unreported = |part: &usize| !outcome.parts[*part] && !outcome.refused[*part];
-        let unreported: Vec<usize> = parts.clone().filter(is_unreported).collect();
-        if !parts.clone().any(|part| outcome.parts[part]) {
-            if unreported.len() == self.group.identifying {
-                walk.refuse(self.path(), Code::ItemEmpty);
+    /// Reports what the record lacks; returns whether it can be sent.
+    fn report_completeness(
+        &self,
+        result: &WrittenRecord,
+        encoder: &mut Encoder<'_>,
+        sale: Option<Units>,
+    ) -> bool {
+        let completeness = result.parts.completeness(self.group);
+        match &completeness {
+            Completeness::Complete => {}
+            Completeness::Partial(missing) => {
+                let names: Vec<&str> = missing.iter().map(|part| self.name_of(*part)).collect();
+                let details = [names.join(" and ")];
+                encoder
+                    .findings
+                    .warn_with(self.path(), Code::ItemIncomplete, &[&details[0]]);
             }
-            return false;
+            Completeness::Incomplete(missing) => {
+                for part in missing {
+                    encoder
+                        .findings
+                        .reject(self.part_path(*part), Code::DiscountIncomplete);
+                }
+            }
+            Completeness::Unidentified => encoder.findings.reject(self.path(), Code::ItemEmpty),
         }
-        if !unreported.is_empty() {
-            let names: Vec<&str> = unreported
-                .iter()
-                .map(|part| self.group.fields[*part].name)
-                .collect();
-            walk.warn_with(self.path(), Code::ItemIncomplete, &[&names.join(" and ")]);
+        if self.group.all_or_nothing
+            && let Some((part, amount)) = result.amount
+            && let Some(code) = across::discount(amount, sale)
+        {
+            encoder.findings.warn(self.part_path(part), code);
         }
-        true
+        matches!(
+            completeness,
+            Completeness::Complete | Completeness::Partial(_)
+        )
+    }
+
+    fn name_of(&self, part: usize) -> &'static str {
+        self.group.fields[part].name
     }
 
     fn path(&self) -> String {
@@ -293,7 +265,7 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
     }
 
     fn part_path(&self, part: usize) -> String {
-        let name = self.group.fields[part].name;
+        let name = self.name_of(part);
         match self.values().find(|entry| entry.row == Some(part)) {
             Some(entry) => entry.path(),
             None if self.index.is_some() => format!("{}.{name}", self.path()),
@@ -308,17 +280,20 @@ impl<'e, 'w, 'v> Record<'e, 'w, 'v> {
     }
 }
 
-impl<'w, 'v> Entry<'w, 'v> {
-    fn write_own(&self, number: u32, walk: &mut Walk<'w, 'v>) -> Fate {
+impl Entry<'_, '_> {
+    /// Writes the value of a key that is not in the table.
+    fn write_custom(&self, number: u32, encoder: &mut Encoder<'_>) -> Written {
         let group = &GROUPS[self.group];
-        if let Some(meant) = key::part_hint(group, self.part) {
-            let meant = match self.place {
-                Place::Flat { .. } => format!("{}_{number}_{meant}", group.prefix),
-                _ => meant.to_owned(),
+        if let Some(documented) = key::part_hint(group, self.part) {
+            let hint = match self.place {
+                Place::Flat { .. } => format!("{}_{number}_{documented}", group.prefix),
+                _ => documented.to_owned(),
             };
-            walk.warn_with(self.path(), Code::KeyMisspelled, &[&meant]);
+            encoder
+                .findings
+                .warn_with(self.path(), Code::KeyMisspelled, &[&hint]);
         }
-        let name = Name::OwnNumbered {
+        let name = Name::CustomNumbered {
             prefix: group.prefix,
             number,
             part: self.part,
@@ -327,14 +302,14 @@ impl<'w, 'v> Entry<'w, 'v> {
             Place::Flat { key } => key,
             _ => self.part,
         };
-        walk.own_value(key, &name, self.value, &|| self.path())
+        encoder.custom_value(key, &name, self.value, &|| self.path())
     }
 
     fn path(&self) -> String {
         let list = GROUPS[self.group].list;
         match self.place {
-            Place::Flat { key } => shown_key(key),
-            Place::Listed { index, key } => format!("{list}[{index}].{}", shown_key(key)),
+            Place::Flat { key } => displayed(key),
+            Place::Listed { index, key } => format!("{list}[{index}].{}", displayed(key)),
             Place::Record { index } => format!("{list}[{index}]"),
         }
     }

@@ -1,38 +1,38 @@
-//! What a caller hands in: one `Value` type that every language's native values become,
-//! and the ordered list of `Fields` they stand in.
+//! The input of a check: `Value`, which every language converts its native values to, and `Fields`, an
+//! ordered list of keys and values.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// One value as the caller gave it, before any rule has looked at it.
+/// One value as the caller gave it, before it is checked.
 ///
-/// A binding turns its native values into these and does nothing else. Text borrows from the
-/// caller wherever it can, so that a check allocates only for what it changes.
+/// A binding converts its native values to this type and does nothing else. Text borrows from the
+/// caller where possible, so that a check allocates only for what it changes.
 #[derive(Clone, PartialEq)]
 pub enum Value<'a> {
     /// Null, `None`, `undefined`: the field was not given.
     Null,
-    /// No field takes a boolean; it is carried so that the problem can be explained.
+    /// A boolean. No field accepts one; it is kept so that the problem can be explained.
     Bool(bool),
     /// Unicode text.
     Text(Cow<'a, str>),
-    /// Text that is not valid Unicode (a lone surrogate, broken UTF-8); its content is not kept.
+    /// Text that is not valid Unicode (a lone surrogate, broken UTF-8); the content is not kept.
     InvalidText,
     /// A whole number.
     Int(i64),
-    /// A binary float, for languages that have nothing else for a number with decimals.
+    /// A binary floating-point number, for languages without a decimal type.
     Float(f64),
     /// An exact decimal in digits, in plain or exponent notation, or `NaN` / `Infinity`.
     Decimal(Cow<'a, str>),
-    /// A moment in time, in ISO 8601 with its offset if it has one.
+    /// A moment in time, in ISO 8601, with its offset if it has one.
     Time(Cow<'a, str>),
     /// A list, as for `discounts` and `line_items`.
     List(Vec<Value<'a>>),
     /// A record with its keys in the order given.
     Map(Fields<'a>),
-    /// Anything that has no place in an order update, such as a file or a function.
+    /// A value that no field accepts, such as a file or a function.
     Unsupported,
-    /// The same, with what the caller's language calls it and its article, such as `a Promise`.
+    /// The same, with its name and article in the caller's language, such as `a Promise`.
     UnsupportedType(Cow<'a, str>),
 }
 
@@ -48,19 +48,19 @@ impl<'a> Fields<'a> {
         Self::default()
     }
 
-    /// An empty list with space for `capacity` pairs.
+    /// An empty list with capacity for this many pairs.
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             pairs: Vec::with_capacity(capacity),
         }
     }
 
-    /// Appends one pair. A key that comes twice is reported as a problem, not overwritten.
+    /// Appends one pair. A duplicate key is reported as a problem, not overwritten.
     pub fn push(&mut self, key: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) {
         self.pairs.push((key.into(), value.into()));
     }
 
-    /// The same as [`push`](Self::push), for building in one expression.
+    /// Like [`push`](Self::push), for use in an expression.
     ///
     /// ```
     /// use katalys_core::Fields;
@@ -73,12 +73,12 @@ impl<'a> Fields<'a> {
         self
     }
 
-    /// How many pairs there are.
+    /// The number of pairs.
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
@@ -92,8 +92,8 @@ impl<'a> Fields<'a> {
         &self.pairs
     }
 
-    /// What is left of a limit after all keys and list entries, nested ones included; none if there
-    /// are more than that.
+    /// Subtracts the number of keys and list entries, nested ones included, from a limit; none if the
+    /// limit is exceeded.
     pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
         let left = limit.checked_sub(self.pairs.len())?;
         self.pairs
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// The same, borrowing nothing, for another thread.
+    /// Clones what is borrowed, for use on another thread.
     pub fn into_owned(self) -> Fields<'static> {
         let own = |(key, value): (Cow<'_, str>, Value<'_>)| (key.into_owned(), value.into_owned());
         self.pairs.into_iter().map(own).collect()
@@ -138,7 +138,7 @@ impl<'a> IntoIterator for Fields<'a> {
     }
 }
 
-/// Shows the keys' number only: values are customer data.
+/// Shows the number of pairs only: values are customer data.
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fields({} hidden)", self.pairs.len())
@@ -153,7 +153,7 @@ impl fmt::Debug for Value<'_> {
 }
 
 impl Value<'_> {
-    /// The same, borrowing nothing, for another thread.
+    /// Clones what is borrowed, for use on another thread.
     pub fn into_owned(self) -> Value<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
@@ -172,7 +172,7 @@ impl Value<'_> {
         }
     }
 
-    /// The same for what is within one value.
+    /// Subtracts the number of keys and list entries within one value from a limit.
     pub(crate) fn count_against(&self, limit: usize) -> Option<usize> {
         match self {
             Self::List(items) => {
@@ -186,7 +186,7 @@ impl Value<'_> {
         }
     }
 
-    /// What a person would call this kind of value, for messages.
+    /// The name of this kind of value, for messages.
     pub(crate) fn kind_name(&self) -> &str {
         match self {
             Self::Null => "null",

@@ -2,7 +2,7 @@
 //! says of its outcome.
 
 use super::policy::Policy;
-use crate::delivery::{Class, Outcome, Transport};
+use crate::delivery::{AnswerClass, ExchangeOutcome, Transport};
 use crate::error::{Error, ErrorCode};
 use std::time::Duration;
 
@@ -23,17 +23,17 @@ pub(crate) fn attempt(transport: &Transport, payload: &[u8], policy: &mut dyn Po
     judge(outcome, policy)
 }
 
-fn judge(outcome: Outcome, policy: &mut dyn Policy) -> Attempt {
+fn judge(outcome: ExchangeOutcome, policy: &mut dyn Policy) -> Attempt {
     let error = match outcome {
-        Outcome::Received => {
+        ExchangeOutcome::Received => {
             policy.delivered();
             return Attempt::Delivered;
         }
-        Outcome::Answered {
+        ExchangeOutcome::Answered {
             status,
             retry_after,
         } => Error::answered(code_of_answer(status), status, retry_after),
-        Outcome::Failed(failure) => Error::new(failure.code, failure.reason),
+        ExchangeOutcome::Failed(failure) => Error::new(failure.code, failure.reason),
     };
     match policy.wait_after(&error) {
         Some(wait) => Attempt::Retry(wait, error),
@@ -43,8 +43,8 @@ fn judge(outcome: Outcome, policy: &mut dyn Policy) -> Attempt {
 
 /// The code of an answer other than 204.
 fn code_of_answer(status: u16) -> ErrorCode {
-    match (Class::of(status), status) {
-        (Class::Rejected, _) => ErrorCode::Rejected,
+    match (AnswerClass::of(status), status) {
+        (AnswerClass::Rejected, _) => ErrorCode::Rejected,
         (_, 200..=299) => ErrorCode::NotConfirmed,
         (_, 300..=399) => ErrorCode::Redirected,
         _ => ErrorCode::Unavailable,
@@ -58,7 +58,7 @@ pub(crate) fn answered(
     retry_after: Option<Duration>,
     policy: &mut dyn Policy,
 ) -> Attempt {
-    let outcome = Outcome::Answered {
+    let outcome = ExchangeOutcome::Answered {
         status,
         retry_after,
     };

@@ -1,35 +1,35 @@
-//! The outbox's own time: milliseconds that go on across processes and restarts of the machine,
-//! and that no change of the wall clock touches.
+//! The clock of an outbox: milliseconds that continue across processes and restarts of the machine,
+//! independently of the wall clock.
 //!
-//! Within one boot it is the system's time since boot, which all processes share. The file
-//! remembers the boot and the last time seen, so that another boot goes on from there.
+//! Within one boot it is the system's time since boot, which all processes share. The file stores the
+//! boot and the last known time, from which the next boot continues.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in the outbox's time, in milliseconds.
+/// A time of the clock, in milliseconds.
 pub(crate) type Millis = i64;
 
-/// Turns the time since boot into the outbox's time.
+/// Converts the time since boot to the time of the outbox.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     offset: Millis,
 }
 
-/// What the file remembers of the time.
+/// The state of the clock in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Era {
     /// The boot in which `offset` holds.
     pub boot: String,
-    /// The outbox's time minus the time since that boot.
+    /// The time of the outbox minus the time since that boot.
     pub offset: Millis,
-    /// The outbox's time at the last change.
+    /// The time of the outbox at the last change.
     pub seen: Millis,
-    /// The wall clock at the last change: only to estimate how long the machine was off.
+    /// The wall clock at the last change, only to estimate how long the machine was off.
     pub seen_wall: Millis,
 }
 
 impl Clock {
-    /// The clock that goes on from what the file remembers, and whether that is another boot.
+    /// Continues the clock from the state in the file; returns whether this is another boot.
     pub(crate) fn resume(era: &Era) -> (Self, bool) {
         if era.boot == boot_id() {
             let offset = era.offset;
@@ -44,7 +44,7 @@ impl Clock {
         since_boot() + self.offset
     }
 
-    /// What the file has to remember now.
+    /// The state to store in the file.
     pub(crate) fn era(self) -> Era {
         let (boot, offset) = (boot_id(), self.offset);
         Era {
@@ -56,19 +56,19 @@ impl Clock {
     }
 }
 
-/// Milliseconds, as far as they fit.
+/// Converts to milliseconds; a longer duration is shortened.
 pub(crate) fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 4)
 }
 
-/// The wall clock in Unix milliseconds, for people to read.
+/// The wall clock in Unix milliseconds, for display.
 pub(crate) fn wall() -> Millis {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, millis)
 }
 
-/// Milliseconds that no change of the wall clock touches, and that go on while the machine sleeps.
+/// Milliseconds since boot, independent of the wall clock, including the time the machine sleeps.
 #[cfg(target_os = "linux")]
 pub(crate) fn since_boot() -> Millis {
     use rustix::time::{ClockId, clock_gettime};
@@ -82,8 +82,8 @@ fn boot_id() -> String {
     read.map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
-/// Elsewhere there is no time since boot that processes share and safe code can read, so the
-/// wall clock has to do.
+/// On other systems safe code cannot read a time since boot that processes share, so the wall clock is
+/// used.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn since_boot() -> Millis {
     wall()
@@ -109,14 +109,14 @@ mod tests {
     }
 
     #[test]
-    fn within_one_boot_the_wall_clock_does_not_matter() {
+    fn within_one_boot_the_wall_clock_is_not_used() {
         let (clock, is_new) = Clock::resume(&era(&boot_id(), 1, Millis::MAX / 8));
         assert!(!is_new);
         assert!((clock.now() - since_boot() - 7_000_000).abs() < 1000);
     }
 
     #[test]
-    fn after_another_boot_time_goes_on_and_never_back() {
+    fn after_another_boot_the_clock_continues_and_never_goes_back() {
         let hour = 3_600_000;
         let (clock, is_new) = Clock::resume(&era("another", 5_000, wall() - hour));
         assert!(is_new);

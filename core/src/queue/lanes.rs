@@ -1,9 +1,9 @@
-//! One lane per order: whoever enters first leaves first, one at a time; lanes do not know of
-//! each other.
+//! One lane per order, in memory: updates of an order are sent one at a time, first in, first out; lanes
+//! are independent of each other.
 //!
-//! Two sorts of callers share a lane: threads that wait for their turn, and jobs that a worker
-//! picks up when their turn has come. Lock order: a lane map's lock is never held while another
-//! lock is taken or a thread is woken.
+//! Threads and jobs share a lane: a thread waits for its turn, a job is run by a worker once its turn
+//! has come. Lock order: no other lock is taken, and no thread is woken, while the lock of a lane map is
+//! held.
 
 use crate::interrupt;
 use std::collections::{HashMap, VecDeque};
@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-/// The lanes of one client, with `J` as the sort of job that waits in them.
+/// The lanes of one client, with `J` as the type of waiting jobs.
 pub(crate) struct Lanes<J> {
     shards: [Mutex<Shard<J>>; SHARDS],
 }
 
-/// Enough that the threads of a busy server rarely meet.
+/// Enough that the threads of a busy server rarely contend.
 const SHARDS: usize = 16;
 
-/// A lane is in the map while somebody is in it; the queue holds those behind.
+/// A lane is in the map while it is occupied; the queue holds the waiting turns.
 type Shard<J> = HashMap<u64, VecDeque<Turn<J>>>;
 
 enum Turn<J> {
@@ -33,7 +33,7 @@ struct Waiter {
     called: AtomicBool,
 }
 
-/// The right to be in a lane, for a thread; leaving is dropping it.
+/// The turn of a thread; dropping it leaves the lane.
 pub(crate) struct Pass<'l, J> {
     lanes: &'l Lanes<J>,
     lane: u64,
@@ -55,9 +55,8 @@ impl<J> Lanes<J> {
         }
     }
 
-    /// Waits until every earlier caller has left the lane; `None` if the deadline came first, or the
-    /// caller gave up.
-    /// `next` takes over a job that turns out to be the one behind.
+    /// Waits until all earlier turns have left the lane; `None` if the deadline passes first, or the caller
+    /// gives up. `next` takes over a job that is next when the lane is left.
     pub(crate) fn enter<'l>(
         &'l self,
         lane: u64,
@@ -85,11 +84,11 @@ impl<J> Lanes<J> {
         if waiter.wait(deadline) || !self.withdraw(lane, &waiter) {
             return Some(pass);
         }
-        std::mem::forget(pass); // It was never in the lane, so it must not leave it.
+        std::mem::forget(pass); // It never entered the lane, so it must not leave it.
         None
     }
 
-    /// Puts a job into its lane; returned if it can run at once.
+    /// Adds a job to its lane; returns the job if it can run at once.
     pub(crate) fn enter_job(&self, lane: u64, job: J) -> Option<J> {
         let mut shard = self.shard(lane);
         if let Some(queue) = shard.get_mut(&lane) {
@@ -100,8 +99,8 @@ impl<J> Lanes<J> {
         Some(job)
     }
 
-    /// Leaves a lane: wakes the thread behind, or returns the job behind, which then is in the
-    /// lane and has to run.
+    /// Leaves a lane: wakes the next thread, or returns the next job, which now occupies the lane and has to
+    /// run.
     pub(crate) fn leave(&self, lane: u64) -> Option<J> {
         let turn = {
             let mut shard = self.shard(lane);
@@ -121,7 +120,7 @@ impl<J> Lanes<J> {
         }
     }
 
-    /// Takes a waiter out of the queue; false if it was called in the meantime.
+    /// Removes a waiter from the queue; false if it was called in the meantime.
     fn withdraw(&self, lane: u64, waiter: &Arc<Waiter>) -> bool {
         let mut shard = self.shard(lane);
         let Some(queue) = shard.get_mut(&lane) else {
@@ -135,7 +134,7 @@ impl<J> Lanes<J> {
     }
 
     fn shard(&self, lane: u64) -> MutexGuard<'_, Shard<J>> {
-        #[allow(clippy::cast_possible_truncation, reason = "any of the bits will do")]
+        #[allow(clippy::cast_possible_truncation, reason = "any bits are suitable")]
         let shard = (lane >> 32) as usize % SHARDS;
         self.shards[shard]
             .lock()
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_and_jobs_leave_in_the_order_they_came() {
+    fn threads_and_jobs_leave_in_the_order_of_entering() {
         let lanes: Lanes<&str> = Lanes::new();
         let ran = Mutex::new(Vec::new());
         let run_job = |job: &'static str| {
@@ -191,11 +190,11 @@ mod tests {
             drop(first);
             assert_eq!(behind.join().unwrap(), ["job"]);
         });
-        assert!(lanes.shard(7).is_empty(), "an empty lane costs nothing");
+        assert!(lanes.shard(7).is_empty(), "an empty lane is removed");
     }
 
     #[test]
-    fn one_who_gives_up_does_not_hold_up_those_behind() {
+    fn a_waiter_that_gives_up_does_not_block_the_lane() {
         let lanes: Lanes<u8> = Lanes::new();
         let first = lanes.enter(1, soon(), &|_| {});
         assert!(lanes.enter(1, Instant::now(), &|_| {}).is_none());
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_threads_are_in_one_lane() {
+    fn only_one_thread_at_a_time_is_in_a_lane() {
         let lanes: Lanes<u8> = Lanes::new();
         let inside = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! Where an update waits: behind the earlier updates of its own order, and behind no others.
+//! Queues of updates: lanes in memory, and the durable lanes of an outbox. An update waits only for the
+//! earlier updates of its own order.
 
 pub(crate) mod clock;
 pub(crate) mod group;

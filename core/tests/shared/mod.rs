@@ -4,7 +4,7 @@ use katalys_core::{Fields, Value};
 use serde_json::Value as Json;
 use std::path::PathBuf;
 
-/// A file of the repository's `tests` folder, parsed.
+/// Parses a file in the `tests` folder of the repository.
 pub fn load(name: &str) -> Json {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../tests")
@@ -13,7 +13,7 @@ pub fn load(name: &str) -> Json {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// A value as a Rust caller would give it.
+/// A value as a Rust caller gives it.
 pub fn value(json: &Json) -> Value<'static> {
     match json {
         Json::Null => Value::Null,
@@ -72,7 +72,7 @@ pub fn fields(json: &Json) -> Fields<'static> {
         .collect()
 }
 
-/// Whether a vector or scenario is meant for Rust.
+/// Whether a vector or scenario applies to Rust.
 pub fn is_for_rust(case: &Json) -> bool {
     case.get("only").is_none_or(|only| {
         only.as_array()

@@ -1,20 +1,20 @@
-//! The rules for numbers: exact amounts, quantities and counts, never through a binary float
-//! unless the caller has nothing else.
+//! The rules for numbers: exact amounts, quantities and counts. Digits never pass through a binary
+//! float unless the caller gave one.
 
 use crate::order::problem::Code;
 use crate::order::value::Value;
 use std::borrow::Cow;
 
-/// The longest amount, in digits before and after the point.
-const MOST_DIGITS: usize = 30;
+/// The maximum number of digits of an amount, before and after the point.
+const MAX_DIGITS: usize = 30;
 /// Binary floats are rounded to this many places.
 const FLOAT_PLACES: usize = 4;
 
-/// An amount in units of 10⁻⁸, for comparing amounts with each other.
+/// An amount in units of 10⁻⁸, for comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::order) struct Units {
     units: i128,
-    /// Whether there are more digits, which were cut: a hair more than the units say.
+    /// Whether further digits were cut, so that the amount is slightly larger than `units`.
     more: bool,
 }
 
@@ -32,12 +32,12 @@ const POWERS_OF_TEN: [u64; Units::PLACES + 1] = [
 
 impl Units {
     const PLACES: usize = 8;
-    /// This many digits fit into 64 bits.
+    /// Number of digits that fit into 64 bits.
     const FIT_64: usize = 19;
-    /// The smallest difference that is worth a warning: one cent.
+    /// The smallest difference that causes a warning: one cent.
     const CENT: i128 = 1_000_000;
 
-    /// Checks the grammar `[+-] digits [. digits]` in ASCII, and reads the amount on the way.
+    /// Checks the grammar `[+-] digits [. digits]` in ASCII, and reads the amount.
     pub(in crate::order) fn read(text: &str) -> Result<Self, Code> {
         let (negative, unsigned) = match text.as_bytes() {
             [b'-', rest @ ..] => (true, rest),
@@ -59,7 +59,7 @@ impl Units {
         if digits == 0 || (point.is_some() && places == 0) {
             return Err(Code::AmountFormat);
         }
-        if digits > MOST_DIGITS {
+        if digits > MAX_DIGITS {
             return Err(Code::AmountTooLong);
         }
         if digits > Self::FIT_64 || places > Self::PLACES {
@@ -72,7 +72,7 @@ impl Units {
         })
     }
 
-    /// The same for digits that are known to be right, in the width that always suffices.
+    /// Reads digits that are known to be valid, in the width that always suffices.
     fn of_many_digits(plain: &[u8], negative: bool) -> Self {
         let point = plain
             .iter()
@@ -108,8 +108,8 @@ impl Units {
     }
 }
 
-/// The plain notation of an amount, exactly the caller's digits if they were digits, without a sign
-/// that says nothing (`+5`, `-0`), and what it comes to.
+/// The plain notation of an amount, and its value. Digits stay exactly as given; a redundant sign
+/// (`+5`, `-0`) is removed.
 pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>, Units), Code> {
     let text = match value {
         Value::Text(text) => Cow::Borrowed(text.as_ref()),
@@ -120,13 +120,13 @@ pub(in crate::order) fn plain<'v>(value: &'v Value<'_>) -> Result<(Cow<'v, str>,
         _ => return Err(Code::WrongType),
     };
     let units = Units::read(&text)?;
-    let says_nothing = match text.as_bytes()[0] {
+    let is_redundant = match text.as_bytes()[0] {
         b'+' => true,
         b'-' => units.is_zero(),
         _ => false,
     };
     Ok((
-        if says_nothing {
+        if is_redundant {
             without_sign(text)
         } else {
             text
@@ -145,7 +145,7 @@ fn without_sign(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// A decimal object's text in plain notation: `1E+2` becomes `100`.
+/// The text of a decimal in plain notation: `1E+2` becomes `100`.
 fn decimal(text: &str) -> Result<Cow<'_, str>, Code> {
     match Units::read(text) {
         Ok(_) => return Ok(Cow::Borrowed(text)),
@@ -166,11 +166,11 @@ fn shift_point(mantissa: &str, exponent: i32) -> Result<String, Code> {
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let mut digits = format!("{whole}{fraction}");
     let point = i64::try_from(whole.len()).unwrap_or(i64::MAX) + i64::from(exponent);
-    let most = i64::try_from(MOST_DIGITS).unwrap_or(i64::MAX);
-    if digits.bytes().all(|digit| digit == b'0') && point > most {
+    let max = i64::try_from(MAX_DIGITS).unwrap_or(i64::MAX);
+    if digits.bytes().all(|digit| digit == b'0') && point > max {
         return Ok("0".to_owned());
     }
-    if point > most || point < -most {
+    if point > max || point < -max {
         return Err(Code::AmountTooLong);
     }
     if point <= 0 {
@@ -201,25 +201,25 @@ fn float(number: f64) -> Result<String, Code> {
         return Err(Code::AmountNotFinite);
     }
     let text = short_float(number).unwrap_or_else(|| round(&number.to_string()));
-    if is_inexact(number) && text.len() <= MOST_DIGITS {
+    if is_inexact(number) && text.len() <= MAX_DIGITS {
         return Err(Code::NumberInexact);
     }
     Ok(text)
 }
 
-/// Whether a double of this size may stand for another whole number than the one that was meant.
+/// Whether a double of this size may differ from the whole number that was meant.
 pub(in crate::order) fn is_inexact(number: f64) -> bool {
     const LARGEST_SAFE: f64 = 9_007_199_254_740_991.0;
     number.abs() > LARGEST_SAFE
 }
 
-/// Most amounts have at most four places and fewer than 15 digits; then the scaled integer's
-/// digits are the shortest form, since decimals that short survive the way through a double.
+/// Most amounts have at most four places and fewer than 15 digits. A double holds such decimals
+/// exactly enough that the digits of the scaled integer are the shortest form.
 fn short_float(number: f64) -> Option<String> {
     const SCALE: f64 = 10_000.0;
     const SAFE: f64 = 1e15;
     let scaled = (number * SCALE).round();
-    #[allow(clippy::float_cmp, reason = "equality is the question")]
+    #[allow(clippy::float_cmp, reason = "exact equality is intended")]
     if scaled.abs() >= SAFE || scaled / SCALE != number {
         return None;
     }
@@ -310,7 +310,7 @@ fn is_positive(plain: &str) -> bool {
     !plain.starts_with('-') && plain.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
-/// JSON forbids `+` and leading zeros, which amounts (sent as text) may have.
+/// A number in JSON form: without the `+` and the leading zeros that amounts (sent as text) may have.
 fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Code> {
     let (plain, _) = plain(value).map_err(|problem| match problem {
         Code::WrongType | Code::InvalidUnicode | Code::NumberInexact => problem,
@@ -332,8 +332,8 @@ fn json_number<'v>(value: &'v Value<'_>, code: Code) -> Result<Cow<'v, str>, Cod
     Ok(Cow::Owned(format!("{sign}{zero}{trimmed}")))
 }
 
-/// A number for a key of the caller's own: shortest form, not rounded.
-pub(in crate::order) fn own_number(number: f64) -> Result<String, Code> {
+/// The number of a custom key: shortest form, not rounded.
+pub(in crate::order) fn custom_number(number: f64) -> Result<String, Code> {
     if !number.is_finite() {
         return Err(Code::AmountNotFinite);
     }
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn decimals_leave_exponents_behind() {
+    fn decimals_are_written_without_exponents() {
         let cases = [
             ("1E+2", "100"),
             ("1.50E+1", "15.0"),
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cent_makes_a_difference_and_less_does_not() {
+    fn amounts_differ_from_one_cent_on() {
         let of = |text| Units::read(text).expect("an amount");
         let parts = [of("25.67"), of("4.99"), of("1.48")];
         assert!(!of("19.20").differs_by_a_cent(parts));

@@ -1,9 +1,9 @@
-//! The rules for what tells customers apart: their IP address and their email address.
+//! The rules for the IP address and the email address of a customer.
 
 use crate::order::problem::Code;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Checks an address; `Ok(Some(…))` is a warning.
+/// Checks an IP address; `Ok(Some(…))` is a warning.
 pub(in crate::order) fn ip(text: &str) -> Result<Option<Code>, Code> {
     match text.parse::<IpAddr>() {
         Ok(address) => Ok((!is_public(address)).then_some(Code::IpNotPublic)),
@@ -27,7 +27,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Not among the IANA special-purpose ranges that a customer cannot come from (RFC 6890).
+/// Whether the address is outside of the IANA special-purpose ranges that no customer has (RFC 6890).
 fn is_public_v4(v4: Ipv4Addr) -> bool {
     let [a, b, ..] = v4.octets();
     let shared = a == 100 && (64..128).contains(&b); // RFC 6598, carrier-grade NAT
@@ -55,7 +55,7 @@ fn is_public_v6(v6: Ipv6Addr) -> bool {
         || documentation)
 }
 
-/// Whether a value tells customers apart: an address, or a digest of one in hex or base64.
+/// Whether a value can identify a customer: an email address, or a digest of one in hex or base64.
 pub(in crate::order) fn is_email_or_digest(text: &str) -> bool {
     text.contains('@') || is_hex_digest(text) || is_base64_digest(text)
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_addresses_pass_and_others_are_explained() {
+    fn addresses_that_are_not_public_or_not_one_are_reported() {
         for public in [
             "93.184.215.14",
             "2606:2800:21f:cb07:6820:80da:af6b:8b2c",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_told_from_other_text() {
+    fn digests_are_distinguished_from_other_text() {
         for fine in [
             "a@b",
             "d41d8cd98f00b204e9800998ecf8427e",
@@ -137,7 +137,7 @@ mod tests {
         ] {
             assert!(is_email_or_digest(fine), "{fine}");
         }
-        for odd in ["nobody", "d41d8cd98f00b204e9800998ecf8427", "example.com"] {
+        for odd in ["unknown", "d41d8cd98f00b204e9800998ecf8427", "example.com"] {
             assert!(!is_email_or_digest(odd), "{odd}");
         }
     }

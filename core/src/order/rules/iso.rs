@@ -1,23 +1,23 @@
-//! The rules for codes that ISO keeps: currencies (ISO 4217) and countries (ISO 3166-1).
+//! The rules for ISO codes: currencies (ISO 4217) and countries (ISO 3166-1).
 
 use iso_currency::{Country, Currency};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-/// The currency's code in upper case, if there is such a currency.
+/// The code of a known currency, in upper case.
 pub(in crate::order) fn currency(text: &str) -> Option<[u8; 3]> {
     let mut code: [u8; 3] = text.as_bytes().try_into().ok()?;
     code.make_ascii_uppercase();
     CURRENCIES.contains(&code).then_some(code)
 }
 
-/// Whether this is a two-letter country code in upper case, as the standard writes it.
+/// Whether this is a two-letter country code in upper case.
 pub(in crate::order) fn is_country(text: &str) -> bool {
     COUNTRIES.contains(text.as_bytes())
 }
 
 static CURRENCIES: LazyLock<Codes<3>> = LazyLock::new(|| {
-    // The numeric codes have three digits; asking for each finds all alphabetic ones.
+    // The library has no list: looking up every numeric code (three digits) finds all alphabetic ones.
     Codes::of(
         (0..1000)
             .filter_map(Currency::from_numeric)
@@ -31,8 +31,8 @@ static COUNTRIES: LazyLock<Codes<2>> = LazyLock::new(|| {
     Codes::of(codes.filter(|code| Country::from_str(code).is_ok()))
 });
 
-/// The libraries compare with one code after the other; every order asks, so there is one bit
-/// for each combination of letters.
+/// A set with one flag for each combination of letters. The library compares one code after the other,
+/// which is too slow for every order.
 struct Codes<const LETTERS: usize>(Vec<bool>);
 
 impl<const LETTERS: usize> Codes<LETTERS> {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn currencies_are_known_in_any_case() {
+    fn currencies_are_found_in_any_case() {
         assert_eq!(currency("eur"), Some(*b"EUR"));
         for unknown in ["EURO", "€", "", "ZZZ", " USD", "ＥＵＲ"] {
             assert_eq!(currency(unknown), None, "{unknown}");

@@ -1,14 +1,20 @@
-//! The rule for order statuses: an open set, with a hint for near misses of the documented ones.
+//! The rule for order statuses: any text is sent, with a hint for misspellings of documented ones.
 
-use crate::order::fields::STATUSES;
+use crate::order::fields::{STATUSES, Stage, Status};
 
-/// The documented status that `text` was probably meant to be, unless it is one already.
-pub(in crate::order) fn meant(text: &str) -> Option<&'static str> {
+/// How far an order with this status has progressed.
+pub(in crate::order) fn stage(text: &str) -> Stage {
+    let documented = STATUSES.iter().find(|status| status.name == text);
+    documented.map_or(Stage::Unknown, |status| status.stage)
+}
+
+/// The documented status that `text` is probably a misspelling of; none if it is a documented one.
+pub(in crate::order) fn near_miss(text: &str) -> Option<&'static str> {
     if STATUSES.iter().any(|status| status.name == text) {
         return None;
     }
     let folded = text.trim().to_lowercase();
-    let near = |status: &&super::super::fields::Status| {
+    let near = |status: &&Status| {
         status.inflections.contains(&folded.as_str())
             || strsim::osa_distance(&folded, status.name) <= 1
     };
@@ -17,10 +23,10 @@ pub(in crate::order) fn meant(text: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::meant;
+    use super::near_miss;
 
     #[test]
-    fn near_misses_are_named_and_free_statuses_pass() {
+    fn misspellings_are_named_and_other_statuses_pass() {
         for (written, documented) in [
             ("canceled", "cancelled"),
             ("cancel", "cancelled"),
@@ -30,7 +36,7 @@ mod tests {
             ("refund", "refunded"),
             ("pendng", "pending"),
         ] {
-            assert_eq!(meant(written), Some(documented));
+            assert_eq!(near_miss(written), Some(documented));
         }
         for free in [
             "paid",
@@ -40,7 +46,7 @@ mod tests {
             "on-hold",
             "shipped",
         ] {
-            assert_eq!(meant(free), None, "{free}");
+            assert_eq!(near_miss(free), None, "{free}");
         }
     }
 }

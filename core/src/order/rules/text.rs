@@ -1,12 +1,14 @@
-//! The rule for any text: one pass that tells blanks, control characters and whether JSON has
-//! to escape something.
+//! The rule for text: one pass finds blanks, control characters and characters that JSON escapes.
 
+use super::amount;
+use crate::order::problem::Code;
+use crate::order::value::Value;
 use std::borrow::Cow;
 
-/// What one pass over a text found.
+/// The properties of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::order) struct Traits {
-    /// Nothing but white space, or nothing at all.
+    /// Only white space, or empty.
     pub blank: bool,
     /// A character below U+0020 other than tab and newline, or one of U+007F to U+009F.
     pub control: bool,
@@ -40,6 +42,24 @@ const fn classes() -> [u8; 256] {
     table
 }
 
+/// A value as text, for fields that hold text.
+pub(in crate::order) fn of_value<'v>(value: &'v Value<'_>) -> Result<Cow<'v, str>, Code> {
+    match value {
+        Value::Text(text) | Value::Time(text) => Ok(Cow::Borrowed(text)),
+        Value::Int(number) => Ok(Cow::Owned(number.to_string())),
+        Value::Float(number) => amount::custom_number(*number).map(Cow::Owned),
+        Value::Decimal(text) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(Cow::Borrowed(text)),
+        Value::Decimal(_) => amount::plain(value).map(|(text, _)| text),
+        Value::InvalidText => Err(Code::InvalidUnicode),
+        _ => Err(Code::WrongType),
+    }
+}
+
+/// Whether a value is text without any visible character.
+pub(in crate::order) fn is_blank(value: &Value<'_>) -> bool {
+    matches!(value, Value::Text(text) if traits(text).blank)
+}
+
 pub(in crate::order) fn traits(text: &str) -> Traits {
     let found = text
         .bytes()
@@ -54,7 +74,7 @@ pub(in crate::order) fn traits(text: &str) -> Traits {
     }
 }
 
-/// U+0080 to U+009F, which terminals and some databases take for commands; in UTF-8 two bytes.
+/// Finds U+0080 to U+009F (two bytes in UTF-8), which terminals and some databases interpret.
 fn has_c1_control(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes
@@ -67,8 +87,8 @@ pub(in crate::order) fn has_outer_blanks(text: &str) -> bool {
     text.trim().len() != text.len()
 }
 
-/// A text for a terminal or a line of a log: control characters, line ends and marks that change the
-/// direction of writing are shown as `\u{…}` and not carried out.
+/// A text in a form that is safe in a terminal or a log line: control characters, line ends and marks
+/// that change the direction of writing are escaped as `\u{…}`.
 ///
 /// ```
 /// use katalys_core::order::visible;
@@ -102,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blanks_controls_and_escapes_are_told_apart() {
+    fn blanks_controls_and_escapes_are_distinguished() {
         let plain = Traits {
             blank: false,
             control: false,
@@ -152,7 +172,7 @@ mod tests {
             };
             assert_eq!(traits(c1), control, "{c1:?}");
         }
-        // The same second byte behind another first one, and bidi marks, are text.
+        // The same second byte with another first one, and bidirectional marks, are text.
         assert_eq!(traits("\u{c5}\u{a0}x"), plain);
         assert_eq!(traits("\u{202e}x"), plain);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! The rule for times: any ISO 8601 / RFC 3339 form with an offset in, the one form of the
-//! vendor's page out, with the caller's own offset.
+//! The rule for times: reads any ISO 8601 or RFC 3339 form, and writes the form of the vendor's page
+//! with the caller's offset.
 
 use crate::order::problem::Code;
 use jiff::civil::{Date, DateTime, ISOWeekDate, Weekday};
@@ -8,14 +8,13 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 
-/// How far ahead of the clock an order may be before it is suspicious, and how old a report
-/// may be before the endpoint counts an order twice.
+/// A time further ahead of the clock than this is suspicious.
 const FIVE_MINUTES: SignedDuration = SignedDuration::from_mins(5);
 
-/// RFC 3339 gives the hours of an offset the range of a clock's.
+/// RFC 3339 limits an offset to less than a day.
 const A_DAY: i32 = 24 * 60 * 60;
 
-/// A moment together with the offset it is written in.
+/// A moment with the offset in which it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::order) struct Moment {
     at: Timestamp,
@@ -23,10 +22,10 @@ pub(in crate::order) struct Moment {
 }
 
 impl Moment {
-    /// How many bytes [`write`](Self::write) writes.
+    /// The number of bytes of the written form.
     pub(in crate::order) const LENGTH: usize = 25;
 
-    /// The moment in a zone's own offset, or in UTC.
+    /// The moment with the offset of a time zone, or in UTC.
     pub(in crate::order) fn in_zone(at: Timestamp, zone: Option<&TimeZone>) -> Self {
         Self {
             at,
@@ -34,7 +33,12 @@ impl Moment {
         }
     }
 
-    /// What is odd about it, if anything.
+    /// Unix seconds.
+    pub(in crate::order) fn unix_seconds(self) -> i64 {
+        self.at.as_second()
+    }
+
+    /// The warning that the moment deserves, if any.
     pub(in crate::order) fn suspicion(self, now: Timestamp) -> Option<Code> {
         if self.at.duration_since(now) > FIVE_MINUTES {
             Some(Code::TimeFuture)
@@ -45,9 +49,9 @@ impl Moment {
         }
     }
 
-    /// As the vendor's page writes it: `2018-01-01 01:23:40-08:00`.
+    /// The form of the vendor's page: `2018-01-01 01:23:40-08:00`.
     pub(in crate::order) fn write(self) -> [u8; Self::LENGTH] {
-        // Zones of the 19th century have offsets with seconds, which the form has no place for.
+        // Time zones of the 19th century have offsets with seconds, which the form cannot express.
         let minutes = self.offset.seconds() / 60;
         let offset = Offset::from_seconds(minutes * 60).unwrap_or(Offset::UTC);
         let local = offset.to_datetime(self.at);
@@ -75,8 +79,8 @@ impl Moment {
     }
 }
 
-/// Reads the vendor's own form and RFC 3339's without a fraction, which almost every time has;
-/// anything else, and anything odd, is for the parser.
+/// Reads the two usual forms, the vendor's and RFC 3339 without a fraction, much faster than the
+/// parser, which reads everything else.
 fn usual_form(text: &str) -> Option<Moment> {
     let bytes = text.as_bytes();
     let number = |at: usize| {
@@ -117,7 +121,7 @@ fn usual_form(text: &str) -> Option<Moment> {
     (year > 0).then_some(Moment { at, offset })
 }
 
-/// Reads a time. One without an offset is read in `zone`, where there is one.
+/// Reads a time. One without an offset is read in `zone`, if given.
 pub(in crate::order) fn parse(text: &str, zone: Option<&TimeZone>) -> Result<Moment, Code> {
     if let Some(moment) = usual_form(text) {
         return Ok(moment);
@@ -127,7 +131,7 @@ pub(in crate::order) fn parse(text: &str, zone: Option<&TimeZone>) -> Result<Mom
         return unix(seconds);
     }
     let form = calendar_form(text).unwrap_or_else(|| without_inner_blank(text));
-    let pieces = Pieces::parse(form.as_ref()).map_err(|_| complaint(&form))?;
+    let pieces = Pieces::parse(form.as_ref()).map_err(|_| parse_problem(&form))?;
     let time = pieces.time().ok_or(Code::TimeFormat)?;
     let local = DateTime::from_parts(pieces.date(), time);
     if !(1..=9999).contains(&local.year()) {
@@ -147,8 +151,8 @@ pub(in crate::order) fn parse(text: &str, zone: Option<&TimeZone>) -> Result<Mom
 
 type Resolved = (Result<Timestamp, jiff::Error>, Offset);
 
-/// A local time in the zone it names itself, else in the client's. In a gap it moves forward,
-/// in a fold it is the earlier one (RFC 5545).
+/// Resolves a local time in the time zone it names, or else in the client's. In a gap it moves
+/// forward, in a fold it is the earlier one (RFC 5545).
 fn in_named_zone(
     pieces: &Pieces<'_>,
     local: DateTime,
@@ -171,7 +175,7 @@ fn whole_second(at: Timestamp) -> Timestamp {
         .unwrap_or(at)
 }
 
-/// `@` and Unix seconds; a fraction is cut.
+/// Reads `@` and Unix seconds; a fraction is cut.
 fn unix(text: &str) -> Result<Moment, Code> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = whole.strip_prefix('-').unwrap_or(whole);
@@ -180,7 +184,7 @@ fn unix(text: &str) -> Result<Moment, Code> {
         return Err(Code::TimeFormat);
     }
     let seconds: i64 = whole.parse().map_err(|_| Code::TimeImpossible)?;
-    // Cutting `@-0.5` towards zero would move it ahead by a second.
+    // Rounds towards the past, as for every other time: `@-0.5` becomes `@-1`.
     let before = whole.starts_with('-') && fraction.bytes().any(|digit| digit != b'0');
     let at = Timestamp::from_second(seconds.saturating_sub(i64::from(before)));
     let at = at.map_err(|_| Code::TimeImpossible)?;
@@ -195,7 +199,7 @@ fn unix(text: &str) -> Result<Moment, Code> {
     }
 }
 
-/// `2018-01-01 01:23:40 -08:00`: a blank before the offset, which the parser does not take.
+/// Removes a blank before the offset (`2018-01-01 01:23:40 -08:00`), which the parser does not accept.
 fn without_inner_blank(text: &str) -> Cow<'_, str> {
     match text.rsplit_once(' ') {
         Some((front, offset))
@@ -208,7 +212,7 @@ fn without_inner_blank(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// ISO 8601's week dates (`2018-W01-1`) and ordinal dates (`2018-001`) as calendar dates.
+/// Converts week dates (`2018-W01-1`) and ordinal dates (`2018-001`) of ISO 8601 to calendar dates.
 fn calendar_form(text: &str) -> Option<Cow<'_, str>> {
     let (date, rest) = text.split_at(text.find(['T', 't', ' '])?);
     let compact: String = date.chars().filter(|c| *c != '-').collect();
@@ -233,8 +237,8 @@ fn calendar_form(text: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(format!("{date}{}", without_inner_blank(rest))))
 }
 
-/// What to say of a text that did not parse: a date that cannot be, or no time at all.
-fn complaint(text: &str) -> Code {
+/// The problem of a text that did not parse: an impossible date, or not a time at all.
+fn parse_problem(text: &str) -> Code {
     let text = text.split_once('[').map_or(text, |(time, _)| time);
     let looks_right = text
         .split_once(['T', 't', ' '])
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn every_offset_form_is_read_and_one_is_sent() {
+    fn all_forms_are_read_and_one_is_sent() {
         for (text, wire) in [
             ("2018-01-01 01:23:40-08:00", "2018-01-01 01:23:40-08:00"),
             ("2018-01-01T01:23:40Z", "2018-01-01 01:23:40+00:00"),
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_told_from_what_is_no_time() {
+    fn impossible_times_are_distinguished_from_other_text() {
         for text in [
             "2018-02-30T01:23:40Z",
             "2019-02-29 00:00:00+01:00",
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_gives_the_offset_of_that_day() {
+    fn a_time_zone_supplies_the_offset_of_the_day() {
         let zone = Some("America/New_York");
         for (text, wire) in [
             ("2018-01-01 01:23:40", "2018-01-01 01:23:40-05:00"),

@@ -1,48 +1,68 @@
-//! Accepting an update: a row at the end of its lane.
+//! Accepts an update: adds a row at the end of its lane.
 
-use super::Limits;
-use super::books::Books;
+use super::counters::Counters;
 use super::fault::Fault;
+use super::lane::size_of;
+use super::setup::Limits;
 use crate::queue::clock::Millis;
 use crate::queue::store::{Append, Effect, LaneId, PAID, PENDING, StageNumber, UpdateId, count};
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-pub(super) fn append(
+/// The updates that the current transaction has appended, so that a claim in the same transaction need
+/// not read them back.
+#[derive(Default)]
+pub(super) struct Appended<'w> {
+    /// In the order of their numbers.
+    updates: Vec<(UpdateId, &'w Append)>,
+}
+
+impl<'w> Appended<'w> {
+    /// The payload of an update, if this transaction appended it to this lane.
+    pub(super) fn payload(&self, id: UpdateId, lane: LaneId) -> Option<&'w [u8]> {
+        let place = self.updates.binary_search_by_key(&id, |(id, _)| *id).ok()?;
+        let (_, update) = self.updates[place];
+        (update.lane == lane).then_some(&update.payload)
+    }
+}
+
+pub(super) fn append<'w>(
     transaction: &Transaction<'_>,
-    books: &mut Books,
+    counters: &mut Counters,
+    appended: &mut Appended<'w>,
     limits: &Limits,
     now: Millis,
-    update: &Append,
+    update: &'w Append,
 ) -> Result<Effect, Fault> {
     let lane = Lane::read(transaction, update.lane)?;
     let tail = lane.as_ref().and_then(|lane| lane.tail);
     if limits.collapse
         && let Some(last) = tail
-        && says(transaction, last, &update.payload)?
+        && has_payload(transaction, last, &update.payload)?
     {
-        let discarded = count(books.discarded);
+        let discarded = count(counters.discarded);
         return Ok(Effect::Collapsed {
             id: last,
             discarded,
         });
     }
     let size = size_of(&update.payload);
-    if let Some(full) = limits.exceeded(books, size) {
+    if let Some(full) = limits.exceeded(counters, size) {
         return Ok(full);
     }
     let stale = match &lane {
-        Some(lane) => lane.is_beyond(transaction, update.stage)?,
+        Some(lane) => lane.has_later_stage(transaction, update.stage)?,
         None => false,
     };
-    let id = books.accepted + 1;
+    let id = counters.accepted + 1;
     insert(transaction, id, now, update)?;
     match lane {
-        None => begin(transaction, id, now, update)?,
-        Some(lane) => prolong(transaction, id, update, &lane)?,
+        None => insert_lane(transaction, id, now, update)?,
+        Some(lane) => extend_lane(transaction, id, update, &lane)?,
     }
-    books.accepted = id;
-    books.bytes += size;
-    let discarded = count(books.discarded);
+    appended.updates.push((id, update));
+    counters.accepted = id;
+    counters.bytes += size;
+    let discarded = count(counters.discarded);
     Ok(Effect::Appended {
         id,
         stale,
@@ -50,9 +70,9 @@ pub(super) fn append(
     })
 }
 
-/// The lane that a new update comes into.
+/// The lane to which an update is added.
 struct Lane {
-    /// None if it is held, and nothing waits in it.
+    /// None if the lane is held and empty.
     tail: Option<UpdateId>,
     paid: Option<UpdateId>,
     closed: Option<UpdateId>,
@@ -72,8 +92,12 @@ impl Lane {
         Ok(statement.query_row([lane], read).optional()?)
     }
 
-    /// Whether a later state than this one waits.
-    fn is_beyond(&self, transaction: &Transaction<'_>, stage: StageNumber) -> Result<bool, Fault> {
+    /// Whether an update with a later stage than this one is pending.
+    fn has_later_stage(
+        &self,
+        transaction: &Transaction<'_>,
+        stage: StageNumber,
+    ) -> Result<bool, Fault> {
         let later = match stage {
             PENDING => [self.paid, self.closed],
             PAID => [None, self.closed],
@@ -89,7 +113,7 @@ impl Lane {
     }
 }
 
-fn says(transaction: &Transaction<'_>, id: UpdateId, payload: &[u8]) -> Result<bool, Fault> {
+fn has_payload(transaction: &Transaction<'_>, id: UpdateId, payload: &[u8]) -> Result<bool, Fault> {
     let mut statement =
         transaction.prepare_cached("SELECT payload = ?2 FROM updates WHERE id = ?1")?;
     Ok(statement.query_row((id, payload), |row| row.get(0))?)
@@ -108,8 +132,8 @@ fn insert(
     Ok(())
 }
 
-/// A lane with this update only.
-fn begin(
+/// Adds a lane with this update only.
+fn insert_lane(
     transaction: &Transaction<'_>,
     id: UpdateId,
     now: Millis,
@@ -122,8 +146,8 @@ fn begin(
     Ok(())
 }
 
-/// This update as the last of its lane.
-fn prolong(
+/// Makes this update the last one of its lane.
+fn extend_lane(
     transaction: &Transaction<'_>,
     id: UpdateId,
     update: &Append,
@@ -141,14 +165,11 @@ fn prolong(
 }
 
 impl Limits {
-    fn exceeded(&self, books: &Books, size: i64) -> Option<Effect> {
-        let (rows, bytes) = (count(books.pending()), count(books.bytes));
-        let too_many = self.rows.is_some_and(|most| rows >= most);
-        let too_large = self.bytes.is_some_and(|most| bytes + count(size) > most);
+    /// The effect of an update that does not fit.
+    fn exceeded(&self, counters: &Counters, size: i64) -> Option<Effect> {
+        let (rows, bytes) = (count(counters.pending()), count(counters.bytes));
+        let too_many = self.rows.is_some_and(|limit| rows >= limit);
+        let too_large = self.bytes.is_some_and(|limit| bytes + count(size) > limit);
         (too_many || too_large).then_some(Effect::Full { rows, bytes })
     }
-}
-
-pub(super) fn size_of(payload: &[u8]) -> i64 {
-    i64::try_from(payload.len()).unwrap_or(i64::MAX / 2)
 }

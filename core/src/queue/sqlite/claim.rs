@@ -1,8 +1,10 @@
-//! Leasing lanes whose time has come, the one that waited longest first.
+//! Claims: leases the lanes that are due, those that are due longest first.
 
-use super::books::Books;
+use super::append::Appended;
+use super::counters::Counters;
 use super::dead;
 use super::fault::Fault;
+use super::lane;
 use super::schema::HELD;
 use crate::queue::clock::{Millis, millis};
 use crate::queue::store::{
@@ -13,13 +15,13 @@ use crate::results::PendingUpdate;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use std::time::Duration;
 
-/// An update whose attempts began this often without anybody seeing their end is set apart.
-const MOST_INTERRUPTIONS: i64 = 3;
+/// An update becomes a dead letter once its process ended this often during an attempt.
+const MAX_INTERRUPTIONS: i64 = 3;
 
-/// How long an update that cannot be read is left alone.
-const SET_BACK: Duration = Duration::from_secs(60 * 60);
+/// How long an update that cannot be read is skipped.
+const UNREADABLE_DELAY: Duration = Duration::from_secs(60 * 60);
 
-/// A lane whose time has come, and the update at its head.
+/// A lane that is due, and the update at its head.
 struct Head {
     lane: LaneId,
     id: UpdateId,
@@ -27,64 +29,54 @@ struct Head {
     started: i64,
 }
 
+/// `appended` holds the updates of this transaction.
 pub(super) fn claim(
     transaction: &Transaction<'_>,
-    books: &mut Books,
+    counters: &mut Counters,
+    appended: &Appended<'_>,
     now: Millis,
     order: &ClaimOrder,
 ) -> Result<Effect, Fault> {
     let (mut claims, mut died) = (Vec::new(), Vec::new());
-    let mut suspects = 0;
-    for lane in eligible(transaction, now, order)? {
-        // One that was interrupted goes without others like it, so that the one which ends the
-        // process shows itself.
-        suspects += i64::from(lane.started > 0);
-        if lane.started > 0 && suspects > 1 {
+    let mut interrupted = 0;
+    for head in due_lanes(transaction, now, order)? {
+        // At most one interrupted update per claim, so that the one that ends the process is found.
+        interrupted += i64::from(head.started > 0);
+        if head.started > 0 && interrupted > 1 {
             continue;
         }
-        let Some((payload, accepted_at)) = read_head(transaction, now, &lane)? else {
+        let Some((payload, accepted_at)) = read_head(transaction, appended, now, &head)? else {
             continue;
         };
-        if let Some(cause) = unfit(&lane, now - accepted_at, order) {
-            dead::bury(
-                transaction,
-                books,
-                now,
-                (lane.lane, lane.id),
-                &cause,
-                order.hold,
-            )?;
+        let (lane, id) = (head.lane, head.id);
+        if let Some(cause) = cause_of_death(&head, now - accepted_at, order) {
+            dead::insert(transaction, counters, now, (lane, id), &cause, order.hold)?;
             died.push(Died {
-                lane: lane.lane,
-                id: lane.id,
+                lane,
+                id,
                 payload,
                 cause,
             });
             continue;
         }
-        lease(
-            transaction,
-            lane.lane,
-            order.owner,
-            now + millis(order.lease),
-        )?;
+        lease(transaction, lane, order.owner, now + millis(order.lease))?;
         claims.push(Claim {
-            lane: lane.lane,
-            id: lane.id,
+            lane,
+            id,
             payload,
-            failures: u32::try_from(lane.failures).unwrap_or(u32::MAX),
+            failures: u32::try_from(head.failures).unwrap_or(u32::MAX),
         });
     }
     Ok(Effect::Claimed { claims, died })
 }
 
-fn eligible(
+fn due_lanes(
     transaction: &Transaction<'_>,
     now: Millis,
     order: &ClaimOrder,
 ) -> Result<Vec<Head>, Fault> {
     if let Some(from) = order.any_from {
-        // Lanes are hashes, so that the next one is any one. Their own index would not help.
+        // Lane numbers are hashes, so the next one is random. `+due` keeps the other index unused.
         let sql = "SELECT lane, head, failures, started FROM lanes
                    WHERE lane >= ?1 AND +due <= ?2 ORDER BY lane LIMIT 1";
         let any = heads(transaction, sql, (from, now))?;
@@ -94,8 +86,8 @@ fn eligible(
     }
     let sql = "SELECT lane, head, failures, started FROM lanes WHERE due <= ?2 ORDER BY due
                LIMIT ?1";
-    let most = i64::try_from(order.most).unwrap_or(i64::MAX);
-    heads(transaction, sql, (most, now))
+    let limit = i64::try_from(order.most).unwrap_or(i64::MAX);
+    heads(transaction, sql, (limit, now))
 }
 
 fn heads(
@@ -107,7 +99,7 @@ fn heads(
     let rows = statement.query_map(parameters, |row| {
         Ok(Head {
             lane: row.get(0)?,
-            id: row.get::<_, Option<UpdateId>>(1)?.unwrap_or(0), // Damaged: no update has it.
+            id: row.get::<_, Option<UpdateId>>(1)?.unwrap_or(0), // Damaged: no update has number 0.
             failures: row.get(2)?,
             started: row.get(3)?,
         })
@@ -115,22 +107,26 @@ fn heads(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// The update at the head of a lane. One that cannot be read stops its own order only: the lane is
-/// put in order again if its rows do not fit together, and set back if a page is damaged.
+/// Reads the update at the head of a lane, and when it was accepted. One that cannot be read stops its
+/// own order only: the lane is rebuilt if its rows do not match, and postponed if a page is damaged.
 fn read_head(
     transaction: &Transaction<'_>,
+    appended: &Appended<'_>,
     now: Millis,
     head: &Head,
 ) -> Result<Option<(Vec<u8>, Millis)>, Fault> {
-    match read(transaction, head) {
+    if let Some(payload) = appended.payload(head.id, head.lane) {
+        return Ok(Some((payload.to_vec(), now)));
+    }
+    match select_head(transaction, head) {
         Ok(Some(update)) => Ok(Some(update)),
         Ok(None) => {
-            log::error!(target: OUTBOX_LOG, "the lane of update {} is damaged and was put in order", head.id);
-            relink(transaction, head.lane, now)?;
+            log::error!(target: OUTBOX_LOG, "the lane of update {} was damaged and has been rebuilt", head.id);
+            lane::rebuild(transaction, head.lane, now)?;
             Ok(None)
         }
         Err(fault) if fault.is_corrupt() => {
-            let after = SET_BACK.as_secs() / 60;
+            let after = UNREADABLE_DELAY.as_secs() / 60;
             log::error!(
                 target: OUTBOX_LOG,
                 "update {} cannot be read and stops its order; the next try is in {after} minutes; \
@@ -138,7 +134,7 @@ fn read_head(
                 head.id
             );
             let sql = "UPDATE lanes SET due = ?2, owner = NULL WHERE lane = ?1";
-            let due = now + millis(SET_BACK);
+            let due = now + millis(UNREADABLE_DELAY);
             transaction.prepare_cached(sql)?.execute((head.lane, due))?;
             Ok(None)
         }
@@ -146,43 +142,18 @@ fn read_head(
     }
 }
 
-fn read(transaction: &Transaction<'_>, head: &Head) -> Result<Option<(Vec<u8>, Millis)>, Fault> {
+fn select_head(
+    transaction: &Transaction<'_>,
+    head: &Head,
+) -> Result<Option<(Vec<u8>, Millis)>, Fault> {
     let mut statement = transaction
         .prepare_cached("SELECT payload, accepted_at FROM updates WHERE id = ?1 AND lane = ?2")?;
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     Ok(statement.query_row((head.id, head.lane), read).optional()?)
 }
 
-/// Makes a lane of exactly the updates that name it, in the order of their numbers; one that is
-/// leased stays its head.
-pub(super) fn relink(
-    transaction: &Transaction<'_>,
-    lane: LaneId,
-    now: Millis,
-) -> Result<(), Fault> {
-    let sql = "SELECT id FROM updates WHERE lane = ?1 ORDER BY id IS NOT
-               (SELECT head FROM lanes WHERE lane = ?1 AND owner IS NOT NULL AND due > ?2), id";
-    let mut statement = transaction.prepare_cached(sql)?;
-    let rows = statement.query_map((lane, now), |row| row.get(0))?;
-    let ids: Vec<UpdateId> = rows.collect::<Result<_, _>>()?;
-    let mut link = transaction.prepare_cached("UPDATE updates SET next = ?2 WHERE id = ?1")?;
-    for (place, id) in ids.iter().enumerate() {
-        link.execute((id, ids.get(place + 1)))?;
-    }
-    let (Some(head), Some(tail)) = (ids.first(), ids.last()) else {
-        let sql = "DELETE FROM lanes WHERE lane = ?1";
-        transaction.prepare_cached(sql)?.execute([lane])?;
-        return Ok(());
-    };
-    let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?2, ?3, ?4)
-               ON CONFLICT DO UPDATE SET head = ?3, tail = ?4";
-    transaction
-        .prepare_cached(sql)?
-        .execute((lane, now, head, tail))?;
-    Ok(())
-}
-
-fn unfit(lane: &Head, age: Millis, order: &ClaimOrder) -> Option<Cause> {
+/// Why an update becomes a dead letter instead of being sent.
+fn cause_of_death(head: &Head, age: Millis, order: &ClaimOrder) -> Option<Cause> {
     let cause = |code, reason: &str| {
         let (status, reason) = (None, reason.to_owned());
         Some(Cause {
@@ -191,13 +162,10 @@ fn unfit(lane: &Head, age: Millis, order: &ClaimOrder) -> Option<Cause> {
             reason,
         })
     };
-    if lane.started >= MOST_INTERRUPTIONS {
-        return cause(
-            "interrupted",
-            "three times its sending began and never ended",
-        );
+    if head.started >= MAX_INTERRUPTIONS {
+        return cause("interrupted", "sending it was interrupted three times");
     }
-    if order.max_age.is_some_and(|most| age > millis(most)) {
+    if order.max_age.is_some_and(|limit| age > millis(limit)) {
         return cause("expired", "it could not be sent within max_age");
     }
     None
@@ -230,7 +198,7 @@ pub(super) fn renew(
     Ok(Effect::Renewed)
 }
 
-/// Makes every lane that waits for its next try due now; those under way stay as they are.
+/// Makes every lane that waits for a retry due now; leased and held ones stay as they are.
 pub(super) fn make_due(transaction: &Transaction<'_>, now: Millis) -> Result<Effect, Fault> {
     let sql = "UPDATE lanes SET due = ?1 WHERE due > ?1 AND due < ?2 AND owner IS NULL";
     transaction.prepare_cached(sql)?.execute((now, HELD))?;
@@ -238,7 +206,7 @@ pub(super) fn make_due(transaction: &Transaction<'_>, now: Millis) -> Result<Eff
 }
 
 pub(super) fn backlog(connection: &Connection, now: Millis) -> Result<Backlog, Fault> {
-    let pending = count(Books::read(connection)?.pending());
+    let pending = count(Counters::read(connection)?.pending());
     let mut statement =
         connection.prepare_cached("SELECT due FROM lanes WHERE due < ?1 ORDER BY due LIMIT 1")?;
     let due: Option<Millis> = statement.query_row([HELD], |row| row.get(0)).optional()?;
@@ -246,21 +214,21 @@ pub(super) fn backlog(connection: &Connection, now: Millis) -> Result<Backlog, F
     Ok(Backlog { pending, next_due })
 }
 
-/// What waits, without taking any of it.
+/// Pending updates with this number or a higher one, at most `limit`, without leasing them.
 pub(super) fn pending(
     connection: &Connection,
     now: Millis,
     from: UpdateId,
-    most: usize,
+    limit: usize,
 ) -> Result<Vec<PendingUpdate>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT updates.id, payload, accepted_at, ifnull(failures, 0) FROM updates
          LEFT JOIN lanes ON lanes.lane = updates.lane AND head = updates.id
          WHERE updates.id >= ?1 ORDER BY updates.id LIMIT ?2",
     )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = statement.query_map((from, most), |row| {
-        #[allow(clippy::cast_precision_loss, reason = "good for a million years")]
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map((from, limit), |row| {
+        #[allow(clippy::cast_precision_loss, reason = "exact for a million years")]
         let age_seconds = (now - row.get::<_, Millis>(2)?).max(0) as f64 / 1000.0;
         let payload: Vec<u8> = row.get(1)?;
         Ok(PendingUpdate {

@@ -1,11 +1,8 @@
-//! Dead letters: how an update becomes one, and the three ways out.
+//! Dead letters: how an update becomes one, and how it is replayed, discarded or edited.
 
-use super::append::size_of;
-use super::books::Books;
-use super::claim::relink;
+use super::counters::Counters;
 use super::fault::Fault;
-use super::schema::HELD;
-use super::settle::{move_on, remove};
+use super::lane::{self, advance, advance_and_hold, release, remove_update, size_of};
 use crate::queue::clock::{Millis, wall};
 use crate::queue::store::{
     CLOSED, Cause, Discarded, Effect, LaneId, PAID, StageNumber, UpdateId, text_of,
@@ -14,10 +11,11 @@ use crate::results::DeadLetter;
 use crate::results::OUTBOX_LOG;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-/// Moves the head of a lane among the dead letters. A lane that holds waits for somebody.
-pub(super) fn bury(
+/// Moves the head of a lane to the dead letters. `hold` stops the lane until the dead letter is
+/// replayed or discarded.
+pub(super) fn insert(
     transaction: &Transaction<'_>,
-    books: &mut Books,
+    counters: &mut Counters,
     now: Millis,
     (lane, id): (LaneId, UpdateId),
     cause: &Cause,
@@ -33,32 +31,29 @@ pub(super) fn bury(
         cause.code,
         &cause.reason,
     ))?;
-    let (next, size) = remove(transaction, id)?;
-    books.dead += 1;
-    books.bytes -= size;
-    if !hold {
-        return move_on(transaction, lane, next, now);
+    let (next, size) = remove_update(transaction, id)?;
+    counters.dead += 1;
+    counters.bytes -= size;
+    if hold {
+        return advance_and_hold(transaction, lane, next);
     }
-    let sql = "UPDATE lanes SET head = ?2, tail = iif(?2 IS NULL, NULL, tail), due = ?3,
-               owner = NULL, failures = 0, started = 0 WHERE lane = ?1";
-    transaction
-        .prepare_cached(sql)?
-        .execute((lane, next, HELD))?;
-    Ok(())
+    advance(transaction, lane, next, now)
 }
 
-struct Grave {
+/// A row of the dead letters, without its cause.
+struct DeadRow {
     lane: LaneId,
     payload: Vec<u8>,
     accepted_at: Millis,
     stage: StageNumber,
 }
 
-fn open(transaction: &Transaction<'_>, id: UpdateId) -> Result<Option<Grave>, Fault> {
+/// Removes a row from the dead letters; none if there is no such row.
+fn remove(transaction: &Transaction<'_>, id: UpdateId) -> Result<Option<DeadRow>, Fault> {
     let sql = "DELETE FROM dead WHERE id = ?1 RETURNING lane, payload, accepted_at, stage";
     let mut statement = transaction.prepare_cached(sql)?;
     let read = |row: &Row<'_>| {
-        Ok(Grave {
+        Ok(DeadRow {
             lane: row.get(0)?,
             payload: row.get(1)?,
             accepted_at: row.get(2)?,
@@ -68,14 +63,15 @@ fn open(transaction: &Transaction<'_>, id: UpdateId) -> Result<Option<Grave>, Fa
     Ok(statement.query_row([id], read).optional()?)
 }
 
-/// Puts it back where its number belongs in its lane, though never before one on its way.
+/// Puts a dead letter back into its lane, in the order of its number, but not before an update in
+/// flight.
 pub(super) fn replay(
     transaction: &Transaction<'_>,
-    books: &mut Books,
+    counters: &mut Counters,
     now: Millis,
     id: UpdateId,
 ) -> Result<Effect, Fault> {
-    let Some(grave) = open(transaction, id)? else {
+    let Some(row) = remove(transaction, id)? else {
         return Ok(Effect::Found(false));
     };
     let sql = "INSERT INTO updates (id, lane, payload, accepted_at, stage)
@@ -83,22 +79,22 @@ pub(super) fn replay(
     // Its age counts from now, or it would expire again at once.
     transaction.prepare_cached(sql)?.execute((
         id,
-        grave.lane,
-        &grave.payload,
-        now.max(grave.accepted_at),
-        grave.stage,
+        row.lane,
+        &row.payload,
+        now.max(row.accepted_at),
+        row.stage,
     ))?;
-    books.dead -= 1;
-    books.bytes += size_of(&grave.payload);
-    thread_in(transaction, now, grave.lane, id)?;
-    note_stage(transaction, &grave, id)?;
+    counters.dead -= 1;
+    counters.bytes += size_of(&row.payload);
+    insert_into_lane(transaction, now, row.lane, id)?;
+    record_stage(transaction, &row, id)?;
     Ok(Effect::Found(true))
 }
 
-/// Keeps the lane's last `paid` or `closed` right. If that one still waits, it comes behind the
-/// replayed one, unless it is on its way already.
-fn note_stage(transaction: &Transaction<'_>, grave: &Grave, id: UpdateId) -> Result<(), Fault> {
-    let sql = match grave.stage {
+/// Keeps the lane's last `paid` or `closed` update correct. If that one is pending, it comes behind the
+/// replayed one, unless it is the head.
+fn record_stage(transaction: &Transaction<'_>, row: &DeadRow, id: UpdateId) -> Result<(), Fault> {
+    let sql = match row.stage {
         PAID => {
             "UPDATE lanes SET paid = ?2 WHERE lane = ?1 AND (paid IS NULL OR paid = head
              OR NOT EXISTS (SELECT 1 FROM updates WHERE id = paid))"
@@ -109,11 +105,11 @@ fn note_stage(transaction: &Transaction<'_>, grave: &Grave, id: UpdateId) -> Res
         }
         _ => return Ok(()),
     };
-    transaction.prepare_cached(sql)?.execute((grave.lane, id))?;
+    transaction.prepare_cached(sql)?.execute((row.lane, id))?;
     Ok(())
 }
 
-fn thread_in(
+fn insert_into_lane(
     transaction: &Transaction<'_>,
     now: Millis,
     lane: LaneId,
@@ -125,45 +121,56 @@ fn thread_in(
         .query_row([lane], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (head, is_leased) = found.unwrap_or((None, false));
-    let before = match head {
-        Some(head) if is_leased || head < id => {
-            let Some(before) = last_before(transaction, head, id)? else {
-                log::error!(target: OUTBOX_LOG, "the lane of update {id} is damaged and was put in order");
-                relink(transaction, lane, now)?;
-                return release_held(transaction, now, lane);
-            };
-            Some(before)
-        }
-        _ => None,
+    let Some(first) = head.filter(|head| is_leased || *head < id) else {
+        return insert_as_head(transaction, now, lane, head, id);
     };
-    match before {
-        None => {
-            let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?2, ?3, ?3)
-                       ON CONFLICT DO UPDATE SET due = ?2, head = ?3, tail = ifnull(tail, ?3),
-                       failures = 0, started = 0";
-            transaction.prepare_cached(sql)?.execute((lane, now, id))?;
-            let sql = "UPDATE updates SET next = ?2 WHERE id = ?1";
-            transaction.prepare_cached(sql)?.execute((id, head))?;
-        }
-        Some(before) => {
-            let sql = "UPDATE updates SET next = (SELECT next FROM updates WHERE id = ?2)
-                       WHERE id = ?1";
-            transaction.prepare_cached(sql)?.execute((id, before))?;
-            let sql = "UPDATE updates SET next = ?2 WHERE id = ?1";
-            transaction.prepare_cached(sql)?.execute((before, id))?;
-            let sql = "UPDATE lanes SET tail = iif(tail = ?2, ?3, tail) WHERE lane = ?1";
-            transaction
-                .prepare_cached(sql)?
-                .execute((lane, before, id))?;
-            release_held(transaction, now, lane)?;
-        }
+    if let Some(before) = predecessor(transaction, first, id)? {
+        insert_behind(transaction, lane, before, id)?;
+    } else {
+        log::error!(target: OUTBOX_LOG, "the lane of update {id} was damaged and has been rebuilt");
+        lane::rebuild(transaction, lane, now)?;
     }
+    release(transaction, now, lane)
+}
+
+/// `head` is the head so far, if there is one.
+fn insert_as_head(
+    transaction: &Transaction<'_>,
+    now: Millis,
+    lane: LaneId,
+    head: Option<UpdateId>,
+    id: UpdateId,
+) -> Result<(), Fault> {
+    let sql = "INSERT INTO lanes (lane, due, head, tail) VALUES (?1, ?2, ?3, ?3)
+               ON CONFLICT DO UPDATE SET due = ?2, head = ?3, tail = ifnull(tail, ?3),
+               failures = 0, started = 0";
+    transaction.prepare_cached(sql)?.execute((lane, now, id))?;
+    let sql = "UPDATE updates SET next = ?2 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute((id, head))?;
     Ok(())
 }
 
-/// From `head` on, the last update with a lower number than `id`; `head` itself if none has. None
-/// if the lane is damaged: numbers rise behind its head, and end.
-fn last_before(
+fn insert_behind(
+    transaction: &Transaction<'_>,
+    lane: LaneId,
+    before: UpdateId,
+    id: UpdateId,
+) -> Result<(), Fault> {
+    let sql = "UPDATE updates SET next = (SELECT next FROM updates WHERE id = ?2)
+               WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute((id, before))?;
+    let sql = "UPDATE updates SET next = ?2 WHERE id = ?1";
+    transaction.prepare_cached(sql)?.execute((before, id))?;
+    let sql = "UPDATE lanes SET tail = iif(tail = ?2, ?3, tail) WHERE lane = ?1";
+    transaction
+        .prepare_cached(sql)?
+        .execute((lane, before, id))?;
+    Ok(())
+}
+
+/// From `head` on, the last update with a lower number than `id`, or `head` itself. None if the lane is
+/// damaged: the numbers behind a head rise, and the chain ends.
+fn predecessor(
     transaction: &Transaction<'_>,
     head: UpdateId,
     id: UpdateId,
@@ -186,31 +193,21 @@ fn last_before(
     }
 }
 
-fn release_held(transaction: &Transaction<'_>, now: Millis, lane: LaneId) -> Result<(), Fault> {
-    let sql = "DELETE FROM lanes WHERE lane = ?1 AND due = ?2 AND head IS NULL";
-    transaction.prepare_cached(sql)?.execute((lane, HELD))?;
-    let sql = "UPDATE lanes SET due = ?2 WHERE lane = ?1 AND due = ?3";
-    transaction
-        .prepare_cached(sql)?
-        .execute((lane, now, HELD))?;
-    Ok(())
-}
-
 pub(super) fn discard(
     transaction: &Transaction<'_>,
-    books: &mut Books,
+    counters: &mut Counters,
     now: Millis,
     id: UpdateId,
 ) -> Result<Effect, Fault> {
-    let Some(grave) = open(transaction, id)? else {
+    let Some(row) = remove(transaction, id)? else {
         return Ok(Effect::Found(false));
     };
-    books.dead -= 1;
-    books.discarded += 1;
-    release_held(transaction, now, grave.lane)?;
+    counters.dead -= 1;
+    counters.discarded += 1;
+    release(transaction, now, row.lane)?;
     Ok(Effect::Discarded(Discarded {
-        lane: grave.lane,
-        payload: grave.payload,
+        lane: row.lane,
+        payload: row.payload,
     }))
 }
 
@@ -227,18 +224,19 @@ pub(super) fn edit(
     Ok(Effect::Found(changed > 0))
 }
 
+/// Dead letters with this number or a higher one, at most `limit`.
 pub(super) fn list(
     connection: &Connection,
     from: UpdateId,
-    most: usize,
+    limit: usize,
 ) -> Result<Vec<DeadLetter>, Fault> {
     let mut statement = connection.prepare_cached(
         "SELECT id, payload, status, code, reason, died_at FROM dead WHERE id >= ?1
          ORDER BY id LIMIT ?2",
     )?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = statement.query_map((from, most), |row| {
-        #[allow(clippy::cast_precision_loss, reason = "good for a million years")]
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map((from, limit), |row| {
+        #[allow(clippy::cast_precision_loss, reason = "exact for a million years")]
         let died_at = row.get::<_, i64>(5)? as f64 / 1000.0;
         let payload: Vec<u8> = row.get(1)?;
         Ok(DeadLetter {

@@ -1,20 +1,20 @@
-//! What the failures of `SQLite` and of the file are called here. No message holds what was to be
-//! written.
+//! Error codes and messages for failures of `SQLite` and of the file. No message contains the data that
+//! was to be written.
 
 use super::vfs;
 use crate::error::{Error, ErrorCode};
 use rusqlite::ffi;
 use std::path::Path;
 
-/// An error on the way out of a transaction.
+/// An error within a transaction.
 pub(crate) struct Fault {
     pub(crate) error: Error,
-    /// What `SQLite` said, if it did: its code.
+    /// The result code of `SQLite`, if the error comes from there.
     pub(super) code: Option<i32>,
 }
 
 impl Fault {
-    /// The error, with the file's name.
+    /// The error, with the name of the file.
     pub(super) fn at(self, path: &Path) -> Error {
         match self.code {
             Some(_) => self.error.about(&format!("the outbox {}", path.display())),
@@ -26,10 +26,10 @@ impl Fault {
         self.error.code() == ErrorCode::OutboxCorrupt
     }
 
-    /// Whether it says nothing against the file: it is full, or in use.
-    pub(super) fn is_passing(&self) -> bool {
-        let passing = [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED];
-        self.code.is_none_or(|code| passing.contains(&code))
+    /// Whether the cause is temporary and the file is intact: the disk is full, or the file is in use.
+    pub(super) fn is_temporary(&self) -> bool {
+        let temporary = [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED];
+        self.code.is_none_or(|code| temporary.contains(&code))
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -64,7 +64,7 @@ pub(super) fn newer(found: i64, known: i64) -> Error {
     )
 }
 
-/// The file is something else, and stays as it is.
+/// The file is not an outbox, and stays unchanged.
 pub(super) fn foreign(path: &Path, what: &str) -> Error {
     let text = format!(
         "{} {what}, not an outbox, and was left untouched; give the outbox a file of its own",
@@ -73,7 +73,7 @@ pub(super) fn foreign(path: &Path, what: &str) -> Error {
     Error::new(ErrorCode::OutboxForeign, text)
 }
 
-/// The file is no longer the one at the path.
+/// The open file is no longer the one at the path.
 pub(super) fn moved(path: &Path) -> Error {
     let text = format!(
         "the outbox {} was moved, deleted or replaced while a process had it open; put the file \
@@ -83,10 +83,10 @@ pub(super) fn moved(path: &Path) -> Error {
     Error::new(ErrorCode::OutboxMoved, text)
 }
 
-/// There is a log with updates, but not the file that it belongs to.
+/// A log with updates exists without the file that it belongs to.
 pub(super) fn without_file(path: &Path, log: &Path) -> Error {
     let text = format!(
-        "the outbox {path} is missing or empty, but its log {log} is there and may hold pending \
+        "the outbox {path} is missing or empty, but its log {log} exists and may hold pending \
          updates; run `katalys outbox {path} repair`",
         path = path.display(),
         log = log.display()
@@ -94,18 +94,18 @@ pub(super) fn without_file(path: &Path, log: &Path) -> Error {
     Error::new(ErrorCode::OutboxCorrupt, text)
 }
 
-/// The path cannot be used, for a reason that is not the system's.
+/// The path cannot be used, for a reason other than a system error.
 pub(super) fn unusable(path: &Path, why: &str) -> Error {
     let text = format!("the outbox {} {why}", path.display());
     Error::new(ErrorCode::OutboxFailed, text)
 }
 
-/// The system refuses the file.
+/// A system error.
 pub(super) fn file(path: &Path, what: &str, error: &std::io::Error) -> Error {
     unusable(path, &format!("{what}: {error}{}", advice_for(path, error)))
 }
 
-/// What a failure to open the file means.
+/// The file could not be opened.
 pub(super) fn unopened(path: &Path, error: &rusqlite::Error) -> Fault {
     let code = primary(error);
     if code == Some(ffi::SQLITE_NOTADB) {
@@ -123,7 +123,7 @@ fn rusqlite_fault(error: &rusqlite::Error) -> Fault {
     Fault { error, code }
 }
 
-/// Rights are the usual reason, so the message says whose are missing.
+/// Missing permissions are the usual cause, so the message says which user needs them.
 #[cfg(unix)]
 fn advice_for(path: &Path, error: &std::io::Error) -> String {
     if error.kind() != std::io::ErrorKind::PermissionDenied {
@@ -131,7 +131,7 @@ fn advice_for(path: &Path, error: &std::io::Error) -> String {
     }
     let user = rustix::process::geteuid().as_raw();
     let folder = path.parent().unwrap_or(path).display();
-    format!("; user {user} has to be able to write the file, and files beside it in {folder}")
+    format!("; user {user} needs write access to the file and its folder {folder}")
 }
 
 #[cfg(not(unix))]

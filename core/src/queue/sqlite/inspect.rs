@@ -1,48 +1,49 @@
-//! Looks at an outbox without changing or mending anything, for those who look for what is wrong.
+//! Inspects the file of an outbox for problems, without changing or repairing it.
 
-use super::books::Books;
+use super::counters::Counters;
 use super::fault::Fault;
-use super::{open, reader, schema};
+use super::{migration, open, reader, schema};
 use crate::error::Error;
 use crate::queue::store::count;
 use std::path::Path;
 
-/// What is in an outbox's file.
+/// The content of an outbox file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutboxReport {
     /// The version of its tables.
     pub version: i64,
     /// The version that this library writes.
     pub known_version: i64,
-    /// Updates that wait, counted one by one.
+    /// Number of pending updates, counted row by row.
     pub pending: u64,
-    /// Dead letters, counted one by one.
+    /// Number of dead letters, counted row by row.
     pub dead: u64,
-    /// Whether the books say the same as the count, and every update is found in its lane.
+    /// Whether the counters equal the counted rows, and every update is in its lane.
     pub is_balanced: bool,
 }
 
-/// Reads an outbox's file without changing it: not even a damaged one is set aside.
+/// Inspects the file of an outbox without changing it, even if it is damaged.
 ///
 /// # Errors
 /// `OutboxError` if it is not an outbox, is damaged, or cannot be read.
 pub fn inspect(path: &Path) -> Result<OutboxReport, Error> {
     let path = open::resolve(path)?;
-    look(&path).map_err(|fault| fault.at(&path))
+    report(&path).map_err(|fault| fault.at(&path))
 }
 
-/// Updates without a lane, and lanes or updates that lead to nothing.
-const UNTHREADED: &str = "
+/// Counts updates without a lane, and lanes and updates that refer to a missing update.
+const UNLINKED: &str = "
 SELECT (SELECT count(*) FROM updates WHERE lane NOT IN (SELECT lane FROM lanes))
      + (SELECT count(*) FROM updates WHERE next NOT IN (SELECT id FROM updates))
      + (SELECT count(*) FROM lanes WHERE head NOT IN (SELECT id FROM updates))";
 
-fn look(path: &Path) -> Result<OutboxReport, Fault> {
+fn report(path: &Path) -> Result<OutboxReport, Fault> {
     let mut connection = reader::connect(path)?;
     let snapshot = connection.transaction()?;
-    let (version, known_version) = schema::version(&snapshot)?;
+    let version = migration::checked_version(&snapshot)?;
+    let known_version = schema::known_version();
     let number = |sql: &str| snapshot.query_row(sql, [], |row| row.get::<_, i64>(0));
-    // SQLite's own check is not built in; reading every byte finds pages that are damaged.
+    // SQLite's integrity check is not compiled in; reading every byte finds damaged pages.
     for table in ["updates", "dead"] {
         number(&format!(
             "SELECT count(*) FROM {table} WHERE payload = x'00'"
@@ -51,14 +52,15 @@ fn look(path: &Path) -> Result<OutboxReport, Fault> {
     let pending = number("SELECT count(*) FROM updates")?;
     let bytes = number("SELECT ifnull(sum(length(payload)), 0) FROM updates")?;
     let dead = number("SELECT count(*) FROM dead")?;
-    let lost = number(UNTHREADED)?;
-    let books = Books::read(&snapshot)?;
+    let unlinked = number(UNLINKED)?;
+    let counters = Counters::read(&snapshot)?;
     Ok(OutboxReport {
         version,
         known_version,
         pending: count(pending),
         dead: count(dead),
-        is_balanced: (books.pending(), books.bytes, books.dead, 0) == (pending, bytes, dead, lost),
+        is_balanced: (counters.pending(), counters.bytes, counters.dead, 0)
+            == (pending, bytes, dead, unlinked),
     })
 }
 
@@ -71,7 +73,7 @@ mod tests {
     use crate::queue::store::{Append, Store, Work};
 
     #[test]
-    fn a_damaged_page_and_a_lost_update_are_seen() {
+    fn a_damaged_page_and_an_update_without_a_lane_are_found() {
         let folder = std::env::temp_dir().join(format!("katalys-inspect-2-{}", std::process::id()));
         let path = folder.join("outbox.db");
         std::fs::create_dir(&folder).unwrap();
@@ -106,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_outbox_stays_as_it_is() {
+    fn another_file_is_refused_and_unchanged() {
         let path = std::env::temp_dir().join(format!("katalys-inspect-{}", std::process::id()));
         std::fs::write(
             &path,
-            "not a database at all, and long enough to be looked at",
+            "not a database at all, and longer than the header of one",
         )
         .unwrap();
         let error = inspect(&path).unwrap_err();

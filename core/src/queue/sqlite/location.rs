@@ -1,32 +1,29 @@
-//! Whether the file that is open is still the one at the outbox's path.
+//! Checks that the open file is still the one at the path of the outbox.
 
 use super::fault;
-use super::vfs::{self, Place, Standing};
+use super::vfs::{self, FileStatus, Place};
 use crate::error::Error;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 
-/// The path as the caller gave it, and which file was found there.
+/// The path as the caller gave it, and the file that was found there.
 pub(super) struct Location {
     pub path: PathBuf,
-    standing: Option<Standing>,
+    status: Option<FileStatus>,
 }
 
 impl Location {
-    pub(super) fn new(path: &Path, standing: Option<Standing>) -> Self {
+    pub(super) fn new(path: &Path, status: Option<FileStatus>) -> Self {
         let path = path.to_owned();
-        Self { path, standing }
+        Self { path, status }
     }
 
-    /// One look at the path, and at the file itself only if that is another one.
+    /// Where the open file is now. The file itself is examined only if the path leads to another one.
     pub(super) fn place(&self, connection: &Connection) -> Place {
-        if self
-            .standing
-            .is_none_or(|standing| is_at(standing, &self.path))
-        {
-            return Place::There;
+        if self.status.is_none_or(|status| is_at(status, &self.path)) {
+            return Place::AtPath;
         }
-        match vfs::standing_of(connection).map(|standing| standing.place) {
+        match vfs::file_status(connection).map(|status| status.place) {
             Some(Place::Deleted) => Place::Deleted,
             _ => Place::Moved,
         }
@@ -38,13 +35,13 @@ impl Location {
 }
 
 #[cfg(unix)]
-fn is_at(standing: Standing, path: &Path) -> bool {
+fn is_at(status: FileStatus, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     path.metadata()
-        .is_ok_and(|found| (found.dev(), found.ino()) == (standing.device, standing.inode))
+        .is_ok_and(|found| (found.dev(), found.ino()) == (status.device, status.inode))
 }
 
 #[cfg(not(unix))]
-fn is_at(_standing: Standing, _path: &Path) -> bool {
+fn is_at(_status: FileStatus, _path: &Path) -> bool {
     true
 }

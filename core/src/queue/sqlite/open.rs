@@ -1,9 +1,10 @@
-//! Opens the file: makes it for its owner alone, sets `SQLite`'s switches, and leaves untouched
-//! what is not an outbox.
+//! Opens the file: creates it for its owner only, configures `SQLite`, and refuses other files without
+//! changing them.
 
 use super::fault::{self, Fault};
-use super::schema;
-use super::vfs::{self, Standing};
+use super::format::with_suffix;
+use super::migration;
+use super::vfs::{self, FileStatus};
 use crate::config::Durability;
 use crate::error::Error;
 use crate::interrupt;
@@ -16,15 +17,16 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Bytes. A commit writes a few pages of which it changes little, so small ones are faster; for a new
-/// file only.
-const PAGE: i64 = 2048;
-/// A caller checkpoints only if no other thread has for this many pages (64 MB).
-const ENORMOUS_LOG: i64 = (64 << 20) / PAGE;
-/// What the log may keep on disk after a checkpoint.
-const LOG_REMAINS: i64 = 16 << 20;
-/// Pages held in memory, in KiB.
+/// The page size of a new file in bytes. A commit changes little in each of a few pages, so small ones
+/// are faster.
+const PAGE_SIZE: i64 = 2048;
+/// A commit checkpoints only if no other thread has done so for this many pages (64 MiB).
+const MAX_LOG_PAGES: i64 = (64 << 20) / PAGE_SIZE;
+/// The maximum size of the log on disk after a checkpoint, in bytes.
+const KEPT_LOG: i64 = 16 << 20;
+/// The page cache in KiB.
 const CACHE: i64 = 4096;
+/// Maximum number of cached prepared statements.
 const STATEMENTS: usize = 64;
 
 /// An open outbox.
@@ -33,17 +35,17 @@ pub(super) struct Opened {
     pub clock: Clock,
     /// The file itself, without symbolic links.
     pub path: PathBuf,
-    pub standing: Option<Standing>,
+    pub status: Option<FileStatus>,
 }
 
-/// Opens or makes the outbox. `busy_timeout` is how long to wait for another process that writes.
+/// Opens or creates the outbox. `busy_timeout` is how long to wait for another process that writes.
 pub(super) fn open(
     path: &Path,
     durability: Durability,
     busy_timeout: Duration,
 ) -> Result<Opened, Error> {
     let path = resolve(path)?;
-    let is_new = check_kind(&path)?;
+    let is_new = check_is_new(&path)?;
     try_open(&path, is_new, durability, busy_timeout).map_err(|fault| fault.at(&path))
 }
 
@@ -59,35 +61,35 @@ fn try_open(
         is_new,
         busy_timeout,
     )?;
-    let standing = vfs::standing_of(&connection);
-    if standing.is_some_and(|standing| standing.has_foreign_log) {
+    let status = vfs::file_status(&connection);
+    if status.is_some_and(|status| status.has_foreign_log) {
         return Err(fault::moved(path).into());
     }
-    connection.pragma_update(None, "page_size", PAGE)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "secure_delete", true)?;
-    let clock = schema::prepare(&mut connection)?;
-    use_log(&connection, busy_timeout)?;
+    let clock = migration::prepare(&mut connection)?;
+    enable_log(&connection, busy_timeout)?;
     let synchronous = match durability {
         Durability::Full => "FULL",
         Durability::Normal => "NORMAL",
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "wal_autocheckpoint", ENORMOUS_LOG)?;
-    connection.pragma_update(None, "journal_size_limit", LOG_REMAINS)?;
+    connection.pragma_update(None, "wal_autocheckpoint", MAX_LOG_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", KEPT_LOG)?;
     connection.pragma_update(None, "cache_size", -CACHE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     set_checkpoint_on_close(&connection, true);
-    keep_private(path);
+    restrict_permissions(path);
     Ok(Opened {
         connection,
         clock,
         path: path.to_owned(),
-        standing,
+        status,
     })
 }
 
-/// A bare connection. It leaves the log as it is when it is closed, and trusts nothing in the
-/// file's schema.
+/// A connection with secure defaults: it does not trust the schema of the file, and does not checkpoint
+/// when it is closed.
 pub(super) fn connect(
     path: &Path,
     mode: OpenFlags,
@@ -97,12 +99,12 @@ pub(super) fn connect(
     let mut flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, creates);
     let connection = vfs::connect(path, flags).map_err(|error| fault::unopened(path, &error))?;
-    set_up(&connection, busy_timeout)?;
+    configure(&connection, busy_timeout)?;
     Ok(connection)
 }
 
-/// A connection that only reads, takes no lock and makes no file: for one that no process changes.
-pub(super) fn connect_unchanging(path: &Path, busy_timeout: Duration) -> Result<Connection, Fault> {
+/// A read-only connection without locks or further files, for a file that no process changes.
+pub(super) fn connect_immutable(path: &Path, busy_timeout: Duration) -> Result<Connection, Fault> {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
@@ -116,11 +118,11 @@ pub(super) fn connect_unchanging(path: &Path, busy_timeout: Duration) -> Result<
         | OpenFlags::SQLITE_OPEN_URI;
     let connection = vfs::connect(Path::new(&uri), flags);
     let connection = connection.map_err(|error| fault::unopened(path, &error))?;
-    set_up(&connection, busy_timeout)?;
+    configure(&connection, busy_timeout)?;
     Ok(connection)
 }
 
-fn set_up(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
+fn configure(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
     connection.busy_timeout(busy_timeout)?;
     set_checkpoint_on_close(connection, false);
     for (switch, is_on) in [
@@ -135,15 +137,16 @@ fn set_up(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> 
     Ok(())
 }
 
-/// Whether the last connection moves the log into the file when it is closed. Not after a failure:
-/// what is in the log may be all that is left.
+/// Sets whether the last connection checkpoints when it is closed. After a failure it must not: the log
+/// may hold all that is left.
 pub(super) fn set_checkpoint_on_close(connection: &Connection, is_on: bool) {
     let switch = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    let _ = connection.set_db_config(switch, !is_on); // It only saves the next one the work.
+    let _ = connection.set_db_config(switch, !is_on); // Without it, the next process has more to do.
 }
 
-/// Switching to a write-ahead log needs the file alone for a moment, and does not wait by itself.
-fn use_log(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
+/// Switches to a write-ahead log. This needs the file exclusively for a moment, and `SQLite` does not wait
+/// for that.
+fn enable_log(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault> {
     let deadline = Instant::now() + busy_timeout;
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
@@ -156,10 +159,10 @@ fn use_log(connection: &Connection, busy_timeout: Duration) -> Result<(), Fault>
     }
 }
 
-/// The file itself: its log has to lie beside it, whatever links lead there.
+/// The file without symbolic links: its log has to be in the same folder.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
     if path.is_symlink() {
-        let advice = "is a symbolic link that leads nowhere; remove it, or create its target";
+        let advice = "is a symbolic link without a target; remove it, or create the target";
         return fs::canonicalize(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => fault::unusable(path, advice),
             _ => fault::file(path, "cannot be reached", &error),
@@ -176,7 +179,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
         Ok(folder) => Ok(folder.join(name)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let advice = format!(
-                "cannot be made: the folder {} does not exist; create it",
+                "cannot be created: the folder {} does not exist; create it",
                 folder.display()
             );
             Err(fault::unusable(path, &advice))
@@ -185,8 +188,8 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Refuses what cannot be an outbox; true if it is to be made.
-fn check_kind(path: &Path) -> Result<bool, Error> {
+/// Refuses what cannot be an outbox; returns whether the file is new.
+fn check_is_new(path: &Path) -> Result<bool, Error> {
     let found = fs::metadata(path);
     let size = match &found {
         Ok(metadata) if metadata.is_dir() => {
@@ -206,15 +209,15 @@ fn check_kind(path: &Path) -> Result<bool, Error> {
     Ok(size == 0)
 }
 
-/// A file that everybody may read gets its owner's and group's rights only: it holds customers'
-/// data. One of another owner stays as it is.
+/// Removes the permissions of other users, since the file holds customer data. A file of another owner
+/// stays as it is.
 #[cfg(unix)]
-fn keep_private(path: &Path) {
+fn restrict_permissions(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     const OTHERS: u32 = 0o007;
     for path in ["", "-wal", "-shm"].map(|suffix| with_suffix(path, suffix)) {
-        let rights = |metadata: Metadata| metadata.permissions().mode() & 0o777;
-        let mode = path.metadata().map_or(0, rights);
+        let permissions = |metadata: Metadata| metadata.permissions().mode() & 0o777;
+        let mode = path.metadata().map_or(0, permissions);
         if mode & OTHERS == 0 {
             continue;
         }
@@ -222,8 +225,8 @@ fn keep_private(path: &Path) {
         if fs::set_permissions(&path, private).is_ok() {
             log::warn!(
                 target: "katalys",
-                "everyone could read {}, which holds customers' data; it is now for its owner and \
-                 group only",
+                "{}, which holds customer data, was accessible to all users; now only to its owner and \
+                 group",
                 path.display()
             );
         }
@@ -231,10 +234,4 @@ fn keep_private(path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn keep_private(_path: &Path) {}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
+fn restrict_permissions(_path: &Path) {}

@@ -1,8 +1,9 @@
-//! Looks into an outbox without changing anything: no file is made, moved or brought up to date.
+//! Reads an outbox without changing anything: creates, moves and migrates no file.
 
-use super::location::Location;
-use super::reserve::Reserve;
-use super::{Limits, SqliteStore, fault, open, schema, vfs};
+use super::counters::Counters;
+use super::fault::Fault;
+use super::store::SqliteStore;
+use super::{format, migration, open};
 use crate::error::{Error, ErrorCode};
 use crate::queue::clock::Clock;
 use crate::queue::store::Store;
@@ -11,10 +12,10 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long to wait for a process that has the file to itself.
+/// How long to wait for a process that has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An outbox opened for reading only, while other processes use it or while none does.
+/// An outbox that is opened for reading only. Other processes may use it at the same time.
 ///
 /// ```no_run
 /// use katalys_core::OutboxReader;
@@ -25,7 +26,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct OutboxReader(SqliteStore);
 
 impl OutboxReader {
-    /// Opens an outbox that exists.
+    /// Opens an existing outbox.
     ///
     /// # Errors
     /// `OutboxError` if it does not exist, is not an outbox, is damaged, or cannot be read.
@@ -33,19 +34,12 @@ impl OutboxReader {
         let file = open::resolve(path)?;
         let read = || {
             let connection = connect(&file)?;
-            let clock = Clock::resume(&super::Books::read(&connection)?.era).0;
+            let clock = Clock::resume(&Counters::read(&connection)?.era).0;
             Ok((connection, clock))
         };
-        let (connection, clock) = read().map_err(|fault: fault::Fault| fault.at(&file))?;
-        Ok(Self(SqliteStore {
-            busy_timeout: BUSY_TIMEOUT,
-            location: Location::new(path, vfs::standing_of(&connection)),
-            connection,
-            clock,
-            limits: Limits::default(),
-            is_astray: false,
-            reserve: Reserve::none(),
-        }))
+        let (connection, clock) = read().map_err(|fault: Fault| fault.at(&file))?;
+        let store = SqliteStore::reading(path, connection, clock, BUSY_TIMEOUT);
+        Ok(Self(store))
     }
 
     /// The counters.
@@ -56,7 +50,7 @@ impl OutboxReader {
         self.0.stats()
     }
 
-    /// Dead letters from this number on, in order, up to `limit`.
+    /// Dead letters with this number or a higher one, in order, at most `limit`.
     ///
     /// # Errors
     /// `OutboxError`.
@@ -64,7 +58,7 @@ impl OutboxReader {
         self.0.dead_letters(from, limit)
     }
 
-    /// Pending updates from this number on, in order, up to `limit`.
+    /// Pending updates with this number or a higher one, in order, at most `limit`.
     ///
     /// # Errors
     /// `OutboxError`.
@@ -77,21 +71,17 @@ impl OutboxReader {
     }
 }
 
-/// A connection that only reads, to a file that is an outbox of a known version.
-pub(super) fn connect(file: &Path) -> Result<Connection, fault::Fault> {
+/// A read-only connection to an outbox of a known version.
+pub(super) fn connect(file: &Path) -> Result<Connection, Fault> {
     let mode = OpenFlags::SQLITE_OPEN_READ_ONLY;
-    // Without a log no process has the file open, and none is to be made.
-    let connection = if open::with_suffix(file, "-wal").exists() {
+    // Without a log no process has the file open, and no log must be created.
+    let connection = if format::with_suffix(file, "-wal").exists() {
         open::connect(file, mode, false, BUSY_TIMEOUT)?
     } else {
-        open::connect_unchanging(file, BUSY_TIMEOUT)?
+        open::connect_immutable(file, BUSY_TIMEOUT)?
     };
-    let (version, known) = schema::version(&connection)?;
-    if version > known {
-        return Err(fault::newer(version, known).into());
-    }
-    if version == 0 {
-        let text = "the file is empty: no outbox has been made of it yet";
+    if migration::checked_version(&connection)? == 0 {
+        let text = "the file is empty and not an outbox yet";
         return Err(Error::new(ErrorCode::OutboxFailed, text).into());
     }
     Ok(connection)

@@ -1,77 +1,77 @@
-//! Room on the disk that is kept for deliveries: when the disk is full, they can still be settled,
-//! which frees the room that new updates need.
+//! Disk space reserved for deliveries: on a full disk they can still be settled, which frees space for
+//! new updates.
 
-use super::open::with_suffix;
+use super::format::with_suffix;
 use crate::error::{Error, ErrorCode};
 use std::fs::{self, OpenOptions};
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What the checkpoint of a log and the settlement of some hundred deliveries take.
+/// Enough for the checkpoint of a log and the settlement of some hundred deliveries.
 const SIZE: usize = 1 << 20;
-/// How often to look whether the disk has room again.
-const RECHECK: Duration = Duration::from_secs(1);
+/// How often to check whether the disk has space again.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A file beside the outbox that takes up room until it is needed.
+/// A file next to the outbox that occupies the space until it is needed.
 pub(super) struct Reserve {
     path: PathBuf,
     state: State,
 }
 
 enum State {
-    Kept,
-    /// The disk was full; nothing new is taken in until the reserve is there again.
+    Available,
+    /// The disk was full; no update is accepted until the reserve is restored.
     Missing {
         since: Instant,
     },
 }
 
 impl Reserve {
-    pub(super) fn beside(outbox: &Path) -> Self {
+    pub(super) fn for_outbox(outbox: &Path) -> Self {
         let path = with_suffix(outbox, "-reserve");
         let reserve = Self {
             path,
-            state: State::Kept,
+            state: State::Available,
         };
-        // A disk without room for it shows itself with the first update.
-        let _ = reserve.keep();
+        // If the disk is full, the first update reports it.
+        let _ = reserve.create();
         reserve
     }
 
-    /// For a store that is only read.
+    /// For a store that is only read, and needs no reserve.
     pub(super) fn none() -> Self {
-        let (path, state) = (PathBuf::new(), State::Kept);
+        let (path, state) = (PathBuf::new(), State::Available);
         Self { path, state }
     }
 
-    /// Whether the reserve is there; made again once the disk has room.
-    pub(super) fn is_kept(&mut self) -> bool {
+    /// Whether the reserve exists; restores it once the disk has space.
+    pub(super) fn ensure(&mut self) -> bool {
         let State::Missing { since } = self.state else {
             return true;
         };
-        if since.elapsed() < RECHECK {
+        if since.elapsed() < CHECK_INTERVAL {
             return false;
         }
-        if self.keep().is_err() {
+        if self.create().is_err() {
             self.state = State::Missing {
                 since: Instant::now(),
             };
             return false;
         }
-        self.state = State::Kept;
+        self.state = State::Available;
         true
     }
 
-    /// Gives the room to what is written next.
+    /// Frees the space for the next write.
     pub(super) fn release(&mut self) {
-        let _ = fs::remove_file(&self.path); // It may be another process's doing already.
+        let _ = fs::remove_file(&self.path); // Another process may have removed it.
         self.state = State::Missing {
             since: Instant::now(),
         };
     }
 
-    fn keep(&self) -> Result<()> {
+    fn create(&self) -> Result<()> {
         if self
             .path
             .metadata()
@@ -79,14 +79,14 @@ impl Reserve {
         {
             return Ok(());
         }
-        let kept = self.write();
-        if kept.is_err() {
+        let written = self.write();
+        if written.is_err() {
             let _ = fs::remove_file(&self.path);
         }
-        kept
+        written
     }
 
-    /// Writes it in full: a file that was only made longer takes up no room.
+    /// Writes every byte: a file that is only extended occupies no space.
     fn write(&self) -> Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true);

@@ -1,22 +1,12 @@
-//! The tables of the file and the steps that lead to them from older versions.
+//! The tables of the file: the steps that create them, and the positions of their columns.
 
-use super::books::{self, Books};
-use super::fault::{self, Fault};
-use crate::error::{Error, ErrorCode};
-use crate::queue::clock::Clock;
-use rusqlite::{Connection, TransactionBehavior};
-
-/// Marks a file as an outbox, so that no other database is taken for one.
-pub(super) const MARK: &[u8; 4] = b"Kata";
-const APPLICATION: i64 = u32::from_be_bytes(*MARK) as i64;
-
-/// A lane that holds after a rejection never falls due.
+/// The due time of a held lane: it never falls due.
 pub(super) const HELD: i64 = i64::MAX;
 
-/// What leads from each version to the next; the version is the number of steps taken. A step
-/// is never changed once released.
+/// The steps from each version to the next; the version of a file is the number of steps taken. A
+/// released step is never changed.
 const STEPS: &[&str] = &["
--- Each accepted update, until it is delivered. `next` is the one behind it in its lane.
+-- The accepted updates that are not delivered yet. `next` is the following update of the lane.
 CREATE TABLE updates (
     id INTEGER PRIMARY KEY,
     lane INTEGER NOT NULL,
@@ -25,9 +15,9 @@ CREATE TABLE updates (
     stage INTEGER NOT NULL,
     next INTEGER
 ) STRICT;
--- One row per order that has something pending, or is held. While a lane is leased, `due` is
--- the lease's end. `started` counts attempts whose end nobody has seen. `paid` and `closed` are the
--- last updates that said so, whether they still wait or not.
+-- One row per order that has pending updates or is held. While a lane is leased, `due` is the end of
+-- the lease. `started` counts attempts without a recorded end. `paid` and `closed` are the last updates
+-- with these stages, pending or not.
 CREATE TABLE lanes (
     lane INTEGER PRIMARY KEY,
     due INTEGER NOT NULL,
@@ -51,7 +41,7 @@ CREATE TABLE dead (
     code TEXT NOT NULL,
     reason TEXT NOT NULL
 ) STRICT;
--- The counters, and what has to be remembered of the time. `bytes` is of pending payloads.
+-- The counters and the state of the clock. `bytes` is the size of pending payloads.
 CREATE TABLE books (
     accepted INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
@@ -66,74 +56,75 @@ CREATE TABLE books (
 INSERT INTO books DEFAULT VALUES;
 "];
 
-/// Brings the file up to this version, and sets its clock going again.
-pub(super) fn prepare(connection: &mut Connection) -> Result<Clock, Fault> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    if check_version(connection, known)? < known {
-        migrate(connection, known)?;
-    }
-    let (clock, is_new_boot) = Clock::resume(&Books::read(connection)?.era);
-    if is_new_boot {
-        return begin_boot(connection);
-    }
-    Ok(clock)
-}
-
-fn migrate(connection: &mut Connection, known: i64) -> Result<(), Fault> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version = check_version(&transaction, known)?;
-    for step in STEPS.iter().skip(usize::try_from(version).unwrap_or(0)) {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", known)?;
-    Ok(transaction.commit()?)
-}
-
-/// The version of the file's tables, and the newest one known here.
-pub(super) fn version(connection: &Connection) -> Result<(i64, i64), Fault> {
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
-    let tables = "SELECT count(*) FROM sqlite_schema";
-    let is_empty = connection.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
-    let application: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application != APPLICATION && !is_empty {
-        return Err(foreign().into());
-    }
-    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok((version, known))
-}
-
-/// The newest version known here.
+/// The newest version that this library knows.
 pub(super) fn known_version() -> i64 {
     i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
 }
 
-fn foreign() -> Error {
-    let text = "the file is a database of something else; give the outbox a file of its own";
-    Error::new(ErrorCode::OutboxFailed, text)
+/// Creates the tables of the newest version, from the given one.
+pub(super) fn steps_after(version: i64) -> impl Iterator<Item = &'static str> {
+    let taken = usize::try_from(version).unwrap_or(0);
+    STEPS.iter().skip(taken).copied()
 }
 
-fn check_version(connection: &Connection, known: i64) -> Result<i64, Fault> {
-    let (version, _) = version(connection)?;
-    if version > known {
-        return Err(fault::newer(version, known).into());
-    }
-    Ok(version)
+/// Declares the positions of a table's columns, in the order of its `CREATE TABLE`.
+macro_rules! columns {
+    ($(#[$doc:meta])* $table:ident: $($column:ident),+) => {
+        $(#[$doc])*
+        #[allow(dead_code, reason = "not every column is read by its position")]
+        pub(super) mod $table {
+            columns!(@positions 0, $($column),+);
+            /// The names of the columns.
+            pub(in super::super) const NAMES: &[&str] = &[$(stringify!($column)),+];
+        }
+    };
+    (@positions $position:expr, $column:ident $(, $rest:ident)*) => {
+        pub(in super::super) const $column: usize = $position;
+        columns!(@positions $position + 1 $(, $rest)*);
+    };
+    (@positions $position:expr) => {};
 }
 
-/// After another boot nobody holds a lease any more, and what was due by now stays in its order.
-/// Of several processes that come first, one does this.
-fn begin_boot(connection: &mut Connection) -> Result<Clock, Fault> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (clock, is_new_boot) = Clock::resume(&Books::read(&transaction)?.era);
-    if is_new_boot {
-        transaction.execute(
-            "UPDATE lanes SET due = min(due, ?1), owner = NULL WHERE due < ?2",
-            (clock.now(), HELD),
-        )?;
-        books::write_era(&transaction, &clock.era())?;
+columns! {
+    /// Columns of the pending updates.
+    updates: ID, LANE, PAYLOAD, ACCEPTED_AT, STAGE, NEXT
+}
+columns! {
+    /// Columns of the lanes.
+    lanes: LANE, DUE, HEAD, TAIL, OWNER, FAILURES, STARTED, PAID, CLOSED
+}
+columns! {
+    /// Columns of the dead letters; the first five are those of an update.
+    dead: ID, LANE, PAYLOAD, ACCEPTED_AT, STAGE, DIED_AT, STATUS, CODE, REASON
+}
+columns! {
+    /// Columns of the counters.
+    books: ACCEPTED, DELIVERED, DEAD, DISCARDED, BYTES, BOOT, TIME_OFFSET, SEEN, SEEN_WALL
+}
+
+/// The index of lanes by their due time.
+pub(super) const LANES_BY_DUE: &str = "lanes_by_due";
+/// All tables.
+pub(super) const TABLES: [&str; 4] = ["updates", "lanes", "dead", "books"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::Connection;
+
+    #[test]
+    fn the_positions_are_those_of_the_tables() {
+        let connection = Connection::open_in_memory().unwrap();
+        for step in steps_after(0) {
+            connection.execute_batch(step).unwrap();
+        }
+        let declared = [updates::NAMES, lanes::NAMES, dead::NAMES, books::NAMES];
+        for (table, names) in TABLES.iter().zip(declared) {
+            let sql = "SELECT upper(name) FROM pragma_table_info(?1) ORDER BY cid";
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([table], |row| row.get(0)).unwrap();
+            let found: Vec<String> = rows.collect::<Result<_, _>>().unwrap();
+            assert_eq!(found, names, "{table}");
+        }
     }
-    transaction.commit()?;
-    Ok(clock)
 }

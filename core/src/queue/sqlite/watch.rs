@@ -1,4 +1,4 @@
-//! Notices at once when the file is moved, deleted or replaced, without looking again and again.
+//! Reports at once, without polling, that the file is moved, deleted or replaced.
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use elsewhere::FileWatch;
@@ -13,7 +13,7 @@ mod inotify {
     use std::os::fd::OwnedFd;
     use std::path::Path;
 
-    /// A watch on one file, wherever it goes.
+    /// A watch on one file, even after it is moved.
     pub(crate) struct FileWatch {
         inotify: OwnedFd,
         number: i32,
@@ -22,7 +22,7 @@ mod inotify {
     impl FileWatch {
         pub(crate) fn on(path: &Path) -> Result<Self> {
             let inotify = inotify::init(CreateFlags::CLOEXEC)?;
-            // A deleted file that is open loses a name, which is a change of its attributes.
+            // Deleting an open file removes a name, which changes its attributes.
             let changes = WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
             let number = inotify::add_watch(&inotify, path, changes)?;
             Ok(Self { inotify, number })
@@ -40,12 +40,12 @@ mod inotify {
         }
 
         pub(crate) fn end(&self) {
-            let _ = inotify::remove_watch(&self.inotify, self.number); // It may have ended itself.
+            let _ = inotify::remove_watch(&self.inotify, self.number); // It may have ended by itself.
         }
     }
 }
 
-/// Elsewhere the dispatcher looks now and then.
+/// Other systems have no watch; the dispatcher polls.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod elsewhere {
     use std::io::{Error, ErrorKind, Result};

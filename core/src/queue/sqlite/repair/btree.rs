@@ -1,11 +1,11 @@
-//! B-tree pages and the records in them, as `SQLite`'s file format describes them. Nothing read here
-//! is trusted: every length is checked, and no chain is followed further than it may be long.
+//! B-tree pages and their records, as `SQLite`'s file format describes them. Nothing that is read is
+//! trusted: every length is checked, and the length of every chain is limited.
 
 use super::log::be32;
 use super::pages::{Pages, Place};
 
-/// No record of an outbox is larger.
-const LARGEST_RECORD: usize = 8 << 20;
+/// The maximum size of a record of an outbox.
+const MAX_RECORD: usize = 8 << 20;
 
 /// The kinds of b-tree pages, by their first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) struct Node {
     pub kind: Kind,
     pub place: Place,
     pub bytes: Vec<u8>,
-    /// Where its cells begin, in the order of their keys.
+    /// The offsets of its cells, in the order of their keys.
     pub cells: Vec<usize>,
     /// The rightmost child of an interior page.
     pub right: u32,
@@ -31,7 +31,7 @@ pub(super) struct Node {
 pub(super) struct Row {
     pub id: i64,
     pub values: Vec<Value>,
-    /// The overflow pages that hold the end of it.
+    /// The overflow pages with its end.
     pub overflow: Vec<u32>,
 }
 
@@ -46,7 +46,7 @@ pub(super) enum Value {
 }
 
 impl Node {
-    /// None if the page is not one of a b-tree.
+    /// None if the page does not belong to a b-tree.
     pub(super) fn parse(page: u32, place: Place, bytes: Vec<u8>) -> Option<Self> {
         let at = if page == 1 { 100 } else { 0 };
         let kind = match bytes.get(at)? {
@@ -75,7 +75,7 @@ impl Node {
         })
     }
 
-    /// The cells that begin within the page's content.
+    /// Whether a cell begins within the content of the page.
     fn is_in_content(&self, cell: usize) -> bool {
         cell >= 8 + 2 * self.cells.len() && cell + 4 <= self.bytes.len()
     }
@@ -104,8 +104,7 @@ impl Node {
         Some((be32(&self.bytes, cell), varint(&self.bytes, cell + 4)?.0))
     }
 
-    /// The child, if any, and the record in a cell of an index page. A record that overflows is none
-    /// of an outbox's.
+    /// The child, if any, and the record in a cell of an index page. No index record of an outbox overflows.
     pub(super) fn entry(&self, cell: usize) -> Option<(u32, Vec<Value>)> {
         if !self.is_in_content(cell) {
             return None;
@@ -120,7 +119,7 @@ impl Node {
     }
 
     fn payload(&self, pages: &Pages<'_>, at: usize, length: usize) -> Option<(Vec<u8>, Vec<u32>)> {
-        if length > LARGEST_RECORD {
+        if length > MAX_RECORD {
             return None;
         }
         let local = local_length(length, self.bytes.len());
@@ -144,7 +143,7 @@ impl Node {
     }
 }
 
-/// How much of a record is in the leaf itself.
+/// The number of bytes of a record in the leaf itself.
 fn local_length(length: usize, size: usize) -> usize {
     let most = size - 35;
     if length <= most {
@@ -170,7 +169,7 @@ fn record_of(bytes: &[u8]) -> Option<Vec<Value>> {
     (at == end && body == bytes.len()).then_some(values)
 }
 
-/// A value by its serial type, and its length.
+/// Decodes a value of this serial type; returns its length as well.
 fn value_of(bytes: &[u8], kind: i64) -> Option<(Value, usize)> {
     let kind = usize::try_from(kind).ok()?;
     let length = match kind {
@@ -201,7 +200,7 @@ fn integer(bytes: &[u8]) -> i64 {
         .fold(start, |number, byte| (number << 8) | i64::from(*byte))
 }
 
-/// A number of one to nine bytes, and where it ends.
+/// Decodes a number of one to nine bytes; returns its end as well.
 fn varint(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     let mut number: u64 = 0;
     for place in 0..9 {

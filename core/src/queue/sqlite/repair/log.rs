@@ -1,8 +1,7 @@
-//! Reads the frames of a write-ahead log that can be verified, including those behind a damaged
-//! one.
+//! Reads the frames of a write-ahead log that can be verified, including those behind a damaged one.
 //!
-//! The checksum of a frame continues that of the frame before it, which stores it in its header. So
-//! a frame behind a damaged one can be verified too, as long as the header before it is intact.
+//! The checksum of a frame continues that of the frame before, which stores it in its header. So a frame
+//! behind a damaged one can be verified if the header of that one is intact.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -20,19 +19,19 @@ type Checksum = (u32, u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Image {
     pub page: u32,
-    /// Where the image begins in the log.
+    /// The offset of the image in the log.
     pub offset: u64,
 }
 
 /// A frame that is damaged or missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Damage {
-    /// None if its header is damaged, too.
+    /// None if its header is damaged as well.
     pub page: Option<u32>,
     pub offset: u64,
 }
 
-/// The frames up to one that commits them.
+/// The frames up to and including the one that commits them.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub images: Vec<Image>,
@@ -41,25 +40,25 @@ pub(super) struct Transaction {
     pub pages: u32,
 }
 
-/// What a log holds.
+/// The content of a log.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub page_size: Option<usize>,
     /// Committed images, oldest first.
     pub committed: Vec<Image>,
-    /// What is behind a damaged frame, which may have been committed or not.
+    /// Transactions behind a damaged frame, which may or may not have been committed.
     pub tail: Vec<Transaction>,
     /// Committed images that are damaged or missing.
     pub damaged: Vec<Damage>,
-    /// Whether the log's own header is damaged, so that `SQLite` would ignore all of it.
+    /// Whether the header of the log is damaged, so that `SQLite` would ignore the log.
     pub is_headless: bool,
     /// The size of the file after the last commit, in pages.
     pub pages: u32,
 }
 
 impl Log {
-    /// Reads the log. `shared` is the content of the `-shm` file, which says how many frames were
-    /// committed; `page_size` is used if the log's own header is damaged.
+    /// Reads the log. `shared` is the content of the `-shm` file, which has the number of committed frames;
+    /// `page_size` is used if the header of the log is damaged.
     pub(super) fn read(
         file: &File,
         shared: &[u8],
@@ -103,7 +102,7 @@ impl Log {
     }
 }
 
-/// False at the end of the file, where part of a frame counts as none.
+/// Fills the buffer; false at the end of the file, where a partial frame is ignored.
 fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<bool> {
     match input.read_exact(buffer) {
         Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
@@ -137,7 +136,7 @@ impl Header {
     }
 }
 
-/// What the header of the shared memory says of the log.
+/// The header of the shared memory.
 struct Shared {
     page_size: usize,
     frames: u32,
@@ -168,20 +167,20 @@ impl Shared {
     }
 }
 
-/// A frame of a transaction whose commit is not yet found.
+/// A frame of a transaction whose commit has not been read yet.
 enum Frame {
-    Good(Image),
-    Bad(Damage),
+    Intact(Image),
+    Damaged(Damage),
 }
 
-/// Goes through the frames one by one.
+/// Verifies the frames one after the other.
 struct Scan {
     log: Log,
     salts: Option<[u8; 8]>,
     is_big_endian: bool,
     /// The checksum that the next frame continues.
     seed: Option<Checksum>,
-    /// At least this many frames were committed. After a power failure it may be less than there are.
+    /// The minimum number of committed frames. After a power failure there may be more.
     known: u32,
     count: u32,
     /// Whether a frame before this one could not be verified.
@@ -217,26 +216,26 @@ impl Scan {
         let (page, pages) = (be32(frame, 0), be32(frame, 4));
         let has_salts = self.has_salts(&frame[8..16]);
         let stored = (be32(frame, 16), be32(frame, 20));
-        let is_good = has_salts && page > 0 && self.verifies(frame, stored);
+        let is_intact = has_salts && page > 0 && self.verifies(frame, stored);
         self.seed = Some(stored);
-        if is_good {
-            self.open.push(Frame::Good(Image { page, offset }));
+        if is_intact {
+            self.open.push(Frame::Intact(Image { page, offset }));
         } else {
             self.is_behind = true;
             let page = Some(page).filter(|_| has_salts);
-            self.open.push(Frame::Bad(Damage { page, offset }));
+            self.open.push(Frame::Damaged(Damage { page, offset }));
         }
         if self.count <= self.known {
-            // The frame that commits the others may be the damaged one.
-            if self.count == self.known || (is_good && pages > 0) {
+            // The frame that commits the others may be damaged.
+            if self.count == self.known || (is_intact && pages > 0) {
                 self.close(true, pages);
             }
-        } else if is_good && pages > 0 {
+        } else if is_intact && pages > 0 {
             self.close(!self.is_behind, pages);
         }
     }
 
-    /// Without a header, the first frame says which salts hold.
+    /// Whether a frame has the salts of this log. Without a header, those of the first frame count.
     fn has_salts(&mut self, found: &[u8]) -> bool {
         let salts = *self.salts.get_or_insert_with(|| {
             let mut salts = [0; 8];
@@ -246,7 +245,7 @@ impl Scan {
         salts == found
     }
 
-    /// The first frame cannot be verified without a header.
+    /// Whether the checksum is correct. Without a header, the first frame cannot be verified.
     fn verifies(&self, frame: &[u8], stored: Checksum) -> bool {
         let Some(seed) = self.seed else { return true };
         let sum = checksum(&frame[..8], seed, self.is_big_endian);
@@ -261,8 +260,8 @@ impl Scan {
         };
         for frame in self.open.drain(..) {
             match frame {
-                Frame::Good(image) => transaction.images.push(image),
-                Frame::Bad(damage) => transaction.damaged.push(damage),
+                Frame::Intact(image) => transaction.images.push(image),
+                Frame::Damaged(damage) => transaction.damaged.push(damage),
             }
         }
         if is_certain {
@@ -275,7 +274,7 @@ impl Scan {
     fn finish(mut self, offset: u64) -> Log {
         if self.count < self.known {
             let page = None;
-            self.open.push(Frame::Bad(Damage { page, offset }));
+            self.open.push(Frame::Damaged(Damage { page, offset }));
             self.close(true, 0);
         }
         self.log

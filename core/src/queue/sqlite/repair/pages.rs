@@ -1,18 +1,15 @@
 //! The newest committed image of each page: the main file, overlaid with the log.
 
-use super::log::{Damage, Image, Log, be32, page_size_of};
-use super::tail;
-use crate::queue::sqlite::schema::MARK;
+use super::log::{Damage, Image, Log, Transaction, be32, page_size_of};
+use crate::queue::sqlite::format::{HEADER_SIZE, MAGIC, MARK, MARK_AT};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 
-const MAGIC: &[u8] = b"SQLite format 3\0";
-const HEADER: usize = 100;
-/// How often a page is read before it counts as unreadable: an error may be a passing one.
-const READS: u32 = 4;
+/// How often a page is read before it counts as unreadable: an error may be temporary.
+const MAX_READS: u32 = 4;
 
-/// Where an image is.
+/// Where the image of a page is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Main(u32),
@@ -24,27 +21,30 @@ pub(super) struct Pages<'a> {
     main: Option<&'a File>,
     log: Option<&'a File>,
     size: usize,
-    /// How many pages there are, or should be.
+    /// The number of pages that exist, or should exist.
     count: u32,
+    /// The number of pages in the main file.
+    in_main: u32,
     newest: HashMap<u32, Image>,
     uncertain: Vec<Image>,
-    /// Frames of the log that are lost: what is read of their page is an older image.
+    /// Lost frames of the log: of their pages, only an older image can be read.
     lost: Vec<Damage>,
     is_log_damaged: bool,
     has_main_header: bool,
 }
 
 impl<'a> Pages<'a> {
-    /// `fallback` is the page size if all headers are destroyed.
+    /// Reads the pages, and the log without the transactions behind a damaged frame. `fallback` is the
+    /// page size if all headers are destroyed.
     pub(super) fn read(
         main: Option<&'a File>,
         log: Option<&'a File>,
         shared: &[u8],
         fallback: usize,
-    ) -> std::io::Result<Self> {
-        let header = main.map_or_else(Vec::new, |main| read_up_to(main, HEADER as u64));
+    ) -> std::io::Result<(Self, Log)> {
+        let header = main.map_or_else(Vec::new, |main| read_up_to(main, HEADER_SIZE as u64));
         let from_main = page_size_in(&header);
-        let mut read = match log {
+        let read = match log {
             Some(log) => Log::read(log, shared, from_main.or(Some(fallback)))?,
             None => Log::default(),
         };
@@ -59,24 +59,33 @@ impl<'a> Pages<'a> {
             log,
             size,
             count: in_main,
+            in_main,
             newest: HashMap::new(),
             uncertain: Vec::new(),
             is_log_damaged: false,
             lost: Vec::new(),
-            has_main_header: header.len() == HEADER
+            has_main_header: header.len() == HEADER_SIZE
                 && header.starts_with(MAGIC)
                 && mark_of(&header) == Some(true),
         };
         pages.overlay(&read);
-        let tail = std::mem::take(&mut read.tail);
-        let verdict = tail::judge(&pages, &tail);
-        for transaction in tail.into_iter().take(verdict.committed) {
-            read.commit(transaction);
+        Ok((pages, read))
+    }
+
+    /// Adds the transactions behind a damaged frame: those that were committed, and the images of those
+    /// that may have been.
+    pub(super) fn add_tail(
+        &mut self,
+        mut log: Log,
+        committed: Vec<Transaction>,
+        uncertain: Vec<Image>,
+    ) {
+        for transaction in committed {
+            log.commit(transaction);
         }
-        pages.uncertain = verdict.uncertain;
-        pages.overlay(&read);
-        pages.count = pages.count.max(pages.count_by_header(in_main));
-        Ok(pages)
+        self.uncertain = uncertain;
+        self.overlay(&log);
+        self.count = self.count.max(self.count_by_header());
     }
 
     fn overlay(&mut self, log: &Log) {
@@ -84,27 +93,27 @@ impl<'a> Pages<'a> {
         self.newest = images.map(|image| (image.page, *image)).collect();
         let last = self.newest.keys().copied().max().unwrap_or(0);
         let images = u32::try_from(self.newest.len()).unwrap_or(u32::MAX);
-        let most = self.most_pages(images);
-        self.count = self.count.max(last.max(log.pages).min(most));
+        let max = self.max_pages(images);
+        self.count = self.count.max(last.max(log.pages).min(max));
         self.lost.clone_from(&log.damaged);
         self.is_log_damaged = !log.damaged.is_empty()
             || !self.uncertain.is_empty()
             || (log.is_headless && !log.committed.is_empty());
     }
 
-    /// The header's count, unless it is as implausible as a damaged one would be.
-    fn count_by_header(&self, in_main: u32) -> u32 {
+    /// The number of pages according to the header; 0 if it is implausible, and so probably damaged.
+    fn count_by_header(&self) -> u32 {
         let Some(first) = self.header() else { return 0 };
         let (count, is_counted) = (be32(&first, 28), be32(&first, 24) == be32(&first, 92));
-        if is_counted && count <= self.most_pages(in_main) {
+        if is_counted && count <= self.max_pages(self.in_main) {
             count
         } else {
             0
         }
     }
 
-    /// No file has lost so much that it said there are more pages.
-    fn most_pages(&self, found: u32) -> u32 {
+    /// The maximum plausible number of pages: a larger one comes from a damaged header.
+    fn max_pages(&self, found: u32) -> u32 {
         self.count.max(found).saturating_mul(64).max(1 << 12)
     }
 
@@ -116,7 +125,7 @@ impl<'a> Pages<'a> {
         self.count
     }
 
-    /// Whether the main file itself begins as it has to, whatever the log says.
+    /// Whether the main file itself has the header of an outbox, apart from the log.
     pub(super) fn has_main_header(&self) -> bool {
         self.has_main_header
     }
@@ -126,7 +135,7 @@ impl<'a> Pages<'a> {
         self.is_log_damaged
     }
 
-    /// How many images are lost of which there is no newer one.
+    /// The number of lost images without a newer one.
     pub(super) fn lost(&self) -> usize {
         let is_last = |lost: &&Damage| lost.page.is_none_or(|page| self.is_stale(page));
         self.lost.iter().filter(is_last).count()
@@ -141,7 +150,7 @@ impl<'a> Pages<'a> {
             || self.uncertain.iter().any(|image| image.page == page)
     }
 
-    /// Images that are intact, though it is unknown whether they were committed.
+    /// Intact images that may not have been committed.
     pub(super) fn uncertain(&self) -> &[Image] {
         &self.uncertain
     }
@@ -165,7 +174,7 @@ impl<'a> Pages<'a> {
             }
             Place::Log(image) => (self.log?, image.offset),
         };
-        for _ in 0..READS {
+        for _ in 0..MAX_READS {
             match read_at(file, offset, self.size) {
                 Ok(bytes) => return Some(bytes),
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
@@ -180,19 +189,19 @@ impl<'a> Pages<'a> {
         self.get(1).filter(|first| first.starts_with(MAGIC))
     }
 
-    /// Whether the header says that this is an outbox; none if it says nothing.
+    /// Whether the header marks the file as an outbox; none without a header or a mark.
     pub(super) fn is_marked(&self) -> Option<bool> {
         mark_of(&self.header()?)
     }
 }
 
 fn mark_of(header: &[u8]) -> Option<bool> {
-    let mark = &header[68..72];
+    let mark = &header[MARK_AT..MARK_AT + MARK.len()];
     (mark != [0; 4]).then_some(mark == MARK)
 }
 
 fn page_size_in(header: &[u8]) -> Option<usize> {
-    if header.len() < HEADER || !header.starts_with(MAGIC) {
+    if header.len() < HEADER_SIZE || !header.starts_with(MAGIC) {
         return None;
     }
     match u16::from_be_bytes([header[16], header[17]]) {
@@ -204,7 +213,7 @@ fn page_size_in(header: &[u8]) -> Option<usize> {
 fn read_up_to(mut file: &File, length: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     if file.seek(SeekFrom::Start(0)).is_ok() {
-        let _ = file.take(length).read_to_end(&mut bytes); // What cannot be read is missing.
+        let _ = file.take(length).read_to_end(&mut bytes); // Missing bytes show that the file cannot be read.
     }
     bytes
 }

@@ -1,4 +1,4 @@
-//! Writes what was salvaged into a sound new file, and continues the old numbers.
+//! Writes the salvaged rows into a new file, which continues the numbers of the updates.
 
 use super::pages::Pages;
 use super::rows::{Lane, Update, payload};
@@ -6,7 +6,7 @@ use super::salvage::Salvaged;
 use crate::config::Durability;
 use crate::error::Error;
 use crate::queue::clock::{Clock, Millis};
-use crate::queue::sqlite::books::{Books, write_era};
+use crate::queue::sqlite::counters::{Counters, write_era};
 use crate::queue::sqlite::fault::Fault;
 use crate::queue::sqlite::open;
 use crate::queue::sqlite::schema::HELD;
@@ -29,21 +29,23 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// `accepted = delivered + pending + dead + discarded`, whatever is missing.
+    /// Calculates the counters so that `accepted = delivered + pending + dead + discarded`, whatever is
+    /// missing.
     pub(super) fn of(all: &Salvaged) -> Self {
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         let (pending, dead) = (count(all.updates.len()), count(all.dead.len()));
-        let books = all.books.as_ref();
+        let row = all.counters.as_ref();
+        let counters = row.map(|row| &row.counters);
         let accepted = all
             .highest
-            .max(books.map_or(0, |books| books.accepted))
+            .max(counters.map_or(0, |counters| counters.accepted))
             .max(pending + dead);
         let rest = accepted - pending - dead;
-        let discarded = books.map_or(0, |books| books.discarded).min(rest);
-        match books.filter(|books| !books.is_stale) {
-            // Every number has been accounted for, so what is missing is lost.
-            Some(books) => {
-                let delivered = books.delivered.min(rest - discarded);
+        let discarded = counters.map_or(0, |counters| counters.discarded).min(rest);
+        match counters.filter(|_| row.is_some_and(|row| !row.is_stale)) {
+            // The counters account for every number, so a missing update is lost.
+            Some(counters) => {
+                let delivered = counters.delivered.min(rest - discarded);
                 let lost = rest - discarded - delivered;
                 Self {
                     accepted,
@@ -66,7 +68,7 @@ impl Tally {
     }
 }
 
-/// Writes the new file, and leaves it on disk as one file without a log.
+/// Writes the new file, without a log.
 pub(super) fn write(path: &Path, pages: &Pages<'_>, all: &Salvaged) -> Result<Tally, Error> {
     let mut new = open::open(path, Durability::Full, Duration::ZERO)?;
     let tally = Tally::of(all);
@@ -83,9 +85,9 @@ fn fill(
     tally: &Tally,
 ) -> Result<(), Fault> {
     let transaction = connection.transaction()?;
-    // Times in the rows are those of the old file's clock, which the new one continues.
-    let now = match &all.books {
-        Some(books) => books.era.seen,
+    // The new file continues the clock of the old one, to which the times in the rows refer.
+    let now = match &all.counters {
+        Some(row) => row.counters.era.seen,
         None => clock.now(),
     };
     let mut lanes: BTreeMap<LaneId, Vec<&Update>> = BTreeMap::new();
@@ -103,22 +105,25 @@ fn fill(
         }
     }
     insert_dead(&transaction, pages, all)?;
-    write_books(&transaction, all, tally, bytes)?;
+    write_counters(&transaction, all, tally, bytes)?;
     transaction.commit()?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }
 
-fn write_books(
+fn write_counters(
     transaction: &Transaction<'_>,
     all: &Salvaged,
     tally: &Tally,
     bytes: i64,
 ) -> Result<(), Fault> {
-    let fresh = Books::read(transaction)?;
-    let era = all.books.as_ref().map_or(&fresh.era, |books| &books.era);
+    let fresh = Counters::read(transaction)?;
+    let era = match &all.counters {
+        Some(row) => &row.counters.era,
+        None => &fresh.era,
+    };
     write_era(transaction, era)?;
-    let books = Books {
+    let counters = Counters {
         accepted: tally.accepted,
         delivered: tally.delivered,
         dead: tally.dead,
@@ -126,7 +131,7 @@ fn write_books(
         bytes,
         era: era.clone(),
     };
-    books.write(transaction, era.seen, era.seen_wall)
+    counters.write(transaction, era.seen, era.seen_wall)
 }
 
 /// Links the updates of one lane in the order of their numbers; returns the size of their payloads.
@@ -223,7 +228,7 @@ fn insert_dead(
 
 fn read(pages: &Pages<'_>, update: &Update) -> Result<Vec<u8>, Fault> {
     payload(pages, update.source).ok_or_else(|| {
-        let text = "the disk no longer gives what it gave a moment ago; try again";
+        let text = "a page that was readable before cannot be read any more; try again";
         Error::new(crate::error::ErrorCode::OutboxFailed, text).into()
     })
 }

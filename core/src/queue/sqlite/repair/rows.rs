@@ -1,24 +1,26 @@
-//! Recognises the rows of an outbox by their shape and by what they say.
+//! Recognises the rows of an outbox by their columns and their content.
 
 use super::btree::{Node, Row, Value};
 use super::pages::{Pages, Place};
-use crate::queue::clock::{Era, Millis};
-use crate::queue::sqlite::append::size_of;
+use crate::queue::clock::Millis;
+use crate::queue::sqlite::counters::Counters;
+use crate::queue::sqlite::lane::size_of;
+use crate::queue::sqlite::schema::{self, books, lanes, updates};
 use crate::queue::store::{CLOSED, LaneId, StageNumber, UpdateId};
 
-/// An id that is larger comes from a damaged row.
-const LARGEST_ID: UpdateId = 1 << 53;
+/// A larger id comes from a damaged row.
+const MAX_ID: UpdateId = 1 << 53;
 
-/// A row that was recognised.
+/// A recognised row.
 pub(super) enum Found {
     Update(Update),
     Dead(Dead),
     Lane(LaneId, Lane),
-    Books(BooksRow),
+    Counters(CountersRow),
     Schema(SchemaRow),
 }
 
-/// Where a payload can be read again, so that not all of them are in memory at once.
+/// Where a payload can be read again, so that not all payloads are in memory at once.
 #[derive(Clone, Copy)]
 pub(super) struct Source {
     pub page: u32,
@@ -33,11 +35,11 @@ pub(super) struct Update {
     pub lane: LaneId,
     pub accepted_at: Millis,
     pub stage: StageNumber,
-    /// None of a dead letter.
+    /// None for a dead letter.
     pub next: Option<UpdateId>,
     pub size: i64,
     pub source: Source,
-    /// Whether a newer image of its page may be lost, so that it may be gone already.
+    /// Whether a newer image of its page may be lost, so that the update may not exist any more.
     pub is_stale: bool,
 }
 
@@ -62,15 +64,10 @@ pub(super) struct Lane {
     pub is_stale: bool,
 }
 
-/// The counters, and the time.
+/// The row of the counters.
 #[derive(Clone, Debug)]
-pub(super) struct BooksRow {
-    pub accepted: i64,
-    pub delivered: i64,
-    pub dead: i64,
-    pub discarded: i64,
-    pub bytes: i64,
-    pub era: Era,
+pub(super) struct CountersRow {
+    pub counters: Counters,
     pub is_stale: bool,
 }
 
@@ -81,26 +78,37 @@ pub(super) struct SchemaRow {
     pub root: u32,
 }
 
-/// What this row is, if it is one of an outbox.
+/// The number of columns of `sqlite_schema`.
+const SCHEMA_COLUMNS: usize = 5;
+
+/// Recognises a row; none if it does not belong to an outbox.
 pub(super) fn recognise(row: &Row, source: Source, is_stale: bool) -> Option<Found> {
     let cells = Cells(&row.values);
-    match row.values.len() {
-        5 => schema(cells).map(Found::Schema),
-        6 => update(row.id, cells, source, is_stale).map(Found::Update),
-        9 if matches!(row.values[2], Value::Blob(_)) => {
-            dead(row.id, cells, source, is_stale).map(Found::Dead)
-        }
-        9 if matches!(row.values[5], Value::Text(_)) => books(cells, is_stale).map(Found::Books),
-        9 => lane(cells, is_stale).map(|lane| Found::Lane(row.id, lane)),
-        _ => None,
+    let width = row.values.len();
+    if width == SCHEMA_COLUMNS {
+        return schema_row(cells).map(Found::Schema);
     }
+    if width == updates::NAMES.len() {
+        return update(row.id, cells, source, is_stale).map(Found::Update);
+    }
+    // The other tables have the same number of columns, of different types.
+    if width != books::NAMES.len() {
+        return None;
+    }
+    if cells.is_blob(schema::dead::PAYLOAD) {
+        return dead(row.id, cells, source, is_stale).map(Found::Dead);
+    }
+    if cells.is_text(books::BOOT) {
+        return counters(cells, is_stale).map(Found::Counters);
+    }
+    lane(cells, is_stale).map(|lane| Found::Lane(row.id, lane))
 }
 
-/// The payload of an update, read again.
+/// Reads the payload of an update again.
 pub(super) fn payload(pages: &Pages<'_>, source: Source) -> Option<Vec<u8>> {
     let node = Node::parse(source.page, source.place, pages.at(source.place)?)?;
     let mut row = node.row(pages, source.cell)?;
-    match row.values.get_mut(2)? {
+    match row.values.get_mut(updates::PAYLOAD)? {
         Value::Blob(payload) => Some(std::mem::take(payload)),
         _ => None,
     }
@@ -117,10 +125,10 @@ impl Cells<'_> {
         }
     }
 
-    /// An integer or null; the outer option is none for anything else.
+    /// An integer or null; the outer option is none for any other value.
     #[allow(
         clippy::option_option,
-        reason = "the outer one says that the row is damaged"
+        reason = "the outer one is none for a damaged row"
     )]
     fn nullable(&self, at: usize) -> Option<Option<i64>> {
         match self.0.get(at)? {
@@ -132,7 +140,7 @@ impl Cells<'_> {
 
     #[allow(
         clippy::option_option,
-        reason = "the outer one says that the row is damaged"
+        reason = "the outer one is none for a damaged row"
     )]
     fn id(&self, at: usize) -> Option<Option<UpdateId>> {
         self.nullable(at).filter(|id| id.is_none_or(is_id))
@@ -145,16 +153,24 @@ impl Cells<'_> {
         }
     }
 
+    fn is_blob(&self, at: usize) -> bool {
+        matches!(self.0.get(at), Some(Value::Blob(_)))
+    }
+
+    fn is_text(&self, at: usize) -> bool {
+        matches!(self.0.get(at), Some(Value::Text(_)))
+    }
+
     fn is_null(&self, at: usize) -> bool {
         self.0.get(at) == Some(&Value::Null)
     }
 }
 
 fn is_id(id: UpdateId) -> bool {
-    (1..LARGEST_ID).contains(&id)
+    (1..MAX_ID).contains(&id)
 }
 
-fn schema(cells: Cells<'_>) -> Option<SchemaRow> {
+fn schema_row(cells: Cells<'_>) -> Option<SchemaRow> {
     let (kind, name, sql) = (cells.text(0)?, cells.text(1)?, cells.text(4)?);
     let root = u32::try_from(cells.integer(3)?).ok()?;
     let is_known = matches!(kind.as_str(), "table" | "index");
@@ -166,7 +182,7 @@ fn schema(cells: Cells<'_>) -> Option<SchemaRow> {
 }
 
 fn update(id: UpdateId, cells: Cells<'_>, source: Source, is_stale: bool) -> Option<Update> {
-    let next = cells.id(5)?;
+    let next = cells.id(updates::NEXT)?;
     common(id, cells, next, source, is_stale)
 }
 
@@ -177,16 +193,18 @@ fn common(
     source: Source,
     is_stale: bool,
 ) -> Option<Update> {
-    let Value::Blob(payload) = cells.0.get(2)? else {
+    let Value::Blob(payload) = cells.0.get(updates::PAYLOAD)? else {
         return None;
     };
-    let stage = cells.integer(4)?;
-    let is_plausible =
-        cells.is_null(0) && is_id(id) && (0..=CLOSED).contains(&stage) && is_payload(payload);
+    let stage = cells.integer(updates::STAGE)?;
+    let is_plausible = cells.is_null(updates::ID)
+        && is_id(id)
+        && (0..=CLOSED).contains(&stage)
+        && is_payload(payload);
     is_plausible.then_some(Update {
         id,
-        lane: cells.integer(1)?,
-        accepted_at: cells.integer(3)?,
+        lane: cells.integer(updates::LANE)?,
+        accepted_at: cells.integer(updates::ACCEPTED_AT)?,
         stage,
         next,
         size: size_of(payload),
@@ -195,7 +213,7 @@ fn common(
     })
 }
 
-/// A payload is a JSON object about an order.
+/// Whether a payload is a JSON object with the ids of an order.
 fn is_payload(payload: &[u8]) -> bool {
     let Ok(fields) = serde_json::from_slice::<serde_json::Value>(payload) else {
         return false;
@@ -206,51 +224,43 @@ fn is_payload(payload: &[u8]) -> bool {
 
 fn dead(id: UpdateId, cells: Cells<'_>, source: Source, is_stale: bool) -> Option<Dead> {
     let update = common(id, cells, None, source, is_stale)?;
-    let status = cells.nullable(6)?;
+    let status = cells.nullable(schema::dead::STATUS)?;
     Some(Dead {
         update,
-        died_at: cells.integer(5)?,
+        died_at: cells.integer(schema::dead::DIED_AT)?,
         status: status.filter(|status| (0..=999).contains(status)),
-        code: cells.text(7)?,
-        reason: cells.text(8)?,
+        code: cells.text(schema::dead::CODE)?,
+        reason: cells.text(schema::dead::REASON)?,
     })
 }
 
 fn lane(cells: Cells<'_>, is_stale: bool) -> Option<Lane> {
-    cells.nullable(4)?; // the owner, whose lease ends with the repair
-    let (failures, started) = (cells.integer(5)?, cells.integer(6)?);
-    let is_plausible = cells.is_null(0) && failures >= 0 && started >= 0;
+    cells.nullable(lanes::OWNER)?; // Its lease ends with the repair.
+    let (failures, started) = (
+        cells.integer(lanes::FAILURES)?,
+        cells.integer(lanes::STARTED)?,
+    );
+    let is_plausible = cells.is_null(lanes::LANE) && failures >= 0 && started >= 0;
     is_plausible.then_some(Lane {
-        due: cells.integer(1)?,
-        head: cells.id(2)?,
-        tail: cells.id(3)?,
+        due: cells.integer(lanes::DUE)?,
+        head: cells.id(lanes::HEAD)?,
+        tail: cells.id(lanes::TAIL)?,
         failures,
         started,
-        paid: cells.id(7)?,
-        closed: cells.id(8)?,
+        paid: cells.id(lanes::PAID)?,
+        closed: cells.id(lanes::CLOSED)?,
         is_stale,
     })
 }
 
-fn books(cells: Cells<'_>, is_stale: bool) -> Option<BooksRow> {
-    let books = BooksRow {
-        accepted: cells.integer(0)?,
-        delivered: cells.integer(1)?,
-        dead: cells.integer(2)?,
-        discarded: cells.integer(3)?,
-        bytes: cells.integer(4)?,
-        era: Era {
-            boot: cells.text(5)?,
-            offset: cells.integer(6)?,
-            seen: cells.integer(7)?,
-            seen_wall: cells.integer(8)?,
-        },
-        is_stale,
-    };
-    let counts = [books.delivered, books.dead, books.discarded];
-    let is_plausible = (0..LARGEST_ID).contains(&books.accepted)
+fn counters(cells: Cells<'_>, is_stale: bool) -> Option<CountersRow> {
+    let integer = |column| cells.integer(column).ok_or(());
+    let text = |column| cells.text(column).ok_or(());
+    let counters = Counters::from_columns(integer, text).ok()?;
+    let counts = [counters.delivered, counters.dead, counters.discarded];
+    let is_plausible = (0..MAX_ID).contains(&counters.accepted)
         && counts
             .iter()
-            .all(|count| (0..=books.accepted).contains(count));
-    is_plausible.then_some(books)
+            .all(|count| (0..=counters.accepted).contains(count));
+    is_plausible.then_some(CountersRow { counters, is_stale })
 }

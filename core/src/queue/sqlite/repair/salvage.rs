@@ -1,34 +1,35 @@
-//! Gathers every row that can be read, wherever it is: a damaged page or index hides no other.
+//! Collects every row that can be read, wherever it is: a damaged page or index hides no other one.
 
 use super::btree::{Kind, Node};
 use super::log::be32;
 use super::pages::{Pages, Place};
-use super::rows::{BooksRow, Dead, Found, Lane, SchemaRow, Source, Update, recognise};
-use super::walk;
+use super::rows::{CountersRow, Dead, Found, Lane, SchemaRow, Source, Update, recognise};
+use super::traverse;
+use crate::queue::sqlite::schema;
 use crate::queue::store::{LaneId, UpdateId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// `SQLite` locks bytes from here on, and never writes to the page that has them.
-const LOCKED: u64 = 0x4000_0000;
+/// `SQLite` locks bytes from here on, and never uses the page that contains them.
+const LOCK_BYTES: u64 = 0x4000_0000;
 
-/// What could be read.
+/// All rows that could be read.
 #[derive(Default)]
 pub(super) struct Salvaged {
     pub updates: BTreeMap<UpdateId, Update>,
     pub dead: BTreeMap<UpdateId, Dead>,
     pub lanes: BTreeMap<LaneId, Lane>,
-    pub books: Option<BooksRow>,
+    pub counters: Option<CountersRow>,
     pub schema: Vec<SchemaRow>,
-    /// The highest number that is mentioned anywhere.
+    /// The highest update number in any row.
     pub highest: UpdateId,
-    /// Pages of which something is lost.
+    /// Pages that are unreadable, in full or in part.
     pub unreadable: BTreeSet<u32>,
-    /// The leaves of tables that were found.
+    /// All leaves of tables.
     pub leaves: BTreeSet<u32>,
     /// The freelist, if it can be read.
     pub free: Option<HashSet<u32>>,
     overflow: HashSet<u32>,
-    /// Whether rows were found that rule each other out, as only a damaged file has them.
+    /// Whether rows contradict each other, which happens only in a damaged file.
     pub has_conflicts: bool,
 }
 
@@ -38,19 +39,19 @@ impl Salvaged {
             free: free_pages(pages),
             ..Self::default()
         };
-        let mut strange = Vec::new();
+        let mut unknown = Vec::new();
         for page in 1..=pages.count() {
             if !all.is_free(page) && !is_locked(page, pages.size()) {
-                all.page(pages, page, &mut strange);
+                all.page(pages, page, &mut unknown);
             }
         }
-        for page in strange {
+        for page in unknown {
             if !all.overflow.contains(&page) {
                 all.unreadable.insert(page);
             }
         }
-        all.uncertain(pages);
-        all.drop_what_is_gone(pages);
+        all.add_uncertain_rows(pages);
+        all.drop_outdated(pages);
         all
     }
 
@@ -62,16 +63,14 @@ impl Salvaged {
         self.free.as_ref().is_some_and(|free| free.contains(&page))
     }
 
-    /// Whether anything in here shows that the file is an outbox.
+    /// Whether the rows show that the file is an outbox.
     pub(super) fn is_outbox(&self) -> bool {
         let has_table = |name| self.schema.iter().any(|row: &SchemaRow| row.name == name);
-        let has_schema = ["updates", "lanes", "dead", "books"]
-            .into_iter()
-            .all(has_table);
+        let has_schema = schema::TABLES.into_iter().all(has_table);
         has_schema || !self.updates.is_empty() || !self.dead.is_empty()
     }
 
-    fn page(&mut self, pages: &Pages<'_>, page: u32, strange: &mut Vec<u32>) {
+    fn page(&mut self, pages: &Pages<'_>, page: u32, unknown: &mut Vec<u32>) {
         let place = pages.place(page);
         let Some(bytes) = pages.at(place) else {
             self.unreadable.insert(page);
@@ -87,8 +86,8 @@ impl Salvaged {
             None if page == 1 => {
                 self.unreadable.insert(page);
             }
-            // The end of a row, or damaged.
-            None => strange.push(page),
+            // An overflow page, or a damaged one.
+            None => unknown.push(page),
         }
     }
 
@@ -118,7 +117,7 @@ impl Salvaged {
     }
 
     fn add(&mut self, found: Found) {
-        self.note_ids(&found);
+        self.record_ids(&found);
         match found {
             Found::Update(update) => {
                 let known = self.updates.get(&update.id);
@@ -141,31 +140,37 @@ impl Salvaged {
                     self.lanes.insert(id, lane);
                 }
             }
-            Found::Books(books) => {
-                let known = self.books.as_ref();
+            Found::Counters(row) => {
+                let known = self.counters.as_ref();
                 self.has_conflicts |= known.is_some();
-                if known.is_none_or(|known| known.accepted < books.accepted) {
-                    self.books = Some(books);
-                }
+                self.add_counters(row);
             }
             Found::Schema(row) => self.schema.push(row),
         }
     }
 
-    fn note_ids(&mut self, found: &Found) {
+    /// Keeps the newest counters.
+    fn add_counters(&mut self, row: CountersRow) {
+        let known = self.counters.as_ref();
+        if known.is_none_or(|known| known.counters.accepted < row.counters.accepted) {
+            self.counters = Some(row);
+        }
+    }
+
+    fn record_ids(&mut self, found: &Found) {
         let ids = match found {
             Found::Update(update) => [Some(update.id), update.next, None, None],
             Found::Dead(dead) => [Some(dead.update.id), None, None, None],
             Found::Lane(_, lane) => [lane.head, lane.tail, lane.paid, lane.closed],
-            Found::Books(books) => [Some(books.accepted), None, None, None],
+            Found::Counters(row) => [Some(row.counters.accepted), None, None, None],
             Found::Schema(_) => return,
         };
         let highest = ids.into_iter().flatten().max().unwrap_or(0);
         self.highest = self.highest.max(highest);
     }
 
-    /// Adds the rows of images that may not have been committed, unless there is a committed one.
-    fn uncertain(&mut self, pages: &Pages<'_>) {
+    /// Adds rows of images that may not have been committed, unless there is a committed row.
+    fn add_uncertain_rows(&mut self, pages: &Pages<'_>) {
         for image in pages.uncertain().iter().rev() {
             let (page, place) = (image.page, Place::Log(*image));
             let node = pages
@@ -186,7 +191,7 @@ impl Salvaged {
     }
 
     fn add_uncertain(&mut self, found: Found) {
-        self.note_ids(&found);
+        self.record_ids(&found);
         match found {
             Found::Update(update) => {
                 self.updates.entry(update.id).or_insert(update);
@@ -197,21 +202,16 @@ impl Salvaged {
             Found::Lane(id, lane) => {
                 self.lanes.entry(id).or_insert(lane);
             }
-            Found::Books(books) => {
-                let known = self.books.as_ref().map_or(-1, |known| known.accepted);
-                if known < books.accepted {
-                    self.books = Some(books);
-                }
-            }
+            Found::Counters(row) => self.add_counters(row),
             Found::Schema(_) => {}
         }
     }
 
-    /// Drops updates of older images that other rows show to be delivered, so that they are not sent
-    /// again behind later ones, and keeps one of two rows with the same number.
-    fn drop_what_is_gone(&mut self, pages: &Pages<'_>) {
-        let lanes = walk::leaves(pages, &self.schema, "lanes");
-        let are_lanes_whole = lanes.is_some_and(|leaves| {
+    /// Drops updates of older images if other rows show that they were delivered, so that they are not sent
+    /// again behind later ones. Keeps one of two rows with the same number.
+    fn drop_outdated(&mut self, pages: &Pages<'_>) {
+        let lanes = traverse::leaves(pages, &self.schema, "lanes");
+        let are_lanes_complete = lanes.is_some_and(|leaves| {
             leaves
                 .iter()
                 .all(|page| !self.unreadable.contains(page) && !pages.is_stale(*page))
@@ -222,10 +222,10 @@ impl Salvaged {
                 _ if !update.is_stale => true,
                 Some(lane) if !lane.is_stale => lane.head.is_some_and(|head| head <= *id),
                 Some(_) => true,
-                None => !are_lanes_whole,
+                None => !are_lanes_complete,
             });
-        let twice: Vec<UpdateId> = self.dead.keys().copied().collect();
-        for id in twice {
+        let dead: Vec<UpdateId> = self.dead.keys().copied().collect();
+        for id in dead {
             match self.updates.get(&id) {
                 Some(update) if !update.is_stale && self.dead[&id].update.is_stale => {
                     self.dead.remove(&id);
@@ -240,26 +240,26 @@ impl Salvaged {
         self.drop_impossible_ids();
     }
 
-    /// A number that was never given comes from a damaged row.
+    /// Drops numbers that were never assigned, which come from damaged rows.
     fn drop_impossible_ids(&mut self) {
-        let Some(books) = self.books.as_ref().filter(|books| !books.is_stale) else {
+        let Some(row) = self.counters.as_ref().filter(|row| !row.is_stale) else {
             return;
         };
-        let last = books.accepted;
+        let last = row.counters.accepted;
         self.has_conflicts |= self.highest > last;
         self.highest = last;
         self.updates.retain(|id, _| *id <= last);
         self.dead.retain(|id, _| *id <= last);
-        let is_given = |id: &UpdateId| *id <= last;
+        let is_assigned = |id: &UpdateId| *id <= last;
         for lane in self.lanes.values_mut() {
-            lane.paid = lane.paid.filter(is_given);
-            lane.closed = lane.closed.filter(is_given);
+            lane.paid = lane.paid.filter(is_assigned);
+            lane.closed = lane.closed.filter(is_assigned);
         }
     }
 }
 
 fn is_locked(page: u32, size: usize) -> bool {
-    u64::from(page - 1) == LOCKED / size as u64
+    u64::from(page - 1) == LOCK_BYTES / size as u64
 }
 
 /// The pages of the freelist; none if it is damaged.
@@ -273,8 +273,8 @@ fn free_pages(pages: &Pages<'_>) -> Option<HashSet<u32>> {
         let list = bytes.get(8..8 + leaves.checked_mul(4)?)?;
         let leaves = list.chunks_exact(4).map(|leaf| be32(leaf, 0));
         for page in std::iter::once(trunk).chain(leaves) {
-            let is_good = page > 1 && page <= pages.count() && free.insert(page);
-            is_good.then_some(())?;
+            let is_valid = page > 1 && page <= pages.count() && free.insert(page);
+            is_valid.then_some(())?;
         }
         trunk = be32(&bytes, 0);
     }

@@ -1,25 +1,25 @@
-//! Puts the rebuilt content into the outbox's file, so that a kill at any moment loses nothing.
+//! Writes the rebuilt content into the file of the outbox, so that a kill at any moment loses nothing.
 //!
-//! The file itself stays: its owner and rights do, and so does a process that is just about to open
-//! it. Copies of the damaged files are made first. Then the first page is zeroed, so that nothing can
-//! open the file until the last step writes that page; a repair that was killed in between is
-//! finished by the next one.
+//! The file itself stays the same, with its owner and permissions, also for a process that is about to
+//! open it. The damaged files are copied first. Then the first page is zeroed, so that no process can
+//! open the file until the last step writes that page; the next repair finishes one that was killed in
+//! between.
 
-use super::Files;
+use super::files::{Files, lock_main};
 use crate::error::Error;
 use crate::queue::sqlite::fault;
-use crate::queue::sqlite::open::with_suffix;
+use crate::queue::sqlite::format::with_suffix;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What is zeroed first and written last: the smallest page.
+/// The size of the part that is zeroed first and written last: the smallest page.
 const FIRST: usize = 512;
 const BLOCK: usize = 1 << 20;
 
-/// The names of one repair, which end in the time of its beginning.
+/// The file names of one repair, which contain the time of its start.
 pub(super) struct Names {
-    /// The new content, which is complete under this name.
+    /// The complete new content.
     pub ready: PathBuf,
     /// The new content while it is written.
     pub unfinished: PathBuf,
@@ -38,7 +38,7 @@ impl Names {
     }
 }
 
-/// Names of earlier repairs that did not end: of complete new files, and of everything.
+/// Files of earlier repairs that did not finish: the times of complete new files, and all paths.
 pub(super) fn leftovers(path: &Path) -> io::Result<(Vec<String>, Vec<PathBuf>)> {
     let (mut ready, mut all) = (Vec::new(), Vec::new());
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
@@ -66,8 +66,8 @@ pub(super) fn leftovers(path: &Path) -> io::Result<(Vec<String>, Vec<PathBuf>)> 
     Ok((ready, all))
 }
 
-/// Whether the repair of these names was killed while it wrote the file: the first page is zeroed,
-/// the log is empty, and everything else is from before or after that repair.
+/// Whether the repair with these names was killed while it wrote the file: the first page is zeroed, the
+/// log is empty, and every other part is from before or after that repair.
 pub(super) fn is_interrupted(files: &Files, names: &Names) -> io::Result<bool> {
     let Some(mut main) = files.main.as_ref() else {
         return Ok(false);
@@ -110,7 +110,7 @@ fn next_block(source: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(block)
 }
 
-/// Copies the damaged files beside themselves.
+/// Copies the damaged files.
 pub(super) fn copy(files: &Files, damaged: &Path) -> Result<(), Error> {
     let sources = [
         ("", &files.main),
@@ -123,15 +123,15 @@ pub(super) fn copy(files: &Files, damaged: &Path) -> Result<(), Error> {
         let target = with_suffix(damaged, suffix);
         copy_readable(source, &target)
             .map_err(|error| fault::file(&target, "cannot be written", &error))?;
-        checkpoint()?;
+        kill_point()?;
     }
     Ok(())
 }
 
-/// Copies a file; what the disk does not give any more is zeros in the copy.
+/// Copies a file; unreadable parts are zeros in the copy.
 fn copy_readable(mut source: &File, target: &Path) -> io::Result<()> {
     let length = length(source)?;
-    let mut copy = own(OpenOptions::new().write(true).create_new(true)).open(target)?;
+    let mut copy = private(OpenOptions::new().write(true).create_new(true)).open(target)?;
     let mut block = vec![0; BLOCK];
     let mut offset = 0;
     while offset < length {
@@ -157,17 +157,17 @@ fn copy_by_pages(mut source: &File, offset: u64, block: &mut [u8]) {
 }
 
 #[cfg(unix)]
-fn own(options: &mut OpenOptions) -> &mut OpenOptions {
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     options.mode(0o600)
 }
 
 #[cfg(not(unix))]
-fn own(options: &mut OpenOptions) -> &mut OpenOptions {
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// Names the new content complete: from here on, the next repair finishes this one.
+/// Renames the new content as complete: from here on, the next repair finishes this one.
 pub(super) fn make_ready(names: &Names) -> Result<(), Error> {
     let failed = |error: io::Error| fault::file(&names.ready, "cannot be written", &error);
     OpenOptions::new()
@@ -175,42 +175,44 @@ pub(super) fn make_ready(names: &Names) -> Result<(), Error> {
         .open(&names.unfinished)
         .and_then(|file| file.sync_all())
         .map_err(failed)?;
-    checkpoint()?;
+    kill_point()?;
     fs::rename(&names.unfinished, &names.ready).map_err(failed)?;
     sync_folder(&names.ready).map_err(failed)?;
-    checkpoint()
+    kill_point()
 }
 
-/// Creates the main file if it is missing: not valid yet, and locked before it has its name.
+/// Creates the main file if it is missing, invalid and locked before it gets its name.
 pub(super) fn ensure_main(path: &Path, files: &mut Files) -> Result<(), Error> {
     if files.main.is_some() {
         return Ok(());
     }
-    let failed = |error: io::Error| fault::file(path, "cannot be made", &error);
+    let failed = |error: io::Error| fault::file(path, "cannot be created", &error);
     let unnamed = with_suffix(path, ".repair-main");
-    let main = own(OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true))
+    let main = private(
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true),
+    )
     .open(&unnamed)
     .map_err(failed)?;
     (&main).write_all(&[0; FIRST]).map_err(failed)?;
     main.sync_all().map_err(failed)?;
     if let Some(log) = &files.log {
-        give_to_owner_of(&main, log);
+        set_owner_of(&main, log);
     }
-    super::lock_main(path, &main)?;
-    checkpoint()?;
+    lock_main(path, &main)?;
+    kill_point()?;
     fs::rename(&unnamed, path).map_err(failed)?;
     sync_folder(path).map_err(failed)?;
     files.main = Some(main);
-    checkpoint()
+    kill_point()
 }
 
-/// As far as the rights of this process go.
+/// Changes the owner if this process is allowed to.
 #[cfg(unix)]
-fn give_to_owner_of(main: &File, log: &File) {
+fn set_owner_of(main: &File, log: &File) {
     use std::os::unix::fs::{MetadataExt, fchown};
     if let Ok(metadata) = log.metadata() {
         let _ = fchown(main, Some(metadata.uid()), Some(metadata.gid()));
@@ -218,67 +220,67 @@ fn give_to_owner_of(main: &File, log: &File) {
 }
 
 #[cfg(not(unix))]
-fn give_to_owner_of(_main: &File, _log: &File) {}
+fn set_owner_of(_main: &File, _log: &File) {}
 
-/// Writes the new content over the old.
+/// Overwrites the file with the new content.
 pub(super) fn replace(path: &Path, files: &Files, ready: &Path) -> Result<(), Error> {
     let Some(main) = &files.main else {
         return Err(Error::internal("a repair without a file"));
     };
     let failed =
         |error: io::Error| fault::file(path, "cannot be written; run the repair again", &error);
-    write_over(path, main, files, ready).map_err(|step| match step {
-        Step::System(error) => failed(error),
-        Step::Stopped(error) => error,
+    write_over(path, main, files, ready).map_err(|error| match error {
+        WriteError::System(error) => failed(error),
+        WriteError::Stopped(error) => error,
     })?;
-    checkpoint()?;
+    kill_point()?;
     remove(ready).map_err(failed)?;
     sync_folder(path).map_err(failed)
 }
 
 /// Why the file was not written in full.
-enum Step {
+enum WriteError {
     System(io::Error),
     Stopped(Error),
 }
 
-impl From<io::Error> for Step {
+impl From<io::Error> for WriteError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
 }
 
-impl From<Error> for Step {
+impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         Self::Stopped(error)
     }
 }
 
-fn write_over(path: &Path, mut main: &File, files: &Files, ready: &Path) -> Result<(), Step> {
+fn write_over(path: &Path, mut main: &File, files: &Files, ready: &Path) -> Result<(), WriteError> {
     let mut source = File::open(ready)?;
     let mut first = [0; FIRST];
     source.read_exact(&mut first)?;
     main.seek(SeekFrom::Start(0))?;
     main.write_all(&[0; FIRST])?;
     main.sync_all()?;
-    checkpoint()?;
+    kill_point()?;
     if let Some(log) = &files.log {
         log.set_len(0)?;
         log.sync_all()?;
     }
-    // SQLite would put what a journal has back into the file.
+    // SQLite would roll a journal back into the file.
     remove(&with_suffix(path, "-journal"))?;
     remove(&with_suffix(path, "-shm"))?;
-    checkpoint()?;
+    kill_point()?;
     main.seek(SeekFrom::Start(FIRST as u64))?;
     let rest = io::copy(&mut source, &mut main)?;
     main.set_len(FIRST as u64 + rest)?;
     main.sync_all()?;
-    checkpoint()?;
+    kill_point()?;
     main.seek(SeekFrom::Start(0))?;
     main.write_all(&first)?;
     main.sync_all()?;
-    Ok(checkpoint()?)
+    Ok(kill_point()?)
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {
@@ -305,10 +307,10 @@ pub(super) fn sync_folder(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Where a test ends the repair as a kill would.
+/// A point at which a test can end the repair, as a kill would.
 #[cfg(not(test))]
-#[allow(clippy::unnecessary_wraps, reason = "a test makes it fail")]
-fn checkpoint() -> Result<(), Error> {
+#[allow(clippy::unnecessary_wraps, reason = "fails in tests")]
+fn kill_point() -> Result<(), Error> {
     Ok(())
 }
 
@@ -318,7 +320,7 @@ thread_local! {
 }
 
 #[cfg(test)]
-fn checkpoint() -> Result<(), Error> {
+fn kill_point() -> Result<(), Error> {
     let left = STEPS_LEFT.get().saturating_sub(1);
     STEPS_LEFT.set(left);
     if left == 0 {

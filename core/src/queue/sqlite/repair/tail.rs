@@ -1,27 +1,45 @@
-//! Decides which transactions behind a damaged frame were committed.
+//! Decides which transactions behind a damaged frame of the log were committed.
 //!
-//! A transaction that failed, as when an fsync does, leaves its frames behind the end of the log, where
-//! they look like those behind a damaged frame. But every transaction writes the counters, with the
-//! time. One that failed is older than what was written over its beginning.
+//! A failed transaction, as after a failed fsync, leaves its frames behind the end of the log, where they
+//! look like frames behind a damaged one. Every transaction writes the counters, with the time, and the
+//! time of a failed one is older than that of the transaction that overwrote its beginning.
 
 use super::btree::Node;
 use super::log::{Damage, Image, Transaction};
 use super::pages::{Pages, Place};
 use super::rows::{Found, Source, recognise};
 use crate::queue::clock::Millis;
+use std::fs::File;
+use std::io;
 
-/// The counters' table is made with the file, so its page is one of these.
+/// The page of the counters is one of the first, since the table is created with the file.
 const FIRST_PAGES: u32 = 64;
 
-/// What becomes of the transactions behind a damaged frame.
-pub(super) struct Verdict {
-    /// How many were committed, from the first one on.
-    pub committed: usize,
-    /// Images of others that cannot be told from committed ones: their counters are damaged.
-    pub uncertain: Vec<Image>,
+/// Which of the transactions behind a damaged frame were committed.
+struct Verdict {
+    /// The number of committed transactions, from the first one on.
+    committed: usize,
+    /// Images of transactions that may have been committed: their counters are damaged.
+    uncertain: Vec<Image>,
 }
 
-pub(super) fn judge(pages: &Pages<'_>, tail: &[Transaction]) -> Verdict {
+/// Reads the pages with all committed transactions of the log. `shared` and `fallback` are as in
+/// [`Pages::read`].
+pub(super) fn read_pages<'a>(
+    main: Option<&'a File>,
+    log: Option<&'a File>,
+    shared: &[u8],
+    fallback: usize,
+) -> io::Result<Pages<'a>> {
+    let (mut pages, mut log) = Pages::read(main, log, shared, fallback)?;
+    let mut tail = std::mem::take(&mut log.tail);
+    let verdict = judge(&pages, &tail);
+    tail.truncate(verdict.committed);
+    pages.add_tail(log, tail, verdict.uncertain);
+    Ok(pages)
+}
+
+fn judge(pages: &Pages<'_>, tail: &[Transaction]) -> Verdict {
     let mut verdict = Verdict {
         committed: 0,
         uncertain: Vec::new(),
@@ -60,8 +78,8 @@ pub(super) fn judge(pages: &Pages<'_>, tail: &[Transaction]) -> Verdict {
     verdict
 }
 
-/// When the counters in this image were written, and what they add up to, for changes within one
-/// millisecond; none if it has no counters.
+/// When the counters in this image were written, and their sum, for changes within one millisecond; none
+/// for an image without counters.
 fn time_of(pages: &Pages<'_>, page: u32, place: Place) -> Option<(Millis, i64)> {
     let node = Node::parse(page, place, pages.at(place)?)?;
     let [cell] = node.cells[..] else {
@@ -69,9 +87,10 @@ fn time_of(pages: &Pages<'_>, page: u32, place: Place) -> Option<(Millis, i64)> 
     };
     let source = Source { page, place, cell };
     match recognise(&node.row(pages, cell)?, source, false)? {
-        Found::Books(books) => {
-            let counted = books.accepted + books.delivered + books.dead + books.discarded;
-            Some((books.era.seen, counted))
+        Found::Counters(row) => {
+            let counters = &row.counters;
+            let sum = counters.accepted + counters.delivered + counters.dead + counters.discarded;
+            Some((counters.era.seen, sum))
         }
         _ => None,
     }

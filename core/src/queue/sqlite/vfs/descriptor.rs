@@ -1,34 +1,17 @@
 //! One open descriptor, kept apart from other users of the same file in this process.
 //!
-//! A forked child never uses its parent's. And since closing a descriptor drops the locks that
-//! *another* copy of `SQLite` in this process has on the file (those belong to the process), one of
-//! a file that is locked is not closed, but parked for the next connection.
+//! A forked child never uses a descriptor of its parent. Closing a descriptor releases the locks that
+//! *another* copy of `SQLite` in this process has on the file, since those belong to the process; so
+//! the descriptor of a locked file is not closed, but parked for the next connection.
 
 use super::fork::{self, Parked, Registry};
+use super::identity::Identity;
 use super::locks::{self, Lock, Range};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Result};
 use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
-
-/// What tells one file from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub device: u64,
-    pub inode: u64,
-}
-
-impl Identity {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        let (device, inode) = (metadata.dev(), metadata.ino());
-        Self { device, inode }
-    }
-
-    pub(super) fn at(path: &Path) -> Option<Self> {
-        path.metadata().ok().as_ref().map(Self::of)
-    }
-}
 
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,16 +20,16 @@ pub(super) struct Access {
     pub creates: bool,
     /// Whether connections lock the file, and not only read and write it.
     pub locks: bool,
-    /// The rights of a new file, and its owner if that is another one.
+    /// The permissions of a new file, and its owner if it is another user.
     pub mode: u32,
     pub owner: Option<(u32, u32)>,
 }
 
-/// More than this many parked descriptors are worth a look at which can be closed.
-const MOST_PARKED: usize = 64;
+/// With more parked descriptors than this, those that can be closed are looked for.
+const MAX_PARKED: usize = 64;
 
 pub(super) struct Descriptor {
-    /// None only while it is dropped.
+    /// None only during the drop.
     file: Option<File>,
     generation: u32,
     access: Access,
@@ -71,7 +54,7 @@ impl Descriptor {
         })
     }
 
-    /// The file, unless it is the parent's of this process.
+    /// The file, unless the parent process opened it.
     pub(super) fn get(&self) -> Result<&File> {
         let file = self.file.as_ref().filter(|_| self.is_own());
         file.ok_or_else(|| Error::from_raw_os_error(libc::EBADF))
@@ -106,14 +89,14 @@ impl Drop for Descriptor {
     }
 }
 
-/// Closes what no other copy of `SQLite` can use any more, and the oldest if there are too many.
+/// Closes descriptors of deleted files, and the oldest one without locks if there are too many.
 fn sweep(registry: &mut Registry) {
-    let is_over = |parked: &Parked| parked.file.metadata().is_ok_and(|found| found.nlink() == 0);
-    while let Some(over) = registry.parked.iter().position(is_over) {
-        let parked = registry.parked.swap_remove(over);
+    let is_deleted = |parked: &Parked| parked.file.metadata().is_ok_and(|found| found.nlink() == 0);
+    while let Some(place) = registry.parked.iter().position(is_deleted) {
+        let parked = registry.parked.swap_remove(place);
         close(registry, parked.file);
     }
-    if registry.parked.len() > MOST_PARKED {
+    if registry.parked.len() > MAX_PARKED {
         let is_free = |parked: &Parked| !is_locked_by_this_process(parked.identity);
         if let Some(free) = registry.parked.iter().position(is_free) {
             let parked = registry.parked.remove(free);
@@ -137,7 +120,7 @@ fn open(path: &Path, access: Access) -> Result<File> {
         .custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW)
         .open(path)?;
     if let Some((user, group)) = access.owner {
-        // Only root can, and only root makes files that are not its own.
+        // Only root can change the owner, and only root creates files for other users.
         let _ = fchown(&file, Some(user), Some(group));
     }
     Ok(file)
@@ -153,7 +136,7 @@ fn unpark(registry: &mut Registry, path: &Path, writes: bool) -> Option<File> {
     Some(registry.parked.swap_remove(found).file)
 }
 
-/// Whether this process has locks on the file that are its own rather than a descriptor's.
+/// Whether this process has locks on the file that belong to the process, not to a descriptor.
 fn is_locked_by_this_process(identity: Identity) -> bool {
     let Ok(all) = fs::read_to_string("/proc/locks") else {
         return false;

@@ -1,11 +1,11 @@
 //! A file of the outbox: the database itself, its log, or the journal of its creation.
 
-use super::descriptor::{Access, Descriptor, Identity};
+use super::descriptor::{Access, Descriptor};
+use super::identity::Identity;
 use super::locks::{self, Lock, Range};
 use super::shared::{self, Obstacle, SharedIndex};
-use super::{Place, Standing};
-use crate::queue::sqlite::open::with_suffix;
-use crate::queue::sqlite::schema;
+use super::status::{FileStatus, Place};
+use crate::queue::sqlite::format::{HEADER_SIZE, MAGIC, MARK, MARK_AT, with_suffix};
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
 use std::os::unix::ffi::OsStrExt;
@@ -14,17 +14,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// The bytes that `SQLite` locks, beyond what a file of its pages reaches.
+/// The bytes that `SQLite` locks; no page contains them.
 const PENDING: Range = Range(0x4000_0000, 1);
 const RESERVED: Range = Range(0x4000_0001, 1);
 const PENDING_AND_RESERVED: Range = Range(0x4000_0000, 2);
 const SHARED: Range = Range(0x4000_0002, 510);
 const ALL: Range = Range(0, 0);
-
-/// What an outbox begins with, and the mark at byte 68 that tells it from other databases.
-const MAGIC: &[u8] = b"SQLite format 3\0";
-const HEADER: usize = 100;
-const MARK_AT: usize = 68;
 
 /// How far a connection has locked the database, as `SQLite` numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,11 +43,11 @@ impl Level {
     }
 }
 
-/// Which of the outbox's files it is.
+/// The role of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Database,
-    /// The log, or a journal; its rights are those of the database.
+    /// The log or a journal; it has the permissions of the database.
     Companion,
 }
 
@@ -61,7 +56,7 @@ pub(super) struct OutboxFile {
     path: PathBuf,
     level: Level,
     pub index: Option<SharedIndex>,
-    /// A new file's name has to be made durable as well.
+    /// Whether the file is new, so that its name has to be made durable as well.
     is_new: bool,
 }
 
@@ -76,7 +71,7 @@ impl OutboxFile {
                 mode: 0o600,
                 owner: None,
             },
-            Role::Companion => beside(&database_of(&path), writes, creates)?,
+            Role::Companion => companion_access(&database_of(&path), writes, creates)?,
         };
         let data = Descriptor::open(&path, access)?;
         if role == Role::Database {
@@ -91,7 +86,7 @@ impl OutboxFile {
         })
     }
 
-    /// Reads until the buffer is full or the file ends; returns how much was read.
+    /// Reads until the buffer is full or the file ends; returns the number of bytes.
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         read_all(self.data.get()?, buffer, offset)
     }
@@ -121,7 +116,7 @@ impl OutboxFile {
         self.level
     }
 
-    /// Raises the lock on the database; false if another connection is in the way.
+    /// Raises the lock on the database; false if another connection has a conflicting one.
     pub(super) fn lock(&mut self, wanted: Level) -> Result<bool> {
         if self.level >= wanted {
             return Ok(true);
@@ -138,27 +133,27 @@ impl OutboxFile {
         }
     }
 
-    /// A lock on the pending byte keeps new readers out, so it has to be free for a moment.
+    /// Takes a shared lock. A writer locks the pending byte to keep out new readers, so it has to be free.
     fn lock_shared(&mut self) -> Result<bool> {
         let file = self.data.get()?;
         if !locks::set(file, PENDING, Lock::Shared)? {
             return Ok(false);
         }
-        let is_mine = locks::set(file, SHARED, Lock::Shared);
+        let is_taken = locks::set(file, SHARED, Lock::Shared);
         locks::set(file, PENDING, Lock::None)?;
-        let is_mine = is_mine?;
-        if is_mine {
+        let is_taken = is_taken?;
+        if is_taken {
             self.level = Level::Shared;
         }
-        Ok(is_mine)
+        Ok(is_taken)
     }
 
     fn raise(&mut self, range: Range, level: Level) -> Result<bool> {
-        let is_mine = locks::set(self.data.get()?, range, Lock::Exclusive)?;
-        if is_mine {
+        let is_taken = locks::set(self.data.get()?, range, Lock::Exclusive)?;
+        if is_taken {
             self.level = level;
         }
-        Ok(is_mine)
+        Ok(is_taken)
     }
 
     /// Lowers the lock to shared or none.
@@ -182,7 +177,7 @@ impl OutboxFile {
         if self.level > Level::Shared {
             return Ok(true);
         }
-        let found = locks::in_the_way_of(self.data.get()?, RESERVED, Lock::Exclusive)?;
+        let found = locks::conflicting(self.data.get()?, RESERVED, Lock::Exclusive)?;
         Ok(found != Lock::None)
     }
 
@@ -191,7 +186,7 @@ impl OutboxFile {
         if self.index.is_none() {
             let access = Access {
                 locks: true,
-                ..beside(&self.path, true, true)?
+                ..companion_access(&self.path, true, true)?
             };
             self.index = Some(SharedIndex::open(with_suffix(&self.path, "-shm"), access)?);
         }
@@ -200,7 +195,7 @@ impl OutboxFile {
 
     pub(super) fn place(&self) -> Place {
         if Identity::at(&self.path) == Some(self.data.identity) {
-            return Place::There;
+            return Place::AtPath;
         }
         match self.data.get().and_then(File::metadata) {
             Ok(metadata) if metadata.nlink() > 0 => Place::Moved,
@@ -208,8 +203,8 @@ impl OutboxFile {
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        Standing {
+    pub(super) fn status(&self) -> FileStatus {
+        FileStatus {
             place: self.place(),
             device: self.data.identity.device,
             inode: self.data.identity.inode,
@@ -217,18 +212,18 @@ impl OutboxFile {
         }
     }
 
-    /// A connection that uses the index of the log has a lock on the database as well, unless that is
-    /// another file of the same name. Others come and go, so one look is not enough.
+    /// Whether the log at this path belongs to another file: every connection that uses the index of the
+    /// log also locks its database. Connections open and close, so one check is not enough.
     fn has_foreign_log(&self) -> bool {
         let index = with_suffix(&self.path, "-shm");
-        (0..3).all(|look| {
-            if look > 0 {
+        (0..3).all(|round| {
+            if round > 0 {
                 thread::sleep(Duration::from_millis(10));
             }
             let locked = self
                 .data
                 .get()
-                .and_then(|file| locks::in_the_way_of(file, SHARED, Lock::Exclusive));
+                .and_then(|file| locks::conflicting(file, SHARED, Lock::Exclusive));
             locked.is_ok_and(|lock| lock == Lock::None) && shared::is_in_use(&index)
         })
     }
@@ -251,19 +246,19 @@ fn read_all(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize> {
     Ok(done)
 }
 
-/// Refuses what is neither an outbox nor empty, before a byte of it is used.
+/// Refuses a file that is neither an outbox nor empty, before it is used.
 fn check_header(file: &File) -> Result<()> {
-    let mut header = [0; HEADER];
+    let mut header = [0; HEADER_SIZE];
     let size = read_all(file, &mut header, 0)?;
     let mark = &header[MARK_AT..MARK_AT + 4];
-    if size == 0 || (header.starts_with(MAGIC) && mark == schema::MARK) {
+    if size == 0 || (header.starts_with(MAGIC) && mark == MARK) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidData, "no outbox"))
+    Err(Error::new(ErrorKind::InvalidData, "not an outbox"))
 }
 
-/// The rights and the owner of a file beside the database are the database's.
-fn beside(database: &Path, writes: bool, creates: bool) -> Result<Access> {
+/// A file that belongs to the database has its permissions and its owner.
+fn companion_access(database: &Path, writes: bool, creates: bool) -> Result<Access> {
     let metadata = fs::metadata(database)?;
     let owner = (metadata.uid(), metadata.gid());
     Ok(Access {
@@ -284,7 +279,7 @@ fn database_of(companion: &Path) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(&name[..end]))
 }
 
-/// Makes the names in a file's directory durable.
+/// Makes the names in the directory of a file durable.
 pub(super) fn sync_directory(path: &Path) -> Result<()> {
     match path.parent() {
         Some(directory) => File::open(directory)?.sync_all(),

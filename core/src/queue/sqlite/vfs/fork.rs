@@ -1,13 +1,13 @@
-//! What has to happen around a fork, so that it may come at any moment of any thread.
+//! Makes forks safe at any moment and on any thread.
 //!
-//! Before it, `SQLite`'s process-wide locks are taken, so that no other thread holds one whose
-//! release the child would wait for. In the child, the parent's descriptors are closed: their
-//! locks belong to the open file description, which would otherwise live as long as the child.
+//! Before a fork, this thread takes the process-wide locks of `SQLite`, so that no other thread holds one
+//! that the child would wait for. In the child, the descriptors of the parent are closed: their locks
+//! belong to the open file description, which would otherwise exist as long as the child.
 
 // `pthread_atfork` and SQLite's static mutexes have no safe interface.
 #![allow(unsafe_code)]
 
-use super::descriptor::Identity;
+use super::identity::Identity;
 use rusqlite::ffi::{self, sqlite3_mutex, sqlite3_mutex_alloc};
 use std::cell::UnsafeCell;
 use std::fs::File;
@@ -15,15 +15,15 @@ use std::os::fd::{IntoRawFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
-/// How many forks lie between this process and the one that loaded the library.
+/// The number of forks between the process that loaded the library and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     open: Vec::new(),
     parked: Vec::new(),
 });
-/// The lock on the registry, from before a fork until after it.
-static HELD: Held = Held(UnsafeCell::new(None));
-/// Those of `SQLite`'s static mutexes that its core uses, in the order in which it nests them.
+/// The lock on the registry during a fork.
+static FORK_LOCK: ForkLock = ForkLock(UnsafeCell::new(None));
+/// The static mutexes that the core of `SQLite` uses, in the order in which it nests them.
 const MUTEXES: [i32; 8] = [
     ffi::SQLITE_MUTEX_STATIC_MAIN,
     ffi::SQLITE_MUTEX_STATIC_VFS1,
@@ -37,25 +37,25 @@ const MUTEXES: [i32; 8] = [
 
 /// The descriptors of this file system in this process.
 pub(super) struct Registry {
-    /// All of them, to be closed in forked children.
+    /// All descriptors, to be closed in forked children.
     pub open: Vec<RawFd>,
-    /// Those that no connection uses, but that cannot be closed yet.
+    /// Descriptors that no connection uses, but that cannot be closed yet.
     pub parked: Vec<Parked>,
 }
 
-/// A descriptor of a file that another copy of `SQLite` in this process has locked.
+/// A descriptor of a file that another copy of `SQLite` in this process may have locked.
 pub(super) struct Parked {
     pub file: File,
     pub identity: Identity,
     pub writes: bool,
 }
 
-struct Held(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
+struct ForkLock(UnsafeCell<Option<MutexGuard<'static, Registry>>>);
 
-// SAFETY: only the thread that holds the lock on the registry looks inside.
-unsafe impl Sync for Held {}
+// SAFETY: only the thread that holds the lock on the registry accesses the content.
+unsafe impl Sync for ForkLock {}
 
-/// The process that this is, counted in forks.
+/// Identifies this process among its ancestors, as the number of forks.
 pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
@@ -64,12 +64,12 @@ pub(super) fn registry() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Has to come before the first file is opened.
+/// Registers the handlers; has to be called before the first file is opened.
 pub(super) fn prepare() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: the three functions stay loaded for as long as the process lives, and keep to
-        // what is allowed around a fork.
+        // SAFETY: the three functions stay loaded for the life of the process, and do only what is
+        // allowed around a fork.
         unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     });
 }
@@ -77,7 +77,7 @@ pub(super) fn prepare() {
 unsafe extern "C" fn before() {
     let held = registry();
     // SAFETY: this thread holds the lock.
-    unsafe { *HELD.0.get() = Some(held) };
+    unsafe { *FORK_LOCK.0.get() = Some(held) };
     for id in MUTEXES {
         // SAFETY: these numbers name mutexes that always exist.
         unsafe { ffi::sqlite3_mutex_enter(mutex(id)) };
@@ -91,9 +91,9 @@ unsafe extern "C" fn in_parent() {
 unsafe extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
     // SAFETY: this thread, the only one of the child, holds the lock since before the fork.
-    if let Some(held) = unsafe { &mut *HELD.0.get() } {
+    if let Some(held) = unsafe { &mut *FORK_LOCK.0.get() } {
         for descriptor in held.open.drain(..) {
-            // SAFETY: it was open at the fork, and what used it checks the generation first.
+            // SAFETY: it was open at the fork, and its users check the generation first.
             unsafe { libc::close(descriptor) };
         }
         for parked in held.parked.drain(..) {
@@ -109,10 +109,10 @@ fn leave() {
         unsafe { ffi::sqlite3_mutex_leave(mutex(id)) };
     }
     // SAFETY: this thread holds the lock, which is released here.
-    drop(unsafe { (*HELD.0.get()).take() });
+    drop(unsafe { (*FORK_LOCK.0.get()).take() });
 }
 
 fn mutex(id: i32) -> *mut sqlite3_mutex {
-    // SAFETY: a static mutex is looked up, not made.
+    // SAFETY: a static mutex is looked up, not allocated.
     unsafe { sqlite3_mutex_alloc(id) }
 }

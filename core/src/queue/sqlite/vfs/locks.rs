@@ -1,5 +1,5 @@
-//! Locks on byte ranges that belong to an open file description: not to the process, so that
-//! two descriptors of one process exclude each other, and closing one leaves the other's alone.
+//! Locks on byte ranges that belong to an open file description, not to the process: two descriptors of
+//! one process exclude each other, and closing one keeps the locks of the other.
 
 // The system's interface for these locks is a C structure; no safe wrapper covers them.
 #![allow(unsafe_code)]
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::AsRawFd;
 
-/// A range of bytes: where it begins, and its length; a length of 0 reaches to the end.
+/// A range of bytes: its start and its length; a length of 0 reaches to the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range(pub i64, pub i64);
 
@@ -19,7 +19,13 @@ pub(super) enum Lock {
     Exclusive,
 }
 
-/// Takes, changes or gives up a lock without waiting; false if another description is in the way.
+/// Takes an exclusive lock on some bytes of a file until it is closed; false if a connection has a
+/// conflicting one.
+pub(in super::super) fn lock_exclusively(file: &File, start: i64, length: i64) -> Result<bool> {
+    set(file, Range(start, length), Lock::Exclusive)
+}
+
+/// Takes, changes or releases a lock without waiting; false if another description has a conflicting one.
 pub(super) fn set(file: &File, range: Range, lock: Lock) -> Result<bool> {
     let mut request = request(range, lock);
     match control(file, libc::F_OFD_SETLK, &mut request) {
@@ -29,8 +35,8 @@ pub(super) fn set(file: &File, range: Range, lock: Lock) -> Result<bool> {
     }
 }
 
-/// The lock of another description that would be in the way of `lock`.
-pub(super) fn in_the_way_of(file: &File, range: Range, lock: Lock) -> Result<Lock> {
+/// The lock of another description that conflicts with `lock`.
+pub(super) fn conflicting(file: &File, range: Range, lock: Lock) -> Result<Lock> {
     let mut request = request(range, lock);
     control(file, libc::F_OFD_GETLK, &mut request)?;
     Ok(match i32::from(request.l_type) {
@@ -54,7 +60,7 @@ fn request(Range(start, length): Range, lock: Lock) -> libc::flock {
         Lock::Shared => libc::F_RDLCK,
         Lock::Exclusive => libc::F_WRLCK,
     };
-    // SAFETY: it holds integers only; the process id has to be 0 for these locks.
+    // SAFETY: it contains only integers; the process id has to be 0 for these locks.
     let mut request: libc::flock = unsafe { std::mem::zeroed() };
     request.l_type = kind as _;
     request.l_whence = libc::SEEK_SET as _;

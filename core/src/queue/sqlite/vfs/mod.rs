@@ -1,17 +1,21 @@
-//! The file system that `SQLite` sees for an outbox, and for nothing else in the process.
+//! The file system that `SQLite` uses for an outbox, and for no other database of the process.
 //!
 //! `SQLite`'s own locks belong to the process: two copies of the library in one process do not
-//! exclude each other, and closing any descriptor of a file drops the locks of all of them. Here
-//! every connection has descriptors of its own with locks that belong to them (open file
-//! description locks, Linux 3.15), over the byte ranges that `SQLite` documents, so any other
-//! program that opens the file takes part in the same locking.
+//! exclude each other, and closing any descriptor of a file releases the locks of all of them. Here
+//! every connection has its own descriptors with locks that belong to them (open file description
+//! locks, Linux 3.15), on the byte ranges that `SQLite` documents, so that other programs that open the
+//! file take part in the same locking.
 //!
-//! `file` reads, writes and locks the main file and the log, `shared` the index of the log,
-//! `locks` makes the system calls, `descriptor` keeps descriptors apart across forks and copies,
-//! `fork` holds `SQLite` still while the process forks, and `abi` is what `SQLite` calls.
+//! `file` reads, writes and locks the main file and the log; `shared` is the index of the log; `locks`
+//! makes the system calls; `descriptor` keeps descriptors apart across forks and copies of `SQLite`;
+//! `fork` makes forks safe; `abi` has the functions that `SQLite` calls, and `methods` those for one
+//! file; `codes` has their results. A module uses only modules to its right:
+//! `abi → methods → codes, file → shared → descriptor → fork, locks → identity, status`.
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod abi;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod codes;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod descriptor;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -19,65 +23,25 @@ mod file;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod fork;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod identity;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod locks;
 #[cfg(any(target_os = "linux", target_os = "android"))]
+mod methods;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod other_systems;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 mod shared;
+mod status;
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
 mod tests;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use abi::{connect, last_error, standing_of};
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use elsewhere::{connect, last_error, standing_of};
-
-/// Takes an exclusive lock on some bytes of a file for as long as it is open; false if a connection
-/// is in the way.
+pub(super) use abi::{connect, file_status};
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn lock_exclusively(
-    file: &std::fs::File,
-    start: i64,
-    length: i64,
-) -> std::io::Result<bool> {
-    locks::set(file, locks::Range(start, length), locks::Lock::Exclusive)
-}
-
-/// Where the file of a connection is by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// At its path.
-    There,
-    /// At no path any more: it lives until the last process closes it.
-    Deleted,
-    /// At another path, where another program may open it.
-    Moved,
-}
-
-/// The file of a connection, and where it is by now.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
-    pub place: Place,
-    pub device: u64,
-    pub inode: u64,
-    /// Another process writes a log of this name for another file, which was here before.
-    pub has_foreign_log: bool,
-}
-
-/// Other systems have `SQLite`'s own file system.
+pub(super) use codes::last_error;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use locks::lock_exclusively;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod elsewhere {
-    use super::Standing;
-    use rusqlite::{Connection, OpenFlags};
-    use std::path::Path;
-
-    pub(in super::super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-        Connection::open_with_flags(path, flags)
-    }
-
-    pub(in super::super) fn standing_of(_connection: &Connection) -> Option<Standing> {
-        None
-    }
-
-    pub(in super::super) fn last_error() -> Option<std::io::Error> {
-        None
-    }
-}
+pub(super) use other_systems::{connect, file_status, last_error};
+pub(super) use status::{FileStatus, Place};

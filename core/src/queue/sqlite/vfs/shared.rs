@@ -1,10 +1,11 @@
-//! The index of the log, which all connections share: a file mapped into memory, with eight locks
-//! and one more that tells whether anyone uses it.
+//! The index of the log, which all connections share: a file mapped into memory, with eight locks and
+//! one more that every connection holds.
 
 // Mapping a file into memory has no safe interface.
 #![allow(unsafe_code)]
 
-use super::descriptor::{Access, Descriptor, Identity};
+use super::descriptor::{Access, Descriptor};
+use super::identity::Identity;
 use super::locks::{self, Lock, Range};
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
@@ -13,14 +14,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 
-/// Where the locks begin in the file; eight of them, and then the one of use.
+/// Where the locks begin in the file: eight of them, then the one that shows use.
 const LOCKS: i64 = 120;
 const IN_USE: Range = Range(LOCKS + 8, 1);
-/// The file is extended by blocks of this size, each written to, so that the disk has room for
-/// what the memory is later written with.
+/// The file is extended by blocks of this size. Each is written to, so that the disk has space for later
+/// writes to the memory.
 const BLOCK: u64 = 4096;
-/// The first to use the file cuts it to this, which is no valid size.
-const CUT: u64 = 3;
+/// The first connection truncates the file to this size, which is not a valid one.
+const TRUNCATED: u64 = 3;
 
 pub(super) struct SharedIndex {
     file: Descriptor,
@@ -31,10 +32,10 @@ pub(super) struct SharedIndex {
     is_read_only: bool,
 }
 
-/// Why the index cannot be used now.
+/// Why the index cannot be used.
 pub(super) enum Obstacle {
     Busy,
-    /// It can be read but not written, and no other connection keeps it up to date.
+    /// It is read-only, and no other connection keeps it up to date.
     ReadOnlyUnused,
     System(Error),
 }
@@ -50,7 +51,7 @@ impl SharedIndex {
         let writable = Descriptor::open(&path, access);
         let (file, is_read_only) = match writable {
             Ok(file) => (file, false),
-            Err(error) if is_refused(&error) => (
+            Err(error) if is_read_only_error(&error) => (
                 Descriptor::open(
                     &path,
                     Access {
@@ -78,22 +79,23 @@ impl SharedIndex {
         self.is_read_only
     }
 
-    /// The first to come begins with an empty index: what a crashed machine left is not trusted.
+    /// Registers this connection. The first one begins with an empty index, since a crash may have left a
+    /// wrong one.
     fn join(&self) -> std::result::Result<(), Obstacle> {
         let file = self.file.get()?;
-        match locks::in_the_way_of(file, IN_USE, Lock::Exclusive)? {
+        match locks::conflicting(file, IN_USE, Lock::Exclusive)? {
             Lock::Exclusive => return Err(Obstacle::Busy),
             Lock::None if self.is_read_only => return Err(Obstacle::ReadOnlyUnused),
             Lock::None => {
                 take(file, IN_USE, Lock::Exclusive)?;
-                file.set_len(CUT)?;
+                file.set_len(TRUNCATED)?;
             }
             Lock::Shared => {}
         }
         take(file, IN_USE, Lock::Shared)
     }
 
-    /// The memory of a region; none if it is not there and not to be made.
+    /// The memory of a region; none if it does not exist and must not be created.
     pub(super) fn region(
         &mut self,
         index: usize,
@@ -105,7 +107,7 @@ impl SharedIndex {
         while self.maps.len() * regions_per_map <= index {
             let length = size * regions_per_map;
             let begin = (self.maps.len() * length) as u64;
-            if !self.has_room(begin + length as u64, extends)? {
+            if !self.is_large_enough(begin + length as u64, extends)? {
                 return Ok(None);
             }
             let map = Map::new(self.file.get()?, begin, length, !self.is_read_only)?;
@@ -115,7 +117,7 @@ impl SharedIndex {
         Ok(Some(map.at(index % regions_per_map * size)))
     }
 
-    fn has_room(&self, end: u64, extends: bool) -> Result<bool> {
+    fn is_large_enough(&self, end: u64, extends: bool) -> Result<bool> {
         let file = self.file.get()?;
         let size = file.metadata()?.len();
         if size >= end {
@@ -130,15 +132,15 @@ impl SharedIndex {
         Ok(true)
     }
 
-    /// Takes `count` locks from `first` on, for reading or exclusively; false if one is taken.
+    /// Takes `count` locks from `first` on, shared or exclusive; false if another connection has one of them.
     pub(super) fn lock(&mut self, first: u8, count: u8, lock: Lock) -> Result<bool> {
         let mask = mask(first, count);
         if lock == Lock::Shared && self.shared & mask != 0 {
             return Ok(true);
         }
-        let is_mine = locks::set(self.file.get()?, range(first, count), lock)?;
+        let is_taken = locks::set(self.file.get()?, range(first, count), lock)?;
         match lock {
-            _ if !is_mine => {}
+            _ if !is_taken => {}
             Lock::Exclusive => self.exclusive |= mask,
             Lock::Shared => self.shared |= mask,
             Lock::None => {
@@ -146,7 +148,7 @@ impl SharedIndex {
                 self.shared &= !mask;
             }
         }
-        Ok(is_mine)
+        Ok(is_taken)
     }
 
     pub(super) fn unlock(&mut self, first: u8, count: u8) -> Result<bool> {
@@ -156,10 +158,10 @@ impl SharedIndex {
         self.lock(first, count, Lock::None)
     }
 
-    /// Removes the file, if the one at the path is still this one.
+    /// Deletes the file, if it is still the one at the path.
     pub(super) fn delete(&self) {
         if Identity::at(&self.path) == Some(self.file.identity) {
-            let _ = fs::remove_file(&self.path); // A file that is left over is begun anew.
+            let _ = fs::remove_file(&self.path); // The next connection truncates a file that is left.
         }
     }
 
@@ -168,7 +170,7 @@ impl SharedIndex {
     }
 }
 
-/// Whether a connection, in whatever process, uses the index at this path.
+/// Whether a connection of any process uses the index at this path.
 pub(super) fn is_in_use(path: &Path) -> bool {
     let access = Access {
         locks: true,
@@ -179,11 +181,11 @@ pub(super) fn is_in_use(path: &Path) -> bool {
     };
     let found = file
         .get()
-        .and_then(|file| locks::in_the_way_of(file, IN_USE, Lock::Exclusive));
+        .and_then(|file| locks::conflicting(file, IN_USE, Lock::Exclusive));
     found.is_ok_and(|lock| lock != Lock::None)
 }
 
-fn is_refused(error: &Error) -> bool {
+fn is_read_only_error(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
@@ -211,13 +213,13 @@ struct Map {
     length: usize,
 }
 
-// SAFETY: the memory is shared between processes anyway; only SQLite reads and writes it.
+// SAFETY: processes share the memory anyway; only SQLite reads and writes it.
 unsafe impl Send for Map {}
 
 impl Map {
     fn new(file: &File, begin: u64, length: usize, writes: bool) -> Result<Self> {
         let writes = if writes { libc::PROT_WRITE } else { 0 };
-        // SAFETY: the system chooses the place; the range lies within the file.
+        // SAFETY: the system chooses the address; the range is within the file.
         let start = unsafe {
             libc::mmap(
                 ptr::null_mut(),
@@ -237,14 +239,14 @@ impl Map {
 
     fn at(&self, offset: usize) -> NonNull<u8> {
         debug_assert!(offset < self.length);
-        // SAFETY: the offset lies within the mapping.
+        // SAFETY: the offset is within the mapping.
         unsafe { self.start.add(offset) }
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: it was mapped by `new` and is not used any more.
+        // SAFETY: `new` mapped it, and it is no longer used.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
     }
 }

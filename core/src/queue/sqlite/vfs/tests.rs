@@ -1,8 +1,9 @@
-//! Connections that share a file: of one process, of two copies of `SQLite`, of forked children.
+//! Connections that share a file: within one process, of two copies of `SQLite`, of forked children.
 
-// The children of a fork have to be made and awaited.
+// fork and waitpid have no safe interface.
 #![allow(unsafe_code)]
 
+use crate::queue::sqlite::checkpoint::checkpoint;
 use crate::queue::sqlite::tests::{Folder, append, open, setup};
 use crate::queue::sqlite::{Setup, SqliteStore};
 use crate::queue::store::Store;
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// `SQLite`'s own file system, with locks of the process: as another copy of it would have.
+/// Uses `SQLite`'s own file system, whose locks belong to the process, as another copy of `SQLite` would.
 fn status_page(path: &Path) -> i64 {
     let page = Connection::open(path).unwrap();
     page.busy_timeout(Duration::from_secs(5)).unwrap();
@@ -55,13 +56,13 @@ fn two_connections_and_a_status_page_of_one_process_keep_the_counters_exact() {
 }
 
 #[test]
-fn a_long_lived_reader_of_another_copy_keeps_its_locks() {
+fn a_reader_of_another_copy_keeps_its_locks() {
     let folder = Folder::new("reader");
-    let hurried = Setup {
+    let without_wait = Setup {
         busy_timeout: Duration::ZERO,
         ..setup(&folder.file())
     };
-    let mut store = SqliteStore::open(&hurried).unwrap();
+    let mut store = SqliteStore::open(&without_wait).unwrap();
     append(&mut store, 1, "{}");
     let mut page = Connection::open(folder.file()).unwrap();
     let snapshot = page.transaction().unwrap();
@@ -72,15 +73,15 @@ fn a_long_lived_reader_of_another_copy_keeps_its_locks() {
     };
     assert_eq!(count(), 1);
     for lane in 0..300 {
-        // Each closes its descriptors, which must not take the reader's locks with them.
+        // Each one closes its descriptors, which must not release the locks of the reader.
         append(&mut open(&folder), lane, &"x".repeat(2_000));
-        let _ = super::super::checkpoint(&store.connection, "TRUNCATE");
+        let _ = checkpoint(&store.connection, "TRUNCATE");
         assert_eq!(count(), 1, "the snapshot holds");
     }
 }
 
 #[test]
-fn other_databases_of_the_process_are_as_they_were() {
+fn other_databases_of_the_process_are_not_affected() {
     let folder = Folder::new("others");
     let other = folder.0.join("shop.db");
     let before = Connection::open(&other).unwrap();
@@ -98,7 +99,7 @@ fn other_databases_of_the_process_are_as_they_were() {
 }
 
 #[test]
-fn children_forked_at_any_moment_use_the_file_as_strangers() {
+fn children_forked_at_any_moment_use_the_file_independently() {
     const FORKS: u64 = 300;
     let folder = Folder::new("forks");
     let path = folder.file();
@@ -143,11 +144,11 @@ fn in_child(path: &Path, lane: i64) -> bool {
     })
 }
 
-/// The exit status of a child; none if it does not end in time.
+/// Waits for the exit status of a child; none if it does not end in time.
 fn wait_for(child: libc::pid_t) -> Option<i32> {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut status = 0;
-    // SAFETY: the child is this process's own, and the status has a place.
+    // SAFETY: the child belongs to this process, and the status is valid memory.
     while unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == 0 {
         if Instant::now() > deadline {
             return None;

@@ -41,7 +41,7 @@ impl Language {
 
     /// Whether a client must have a site: the command also reads files whose rows name theirs, and
     /// manages outboxes.
-    pub(super) const fn needs_site(self) -> bool {
+    pub(crate) const fn needs_site(self) -> bool {
         !matches!(self, Self::Cli)
     }
 }

@@ -1,130 +1,163 @@
-//! Looks at one value by its kind's rule and writes it into the payload.
+//! Checks one value by the rule of its kind and writes it into the payload.
 
-use super::check::Walk;
 use super::fields::{Field, Kind};
+use super::findings::{Findings, Invalid};
 use super::key;
-use super::payload::Name;
+use super::payload::{Name, Payload};
 use super::problem::Code;
 use super::rules::amount::{self, Units};
 use super::rules::time::{self, Moment};
-use super::rules::{customer, iso, status, text};
+use super::rules::{customer, identifier, iso, status, text};
 use super::value::Value;
 use jiff::Timestamp;
-use std::borrow::Cow;
+use jiff::tz::TimeZone;
 
-/// What became of one value.
+/// What happened to one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Written {
     Sent,
-    /// Nothing but white space; what that means is the caller's to say.
+    /// Only white space; the caller decides what that means.
     Blank,
-    /// Reported already.
-    Refused,
+    /// The problem is reported already.
+    Rejected,
 }
 
-/// The result of writing one field.
+/// The result of encoding one field, with what rules across fields compare.
 #[derive(Clone, Copy)]
-pub(super) struct Written {
-    pub fate: Fate,
+pub(super) struct Encoded {
+    pub written: Written,
     pub amount: Option<Units>,
+    pub moment: Option<Moment>,
 }
 
-/// Makes a value's path where there is a problem to report, and only then.
+/// Builds a value's path, which is needed only if there is a problem to report.
 type Path<'p> = &'p dyn Fn() -> String;
 
-impl Walk<'_, '_> {
-    /// Checks a value against its row and writes it. A blank is left to the caller to report.
+/// The payload and the problems of one update while it is checked.
+pub(super) struct Encoder<'c> {
+    pub payload: Payload,
+    pub findings: Findings,
+    zone: Option<&'c TimeZone>,
+    has_amounts: bool,
+}
+
+impl<'c> Encoder<'c> {
+    /// Times without an offset are read in `zone`.
+    pub(super) fn new(zone: Option<&'c TimeZone>, invalid: Invalid) -> Self {
+        Self {
+            payload: Payload::new(),
+            findings: Findings::new(invalid),
+            zone,
+            has_amounts: false,
+        }
+    }
+
+    /// Whether any amount was sent.
+    pub(super) fn has_amounts(&self) -> bool {
+        self.has_amounts
+    }
+
+    /// Checks a value by its row and writes it. The caller reports a blank.
     pub(super) fn value(
         &mut self,
         field: &Field,
         name: &Name<'_>,
         value: &Value<'_>,
         path: Path<'_>,
-    ) -> Written {
-        let mut amount = None;
+    ) -> Encoded {
+        let (mut amount, mut moment) = (None, None);
         let result = match field.kind {
             Kind::Amount => self.amount(name, value, path).map(|units| {
                 amount = Some(units);
-                Fate::Sent
+                Written::Sent
             }),
             Kind::Count => amount::count(value).map(|digits| self.number(name, &digits)),
             Kind::Quantity => amount::quantity(value).map(|digits| self.number(name, &digits)),
-            Kind::Time => self.order_time(name, value, path),
-            Kind::Identifier => self.identifier(name, value),
-            Kind::Text => as_text(value).and_then(|text| self.text(name, &text)),
+            Kind::Time => self.order_time(name, value, path).map(|at| {
+                moment = Some(at);
+                Written::Sent
+            }),
+            Kind::Identifier => {
+                identifier::identifier(value).and_then(|text| self.text(name, &text))
+            }
+            Kind::Text => text::of_value(value).and_then(|text| self.text(name, &text)),
             Kind::Currency => self.currency(name, value),
             Kind::Ip | Kind::Email | Kind::Status | Kind::Country => {
                 self.descriptive(field.kind, name, value, path)
             }
         };
-        let fate = match result {
-            Ok(fate) => fate,
-            Err(_) if is_blank(value) => Fate::Blank,
-            Err(code) => {
-                self.refuse_with(path(), code, &type_details(field.kind, value));
-                Fate::Refused
-            }
+        let written = match result {
+            Ok(written) => written,
+            Err(_) if text::is_blank(value) => Written::Blank,
+            Err(code) => self.reject(code, field.kind, value, path),
         };
-        Written { fate, amount }
+        Encoded {
+            written,
+            amount,
+            moment,
+        }
     }
 
-    /// A key of the caller's own: text or a number, sent as it is.
-    pub(super) fn own_value(
+    /// Checks and writes the value of a custom key: text or a number, sent as given.
+    pub(super) fn custom_value(
         &mut self,
         key: &str,
         name: &Name<'_>,
         value: &Value<'_>,
         path: Path<'_>,
-    ) -> Fate {
+    ) -> Written {
         let result = match value {
             _ if key::is_numeric(key) => Err(Code::KeyNumeric),
             _ if !key::is_usable(key) => Err(Code::KeyInvalid),
             Value::Int(number) => Ok(self.number(name, &number.to_string())),
-            Value::Float(number) => amount::own_number(*number).map(|d| self.number(name, &d)),
-            Value::Time(text) => self.time(name, text).map(|_| Fate::Sent),
-            other => as_text(other).and_then(|text| self.text(name, &text)),
+            Value::Float(number) => {
+                amount::custom_number(*number).map(|digits| self.number(name, &digits))
+            }
+            Value::Time(text) => self.time(name, text).map(|_| Written::Sent),
+            other => text::of_value(other).and_then(|text| self.text(name, &text)),
         };
         match result {
-            Ok(Fate::Blank) => {
-                self.warn(path(), Code::Empty);
-                Fate::Blank
+            Ok(Written::Blank) => {
+                self.findings.warn(path(), Code::Empty);
+                Written::Blank
             }
-            Ok(fate) => fate,
-            Err(code) => {
-                self.refuse_with(path(), code, &type_details(Kind::Text, value));
-                Fate::Refused
-            }
+            Ok(written) => written,
+            Err(code) => self.reject(code, Kind::Text, value, path),
         }
     }
 
-    fn text(&mut self, name: &Name<'_>, text: &str) -> Result<Fate, Code> {
+    /// Writes a moment in the form that the endpoint documents.
+    pub(super) fn moment(&mut self, name: &Name<'_>, moment: Moment) {
+        let text = moment.write();
+        self.payload
+            .plain_text(name, str::from_utf8(&text).unwrap_or_default());
+    }
+
+    fn reject(&mut self, code: Code, kind: Kind, value: &Value<'_>, path: Path<'_>) -> Written {
+        self.findings
+            .reject_with(path(), code, &type_details(kind, value));
+        Written::Rejected
+    }
+
+    fn text(&mut self, name: &Name<'_>, text: &str) -> Result<Written, Code> {
         let traits = text::traits(text);
         if traits.control {
             return Err(Code::ControlCharacter);
         }
         if traits.blank {
-            return Ok(Fate::Blank);
+            return Ok(Written::Blank);
         }
         if traits.escape {
             self.payload.escaped_text(name, text);
         } else {
             self.payload.plain_text(name, text);
         }
-        Ok(Fate::Sent)
+        Ok(Written::Sent)
     }
 
-    fn number(&mut self, name: &Name<'_>, digits: &str) -> Fate {
+    fn number(&mut self, name: &Name<'_>, digits: &str) -> Written {
         self.payload.number(name, digits);
-        Fate::Sent
-    }
-
-    fn identifier(&mut self, name: &Name<'_>, value: &Value<'_>) -> Result<Fate, Code> {
-        match value {
-            // A float has already lost digits, or will in the next language.
-            Value::Float(number) if !is_exact_integer(*number) => Err(Code::WrongType),
-            Value::Time(_) => Err(Code::WrongType),
-            other => as_text(other).and_then(|text| self.text(name, &text)),
-        }
+        Written::Sent
     }
 
     fn amount(
@@ -135,9 +168,9 @@ impl Walk<'_, '_> {
     ) -> Result<Units, Code> {
         let (plain, units) = amount::plain(value)?;
         self.payload.plain_text(name, &plain);
-        self.saw_amount();
+        self.has_amounts = true;
         if units.is_negative() {
-            self.warn(path(), Code::AmountNegative);
+            self.findings.warn(path(), Code::AmountNegative);
         }
         Ok(units)
     }
@@ -147,7 +180,7 @@ impl Walk<'_, '_> {
         name: &Name<'_>,
         value: &Value<'_>,
         path: Path<'_>,
-    ) -> Result<Fate, Code> {
+    ) -> Result<Moment, Code> {
         let text = match value {
             Value::Text(text) | Value::Time(text) => text,
             Value::Int(_) | Value::Float(_) | Value::Decimal(_) => return Err(Code::TimeFormat),
@@ -159,25 +192,19 @@ impl Walk<'_, '_> {
         }
         let moment = self.time(name, text)?;
         if let Some(code) = moment.suspicion(Timestamp::now()) {
-            self.warn(path(), code);
+            self.findings.warn(path(), code);
         }
-        Ok(Fate::Sent)
+        Ok(moment)
     }
 
     fn time(&mut self, name: &Name<'_>, text: &str) -> Result<Moment, Code> {
-        let moment = time::parse(text, self.zone())?;
+        let moment = time::parse(text, self.zone)?;
         self.moment(name, moment);
         Ok(moment)
     }
 
-    pub(super) fn moment(&mut self, name: &Name<'_>, moment: Moment) {
-        let text = moment.write();
-        self.payload
-            .plain_text(name, str::from_utf8(&text).unwrap_or_default());
-    }
-
-    fn currency(&mut self, name: &Name<'_>, value: &Value<'_>) -> Result<Fate, Code> {
-        let text = as_text(value)?;
+    fn currency(&mut self, name: &Name<'_>, value: &Value<'_>) -> Result<Written, Code> {
+        let text = text::of_value(value)?;
         match iso::currency(&text) {
             Some(code) => self.text(name, str::from_utf8(&code).unwrap_or_default()),
             None if text::traits(&text).control => Err(Code::ControlCharacter),
@@ -185,38 +212,38 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Text that is sent as given, with something to say where it looks odd.
+    /// Text that is sent as given, with a warning where it looks wrong.
     fn descriptive(
         &mut self,
         kind: Kind,
         name: &Name<'_>,
         value: &Value<'_>,
         path: Path<'_>,
-    ) -> Result<Fate, Code> {
-        let text = as_text(value)?;
+    ) -> Result<Written, Code> {
+        let text = text::of_value(value)?;
         let mark = self.payload.mark();
-        let fate = self.text(name, &text)?;
-        if fate != Fate::Sent {
-            return Ok(fate);
+        let written = self.text(name, &text)?;
+        if written != Written::Sent {
+            return Ok(written);
         }
         let mut detail = "";
         let suspicion = match kind {
             Kind::Ip => customer::ip(&text).inspect_err(|_| self.payload.back_to(mark))?,
             Kind::Email => (!customer::is_email_or_digest(&text)).then_some(Code::EmailUnusual),
             Kind::Country => (!iso::is_country(&text)).then_some(Code::CountryUnknown),
-            _ => status::meant(&text).map(|meant| {
-                detail = meant;
+            _ => status::near_miss(&text).map(|documented| {
+                detail = documented;
                 Code::StatusMisspelled
             }),
         };
         if let Some(code) = suspicion {
-            self.warn_with(path(), code, &[detail]);
+            self.findings.warn_with(path(), code, &[detail]);
         }
-        Ok(fate)
+        Ok(written)
     }
 }
 
-/// What `wrong_type` says of a value: what it is, and what to give in its place.
+/// The details of `wrong_type`: what the value is, and what to give instead.
 fn type_details<'v>(kind: Kind, value: &'v Value<'_>) -> [&'v str; 2] {
     match (kind, value) {
         (Kind::Identifier, Value::Float(_)) => [
@@ -233,27 +260,4 @@ fn type_details<'v>(kind: Kind, value: &'v Value<'_>) -> [&'v str; 2] {
         }
         _ => [value.kind_name(), "text or a number"],
     }
-}
-
-/// A value as text, where text is wanted.
-pub(super) fn as_text<'t>(value: &'t Value<'_>) -> Result<Cow<'t, str>, Code> {
-    match value {
-        Value::Text(text) | Value::Time(text) => Ok(Cow::Borrowed(text)),
-        Value::Int(number) => Ok(Cow::Owned(number.to_string())),
-        Value::Float(number) => amount::own_number(*number).map(Cow::Owned),
-        Value::Decimal(text) if text.bytes().all(|b| b.is_ascii_digit()) => Ok(Cow::Borrowed(text)),
-        Value::Decimal(_) => amount::plain(value).map(|(text, _)| text),
-        Value::InvalidText => Err(Code::InvalidUnicode),
-        _ => Err(Code::WrongType),
-    }
-}
-
-/// Text of nothing but white space, or none.
-pub(super) fn is_blank(value: &Value<'_>) -> bool {
-    matches!(value, Value::Text(text) if text::traits(text).blank)
-}
-
-/// Whether a double holds this number without loss.
-fn is_exact_integer(number: f64) -> bool {
-    number.fract() == 0.0 && !amount::is_inexact(number)
 }

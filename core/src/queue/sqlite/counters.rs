@@ -1,11 +1,14 @@
 //! The counters: read at the start of a transaction and written once at its end.
 
 use super::fault::Fault;
+use super::schema::books;
 use crate::queue::clock::{Era, Millis};
 use rusqlite::{Connection, Transaction};
 
-/// `accepted = delivered + pending + dead + discarded`, with pending as what remains.
-pub(super) struct Books {
+/// The one row of the counters' table. `accepted = delivered + pending + dead + discarded`; pending is
+/// calculated from the others.
+#[derive(Clone, Debug)]
+pub(super) struct Counters {
     pub accepted: i64,
     pub delivered: i64,
     pub dead: i64,
@@ -15,28 +18,33 @@ pub(super) struct Books {
     pub era: Era,
 }
 
-impl Books {
+impl Counters {
     pub(super) fn read(connection: &Connection) -> Result<Self, Fault> {
-        let mut statement = connection.prepare_cached(
-            "SELECT accepted, delivered, dead, discarded, bytes, boot, time_offset, seen, seen_wall
-             FROM books",
-        )?;
-        let books = statement.query_row([], |row| {
-            Ok(Self {
-                accepted: row.get(0)?,
-                delivered: row.get(1)?,
-                dead: row.get(2)?,
-                discarded: row.get(3)?,
-                bytes: row.get(4)?,
-                era: Era {
-                    boot: row.get(5)?,
-                    offset: row.get(6)?,
-                    seen: row.get(7)?,
-                    seen_wall: row.get(8)?,
-                },
-            })
+        let mut statement = connection.prepare_cached("SELECT * FROM books")?;
+        let counters = statement.query_row([], |row| {
+            Self::from_columns(|column| row.get(column), |column| row.get(column))
         })?;
-        Ok(books)
+        Ok(counters)
+    }
+
+    /// Builds the row from its columns, by their positions.
+    pub(super) fn from_columns<E>(
+        integer: impl Fn(usize) -> Result<i64, E>,
+        text: impl Fn(usize) -> Result<String, E>,
+    ) -> Result<Self, E> {
+        Ok(Self {
+            accepted: integer(books::ACCEPTED)?,
+            delivered: integer(books::DELIVERED)?,
+            dead: integer(books::DEAD)?,
+            discarded: integer(books::DISCARDED)?,
+            bytes: integer(books::BYTES)?,
+            era: Era {
+                boot: text(books::BOOT)?,
+                offset: integer(books::TIME_OFFSET)?,
+                seen: integer(books::SEEN)?,
+                seen_wall: integer(books::SEEN_WALL)?,
+            },
+        })
     }
 
     pub(super) fn pending(&self) -> i64 {
@@ -66,7 +74,7 @@ impl Books {
     }
 }
 
-/// Notes a new boot.
+/// Records a new boot.
 pub(super) fn write_era(connection: &Connection, era: &Era) -> Result<(), Fault> {
     connection.execute(
         "UPDATE books SET boot = ?1, time_offset = ?2, seen = ?3, seen_wall = ?4",
