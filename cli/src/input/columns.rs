@@ -1,6 +1,6 @@
 //! Maps the columns of a CSV file to fields, by the header or by `--map`.
 
-use super::PROBLEM_KEY;
+use super::row::PROBLEM_KEY;
 use std::str::FromStr;
 
 /// One `--map`: the header of a column, and its field; no field if the column is omitted.

@@ -3,9 +3,10 @@
 //! delimiters.
 
 use super::columns::{Column, columns};
+use super::options::InputOptions;
+use super::row::{COMMENT, Row, Update};
 use super::row_error::RowError;
 use super::window::{MAX_ROW, Window};
-use super::{COMMENT, InputOptions, Row, Update};
 use katalys_core::{Fields, Value};
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;

@@ -1,10 +1,11 @@
 //! The paths under `/_sandbox`: queries and controls, for the page and for users' tests.
 
 use super::faults::Rule;
+use super::guard;
 use super::live::{self, Expectation, WaitResult};
 use super::response::{self, Response};
+use super::state::App;
 use super::store::{Filter, Lookup, Records};
-use super::{App, guard};
 use crate::settings;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};

@@ -1,9 +1,9 @@
 //! The endpoint: reads an update, applies a fault if a rule matches, records it, and answers 204.
 
-use super::App;
+use super::connection::Connection;
 use super::faults::{Action, Fault};
 use super::response::{self, Response};
-use super::serve::Connection;
+use super::state::App;
 use super::store::{Content, ReceivedRequest};
 use super::update::{self, Refusal};
 use axum::body::Body;

@@ -1,8 +1,8 @@
 //! Publishes changes: server-sent events for the page, and calls that wait for the expected state of
 //! an order.
 
-use super::App;
-use super::store::{Counters, Lookup};
+use super::state::App;
+use super::store::{Counters, Lookup, Records};
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
 use std::convert::Infallible;
@@ -101,8 +101,7 @@ async fn check(app: &App, expected: Expectation) -> Result<WaitResult, String> {
         });
     };
     let site_id = expected.site_id;
-    let command =
-        move |records: &mut super::store::Records| records.progress(&order_id, site_id.as_deref());
+    let command = move |records: &mut Records| records.progress(&order_id, site_id.as_deref());
     Ok(match app.store.run(command).await? {
         Lookup::NotFound => WaitResult::TimedOut("there is no such order".into()),
         Lookup::Ambiguous(sites) => WaitResult::Ambiguous(sites),

@@ -1,9 +1,13 @@
 //! Accepts connections, routes their requests, and shuts down.
 
+use super::arguments::Arguments;
+use super::connection::Connection;
 use super::faults::Faults;
 use super::guard::{self, Guard};
+use super::response::Response;
+use super::state::App;
 use super::store::Store;
-use super::{App, Arguments, api, endpoint, page};
+use super::{api, endpoint, page};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
@@ -14,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -28,18 +33,6 @@ use tower_service::Service;
 
 /// How long requests in flight may take at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Allows a handler to reset its connection.
-#[derive(Default)]
-pub struct Connection {
-    reset: Notify,
-}
-
-impl Connection {
-    pub fn reset(&self) {
-        self.reset.notify_one();
-    }
-}
 
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let (store, thread) =
@@ -178,7 +171,7 @@ async fn serve_connection(
     let mut connection = http1::Builder::new()
         .half_close(false)
         .serve_connection(TokioIo::new(stream), service);
-    let mut reset = pin!(control.reset.notified());
+    let mut reset = pin!(control.on_reset());
     let mut ending = pin!(closing.wait_for(|closing| *closing));
     let mut is_ending = false;
     let must_reset = poll_fn(|context| {
@@ -202,7 +195,7 @@ async fn respond(
     request: Request<Incoming>,
     server: Arc<Server>,
     connection: Arc<Connection>,
-) -> Result<super::response::Response, std::convert::Infallible> {
+) -> Result<Response, Infallible> {
     let is_endpoint = request.uri().path().starts_with("/v2/");
     let mut answer = if let Some(refusal) = server.guard.refuse(&request) {
         refusal

@@ -1,12 +1,13 @@
 //! Sends the rows: many in flight, never two of one order; records which rows are settled.
 
+use super::arguments::Arguments;
+use super::check::{Refusal, check};
 use super::completions::{Completion, CompletionQueue};
 use super::progress::Progress;
 use super::rate::RateLimiter;
 use super::refused::RefusedFile;
 use super::sort::Order;
 use super::state::{RowPosition, State, StateFile, StateWriter};
-use super::{Arguments, Refusal, check};
 use crate::failure::Failure;
 use crate::input::Source;
 use crate::signals::Interrupt;

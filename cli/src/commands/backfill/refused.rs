@@ -1,7 +1,7 @@
 //! The file of refused rows: in the format of the input, each row with its problem, so that the file
 //! can be corrected and backfilled.
 
-use super::Refusal;
+use super::check::Refusal;
 use crate::failure::Failure;
 use crate::input::{COMMENT, PROBLEM_KEY, Row};
 use std::fs::{File, OpenOptions};

@@ -1,8 +1,8 @@
 //! The progress of a backfill, in a small file beside the input. The file is replaced atomically and
 //! synced. A thread writes it, so that sending never waits for the disk.
 
+use super::sibling::sibling;
 use crate::failure::Failure;
-use crate::input::sibling;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -1,8 +1,9 @@
 //! Reads the whole file once, before anything is sent: checks its rows, their order and their number.
 
+use super::arguments::Arguments;
+use super::check::{Refusal, check};
 use super::progress::Progress;
 use super::sort::{Entry, Order, Sorter};
-use super::{Arguments, Refusal, check};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::input::{Row, Source};

@@ -1,7 +1,7 @@
 //! Checks the endpoint's certificates: subject, issuer and expiry. The verification is the same as for
 //! sending; here its result is reported with the certificates.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use katalys_core::RouteChoice;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,92 +1,23 @@
 //! Finds out why updates do not arrive: checks the settings, the connection to the endpoint and the
 //! outbox. Sends no order.
+//!
+//! `settings`, `network` and `outbox` check one part each; `network` uses `certificate`. All of them
+//! return a `finding`, which `report` prints.
 
+mod arguments;
 mod certificate;
+mod finding;
 mod network;
 mod outbox;
+mod report;
 mod settings;
+
+pub use arguments::Arguments;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Output, Style};
-use crate::settings::Settings;
-use clap::Args;
-use katalys_core::order::visible;
-use serde_json::json;
-
-/// Find out why updates do not arrive; sends no order.
-#[derive(Args)]
-#[command(
-    after_help = "Examples:\n  katalys doctor\n  katalys doctor --outbox /var/lib/shop/katalys.db --json"
-)]
-pub struct Arguments {
-    #[command(flatten)]
-    settings: Settings,
-}
-
-/// The result of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Good,
-    Warning,
-    Bad,
-    /// There was nothing to check, or an earlier check failed.
-    Skipped,
-}
-
-impl Verdict {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Warning => "warning",
-            Self::Bad => "error",
-            Self::Skipped => "skipped",
-        }
-    }
-
-    fn painted(self, output: &Output) -> String {
-        let style = match self {
-            Self::Good => Style::Good,
-            Self::Warning => Style::Warning,
-            Self::Bad => Style::Bad,
-            Self::Skipped => Style::Faint,
-        };
-        output.paint(style, &format!("{:<8}", self.as_str()))
-    }
-}
-
-/// One check: its name, what it found, and what to do.
-pub struct Finding {
-    pub check: &'static str,
-    pub verdict: Verdict,
-    pub found: String,
-    pub advice: Option<String>,
-}
-
-impl Finding {
-    pub fn new(check: &'static str, verdict: Verdict, found: impl Into<String>) -> Self {
-        let (found, advice) = (found.into(), None);
-        Self {
-            check,
-            verdict,
-            found,
-            advice,
-        }
-    }
-
-    pub fn good(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, Verdict::Good, found)
-    }
-
-    pub fn bad(check: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self::new(check, Verdict::Bad, found).advise(advice)
-    }
-
-    pub fn advise(mut self, advice: &str) -> Self {
-        self.advice = Some(advice.to_owned());
-        self
-    }
-}
+use crate::output::Output;
+use finding::{Finding, Verdict};
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let mut findings = settings::check(&arguments.settings);
@@ -104,37 +35,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let has_errors = findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Bad);
-    print(&findings, has_errors, output);
+    report::print(&findings, has_errors, output);
     Ok(if has_errors {
         Exit::Problems
     } else {
         Exit::Done
-    })
-}
-
-fn print(findings: &[Finding], has_errors: bool, output: &Output) {
-    if output.json {
-        let shown: Vec<_> = findings.iter().map(as_json).collect();
-        return output.json(&json!({ "healthy": !has_errors, "findings": shown }));
-    }
-    for finding in findings {
-        let verdict = finding.verdict.painted(output);
-        output.line(&format!(
-            "{verdict} {:<14} {}",
-            finding.check,
-            visible(&finding.found)
-        ));
-        if let Some(advice) = &finding.advice {
-            output.line(&format!("{:<24}-> {}", "", visible(advice)));
-        }
-    }
-}
-
-fn as_json(finding: &Finding) -> serde_json::Value {
-    json!({
-        "check": finding.check,
-        "verdict": finding.verdict.as_str(),
-        "found": finding.found,
-        "advice": finding.advice,
     })
 }

@@ -2,7 +2,7 @@
 //! response, clock.
 
 use super::certificate;
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use katalys_core::{Answer, Client, Error, ErrorCode, RouteChoice};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::channel;

@@ -1,6 +1,6 @@
 //! Checks the outbox's file: permissions, version, integrity and counters. Changes nothing.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use katalys_core::{ErrorCode, inspect_outbox};
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Lists the effective settings and where each comes from; hides passwords.
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::settings::{Settings, from_environment};
 use katalys_core::Language;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS, Setting, SettingKind};

@@ -1,4 +1,6 @@
 //! Manages an outbox, also while other processes use it.
+//!
+//! It opens the file with `reading`, and uses `listing` to show updates and `repair` for a damaged file.
 
 mod listing;
 mod reading;

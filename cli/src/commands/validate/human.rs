@@ -1,6 +1,6 @@
 //! Reports problems in the format of compilers, one line each.
 
-use super::{Finding, Out, Report, Summary};
+use super::report::{Finding, Out, Report, Summary};
 use crate::output::{Output, Style};
 use katalys_core::Severity;
 use katalys_core::order::visible;

@@ -1,6 +1,6 @@
 //! Reports problems as one JSON document, written as they are found.
 
-use super::{Finding, Out, Report, Summary, write_item};
+use super::report::{Finding, Out, Report, Summary, write_item};
 use serde_json::json;
 use std::io::{self, Write};
 

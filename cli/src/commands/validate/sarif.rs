@@ -1,10 +1,11 @@
 //! Reports problems as SARIF 2.1.0 (OASIS), for code scanning.
 
-use super::{Finding, Out, Report, Summary, uri, write_item};
+use super::report::{Finding, Out, Report, Summary, write_item};
 use crate::input::RowError;
 use katalys_core::{Code, Severity, VERSION};
 use serde_json::{Value, json};
 use std::io::{self, Write};
+use std::path::Path;
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -80,4 +81,18 @@ fn rules() -> Vec<Value> {
         .iter()
         .map(|(code, text)| rule(code, text, Severity::Error));
     of_core.chain(of_rows).collect()
+}
+
+/// The file's name as a URI reference, with special characters escaped.
+fn uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    let mut uri = String::new();
+    for byte in path.to_string_lossy().bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri
 }

@@ -1,7 +1,7 @@
 //! Finds the ends of brackets in one pass. After an unreadable row, every line may begin the next row;
 //! without this, each attempt would search the rest of the file for its end.
 
-use super::MAX_ROW;
+use crate::input::window::MAX_ROW;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The brackets of the file from one offset on, as far as they were scanned.

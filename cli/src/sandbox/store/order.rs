@@ -1,7 +1,7 @@
 //! One order: looked up by any of its ids, with its merged fields and its updates.
 
-use super::Records;
 use super::list::Summary;
+use super::records::Records;
 use super::sql::{json, list, signed, unsigned};
 use super::stored_order::{MergedFields, read_fields};
 use super::stream::{ENTRY, Entry};

@@ -1,7 +1,7 @@
 //! The stream of requests: everything that was read, in order of arrival.
 
-use super::Records;
-use super::record::RequestOutcome;
+use super::records::Records;
+use super::request::RequestOutcome;
 use super::sql::{index, json, list, signed};
 use crate::sandbox::update::iso_time;
 use rusqlite::{Row, params};
