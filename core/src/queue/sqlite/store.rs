@@ -97,7 +97,7 @@ impl SqliteStore {
         Ok(result?)
     }
 
-    fn transact(&mut self, work: &[Work], has_room: bool) -> Result<Vec<Effect>, Fault> {
+    fn transact(&mut self, work: &[Work], has_space: bool) -> Result<Vec<Effect>, Fault> {
         if self.is_misplaced && self.checked_place() == Place::Moved {
             return Err(self.location.moved().into());
         }
@@ -109,7 +109,7 @@ impl SqliteStore {
         for piece in work {
             let effect = if piece.is_of_a_caller() && self.is_misplaced {
                 Effect::Refused(self.location.moved())
-            } else if piece.takes_in() && !has_room {
+            } else if piece.takes_in() && !has_space {
                 Effect::Refused(reserve::disk_full(&self.location.path))
             } else {
                 let state = (&mut counters, &mut appended);
@@ -222,8 +222,8 @@ fn perform<'w>(
 
 impl Store for SqliteStore {
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
-        let has_room = !work.iter().any(Work::takes_in) || self.reserve.ensure();
-        let done = match self.transact(work, has_room) {
+        let has_space = !work.iter().any(Work::takes_in) || self.reserve.ensure();
+        let done = match self.transact(work, has_space) {
             Err(fault) if fault.is_full() => self.transact_on_reserve(work, fault),
             done => done,
         };
