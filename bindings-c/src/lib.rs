@@ -1,9 +1,9 @@
 //! The C interface of [`katalys_core`]: opaque handles, stable numbers, and no panic that
 //! crosses it. `include/katalys.h` is generated from these files and contains their documentation.
 //!
-//! Modules use only those to their left: `guard, input, json, value, codes, bounded, gate → outcome →
-//! result → fields, handle, stats, dead_letters, event → exit → shared → client, outbox, observe,
-//! logging → php`; `*_fields` are generated accessors of the module they are named after.
+//! Modules use only those to their left: `guard, input, value, codes, bounded, gate → outcome → result
+//! → fields, handle, stats, dead_letters, event → exit → shared → client, outbox, observe, logging →
+//! php`; `*_fields` are generated accessors of the module they are named after.
 
 #![allow(non_camel_case_types, reason = "the names C sees")]
 

@@ -113,5 +113,5 @@ def run_python(script, *arguments, timeout=60, executable=sys.executable, env=No
         cwd=cwd,
     )
     assert done.returncode == 0, f"exit status {done.returncode}: {done.stdout}{done.stderr}"
-    assert done.stderr == ""
+    assert done.stderr == "", done.stderr
     return done.stdout.strip()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 macro_rules! exits {
     ($($variant:ident = $number:literal, $text:literal;)*) => {
-        /// How a command ends.
+        /// The exit code of a command.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Exit {
             $(#[doc = $text] $variant = $number,)*
@@ -28,7 +28,7 @@ exits! {
 }
 
 impl Exit {
-    /// How a command ends that failed with this error.
+    /// The exit code of a command that failed with this error.
     pub fn after(error: &Error) -> Self {
         match error.kind() {
             ErrorKind::Validation => Self::Problems,
@@ -47,7 +47,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The table as text.
+/// The table, for `--help`.
 pub fn table() -> String {
     let mut text = "Exit codes:\n".to_owned();
     for (exit, meaning) in TABLE {

@@ -1,4 +1,4 @@
-//! Why a command ended early, and how it is told.
+//! Why a command failed, and how the failure is reported.
 
 use crate::exit::Exit;
 use crate::output::{Output, Style, plain};
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use std::fmt::Display;
 use std::path::Path;
 
-/// Why a command ended early.
+/// Why a command failed.
 pub enum Failure {
-    /// The core refused.
+    /// An error of the core.
     Core(Error),
-    /// Something else, in a sentence without customer data.
+    /// Another failure; the message holds no customer data.
     Other { exit: Exit, message: String },
 }
 
@@ -30,8 +30,8 @@ impl Failure {
         Self::usage(format!("{}: {error}", path.display()))
     }
 
-    /// Tells it, and says how the command ends.
-    pub fn tell(&self, output: &Output) -> Exit {
+    /// Reports the failure on stderr, or as JSON on stdout; returns the exit code.
+    pub fn report(&self, output: &Output) -> Exit {
         let (exit, message) = match self {
             Self::Core(error) => (Exit::after(error), error.message()),
             Self::Other { exit, message } => (*exit, message.as_str()),

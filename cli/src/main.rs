@@ -1,4 +1,4 @@
-//! The `katalys` command: everything that is done at a terminal with order updates.
+//! The `katalys` command: sends, checks and manages order updates from a terminal.
 
 mod commands;
 mod exit;
@@ -15,7 +15,7 @@ use failure::Failure;
 use output::{Colors, Output};
 use std::process::ExitCode;
 
-/// Reports to Katalys what became of an order, and proves an integration without an account.
+/// Report order updates to Katalys, and test an integration without an account.
 #[derive(Parser)]
 #[command(name = "katalys", version, arg_required_else_help = true)]
 struct Arguments {
@@ -25,14 +25,21 @@ struct Arguments {
     command: Command,
 }
 
-/// What every command understands.
+/// Options of every command.
 #[derive(Args)]
 struct Global {
-    /// Write JSON, for programs.
-    #[arg(long, global = true)]
+    /// Write results and errors as JSON.
+    #[arg(long, global = true, help_heading = "Global options")]
     json: bool,
-    /// When to use colours; otherwise on a terminal only, and not with `NO_COLOR`.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    /// When to use colors.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
     color: Colors,
 }
 
@@ -68,11 +75,11 @@ fn main() -> ExitCode {
         Command::Completions(arguments) => Ok(generated::completions(&arguments, command())),
         Command::Man(arguments) => generated::man(&arguments, command()),
     };
-    let exit = result.unwrap_or_else(|failure: Failure| failure.tell(&output));
+    let exit = result.unwrap_or_else(|failure: Failure| failure.report(&output));
     exit.into()
 }
 
-/// The whole command line, with what only the program knows at run time.
+/// The command line, with the help texts that are composed at run time.
 fn command() -> clap::Command {
     Arguments::command()
         .after_help(exit::table())

@@ -1,4 +1,4 @@
-//! What a command writes: results on stdout, as text or JSON; complaints on stderr.
+//! The output of commands: results on stdout, as text or JSON; errors and logs on stderr.
 
 use clap::ValueEnum;
 use katalys_core::order::visible;
@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
-/// When to use colours.
+/// When to use colors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Colors {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
     /// Always.
@@ -19,7 +19,7 @@ pub enum Colors {
     Never,
 }
 
-/// What a colour is for.
+/// The meaning of a color.
 #[derive(Clone, Copy)]
 pub enum Style {
     Good,
@@ -39,7 +39,7 @@ impl Style {
     }
 }
 
-/// How a command was asked to write.
+/// How a command writes its output.
 pub struct Output {
     pub json: bool,
     stdout_colors: bool,
@@ -60,42 +60,41 @@ impl Output {
         }
     }
 
-    /// Text for stdout.
+    /// Adds color to text for stdout.
     pub fn paint(&self, style: Style, text: &str) -> String {
         painted(self.stdout_colors, style, text)
     }
 
-    /// Text for stderr.
+    /// Adds color to text for stderr.
     pub fn paint_error(&self, style: Style, text: &str) -> String {
         painted(self.stderr_colors, style, text)
     }
 
-    /// Writes JSON to stdout, on a line of its own.
+    /// Writes JSON to stdout, as one line.
     pub fn json(&self, value: &Value) {
         self.json_text(&value.to_string());
     }
 
-    /// The same for JSON that is text already. What a terminal would obey is escaped, which changes
-    /// nothing of what the JSON says.
+    /// Writes serialized JSON to stdout. Control characters are escaped; the JSON's value is the same.
     pub fn json_text(&self, text: &str) {
         self.line(&escaped_json(text));
     }
 
-    /// Writes a line to stdout. A reader that has gone, as `head` does, ends the program.
+    /// Writes a line to stdout. A closed pipe, such as to `head`, ends the program.
     #[allow(
         clippy::unused_self,
-        reason = "where to write is the output's business"
+        reason = "callers need not know where output goes"
     )]
     pub fn line(&self, text: &str) {
         let mut out = io::stdout().lock();
-        unless_gone(
+        exit_on_broken_pipe(
             out.write_all(text.as_bytes())
                 .and_then(|()| out.write_all(b"\n")),
         );
     }
 }
 
-/// JSON whose texts hold nothing that a terminal would obey.
+/// Escapes control characters in the strings of a JSON text.
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     if matches!(visible(text), Cow::Borrowed(_)) {
         return Cow::Borrowed(text);
@@ -103,7 +102,7 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(text.len() + 16);
     for letter in text.chars() {
         let is_visible = matches!(visible(letter.encode_utf8(&mut [0; 4])), Cow::Borrowed(_));
-        // Outside of its texts JSON has none of these but line ends, and within them no line ends.
+        // Outside of strings, JSON has no control characters but line ends; strings have no line ends.
         if is_visible || letter == '\n' {
             escaped.push(letter);
         } else {
@@ -113,14 +112,14 @@ pub fn escaped_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A message of one or more lines, with nothing in it that a terminal would obey.
+/// Escapes control characters in a message of one or more lines.
 pub fn plain(message: &str) -> String {
     let lines: Vec<_> = message.split('\n').map(visible).collect();
     lines.join("\n")
 }
 
-/// Ends the program quietly if its output is no longer read, as a signal would.
-pub fn unless_gone<T>(result: io::Result<T>) -> Option<T> {
+/// Exits if the reader of the output has closed the pipe, with the code of SIGPIPE.
+pub fn exit_on_broken_pipe<T>(result: io::Result<T>) -> Option<T> {
     const BROKEN_PIPE: i32 = 141;
     match result {
         Ok(done) => Some(done),
@@ -145,8 +144,8 @@ fn painted(with_colors: bool, style: Style, text: &str) -> String {
     }
 }
 
-/// Shows the core's warnings and errors, which hold no customer data; as lines of JSON for a command
-/// whose whole log is JSON.
+/// Writes the core's warnings and errors, which hold no customer data, to stderr; as lines of JSON
+/// for a command whose log is JSON.
 pub fn log_to_stderr(as_json: bool) {
     struct Stderr(bool);
     impl log::Log for Stderr {

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: asks to stop; a second one ends the process at once.
+//! SIGINT and SIGTERM: the first requests a stop, a second one exits immediately.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -7,13 +7,13 @@ use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a signal to stop has arrived.
+/// A flag that is set when a stop is requested.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Listens from now on.
-    pub fn listen() -> Result<Self, Failure> {
+    /// Installs the signal handlers.
+    pub fn install() -> Result<Self, Failure> {
         let interrupt = Self::default();
         for signal in [SIGINT, SIGTERM] {
             let again = Arc::clone(&interrupt.0);
@@ -25,7 +25,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    pub fn came(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! `backfill`: every row arrives at least once and in order, whatever stops it in the middle.
+//! `backfill`: every row arrives at least once and in order, however the command is stopped.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{
     Folder, Ran, endpoint, katalys, received, receiver, requests, run, signal, text, until,
 };
 
-/// So many rows, each order twice, with `order_count` as the row's number.
+/// A CSV file of `count` rows, two per order, with the row's number as `order_count`.
 fn orders(count: u32) -> String {
     let mut csv = "order_id,order_time,order_count\n".to_owned();
     for number in 1..=count {
@@ -31,7 +31,7 @@ fn numbers(bodies: &[Value]) -> Vec<u64> {
         .collect()
 }
 
-/// Each order's updates came in order; what came again came in order again.
+/// Asserts that the updates of each order arrived in order, repetitions aside.
 fn assert_order(bodies: &[Value]) {
     let mut last: HashMap<&str, Vec<u64>> = HashMap::new();
     for body in bodies {
@@ -61,7 +61,7 @@ fn state(file: &Path) -> Option<Value> {
 }
 
 #[test]
-fn it_goes_on_after_ctrl_c_and_after_kill() {
+fn it_resumes_after_ctrl_c_and_after_kill() {
     const ROWS: u32 = 600;
     let (folder, receiver) = (Folder::new("resume"), receiver());
     let file = folder.write("orders.csv", orders(ROWS));
@@ -97,7 +97,7 @@ fn it_goes_on_after_ctrl_c_and_after_kill() {
     let distinct: HashSet<u64> = numbers(&bodies).into_iter().collect();
     assert_eq!(distinct, (1..=u64::from(ROWS)).collect());
     assert_order(&bodies);
-    // Two kills: what was in flight, and what was confirmed while the state was being written.
+    // Two kills: the rows in flight, and those confirmed since the last write of the state.
     assert!(
         resent(&receiver) < 400,
         "{} were sent again",
@@ -107,7 +107,7 @@ fn it_goes_on_after_ctrl_c_and_after_kill() {
     assert!(again.err.contains("--restart"), "{again:?}");
 }
 
-/// How many came more than once.
+/// The number of rows that arrived more than once.
 fn resent(receiver: &katalys_receiver::Receiver) -> u64 {
     let numbers = numbers(&received(receiver, "r"));
     let distinct: HashSet<u64> = numbers.iter().copied().collect();
@@ -115,7 +115,7 @@ fn resent(receiver: &katalys_receiver::Receiver) -> u64 {
 }
 
 #[test]
-fn refused_rows_are_mended_and_fed_back() {
+fn refused_rows_are_corrected_and_backfilled() {
     let (folder, receiver) = (Folder::new("refused"), receiver());
     let url = endpoint(&receiver, "f/422/204");
     let file = folder.write(
@@ -156,13 +156,13 @@ fn refused_rows_are_mended_and_fed_back() {
         "{content}"
     );
     assert!(content.contains("\"the endpoint answered 422"), "{content}");
-    let mended = content
+    let corrected = content
         .replace(",$2,", ",2,")
         .replace("3,2020-01-03 00:00:00Z\n", "3,2020-01-03 00:00:00Z,3,\n")
         .replace("4,,4", "4,2020-01-04 00:00:00Z,4");
-    std::fs::write(&refused, mended).expect("written");
-    let fed = ["backfill", text(&refused), "--endpoint", &url, "--sort"];
-    run(&fed).expect(0);
+    std::fs::write(&refused, corrected).expect("written");
+    let again = ["backfill", text(&refused), "--endpoint", &url, "--sort"];
+    run(&again).expect(0);
     let bodies = received(&receiver, "f");
     let mut ids: Vec<&str> = bodies
         .iter()
@@ -195,13 +195,13 @@ fn refused_rows_of_ndjson_are_ndjson() {
             .unwrap()
             .contains("[count_invalid]")
     );
-    let mended = content
+    let corrected = content
         .replace("\"order_count\":0", "\"order_count\":1")
         .replace(
             "{\"order_id\":\n",
             "{\"order_id\":\"2\",\"order_time\":\"2020-01-02 00:00:00Z\"}\n",
         );
-    std::fs::write(&refused, mended).expect("written");
+    std::fs::write(&refused, corrected).expect("written");
     run(&["backfill", text(&refused), "--endpoint", &url]).expect(0);
     let bodies = received(&receiver, "j");
     let ids: HashSet<&str> = bodies
@@ -212,7 +212,7 @@ fn refused_rows_of_ndjson_are_ndjson() {
 }
 
 #[test]
-fn what_an_array_does_not_tell_is_mended_as_lines() {
+fn refused_rows_of_an_array_are_ndjson() {
     let (folder, receiver) = (Folder::new("refused-array"), receiver());
     let url = endpoint(&receiver, "a/204");
     let file = folder.write(
@@ -220,7 +220,7 @@ fn what_an_array_does_not_tell_is_mended_as_lines() {
         "[\n  {\"order_id\": \"1\", \"order_time\": \"2020-01-01},\n  {\"order_id\": \"2\",\n   \
          \"order_time\": \" \"},\n  {\"order_id\": \"3\", \"order_time\": \"then\"}\n]\n",
     );
-    // Without its time, an old order would be taken for a new one: so dropping does not help here.
+    // Without its time, an old order would count as a new one, so the time cannot be dropped.
     let options = ["--endpoint", &url, "--invalid", "drop"];
     for report in [&["--report", "--dry-run"][..], &["--dry-run"], &[]] {
         let ran = run(&[&["backfill", text(&file), "--json"][..], &options, report].concat());
@@ -232,10 +232,10 @@ fn what_an_array_does_not_tell_is_mended_as_lines() {
         content.starts_with("#katalys: line 2: the line is not valid JSON"),
         "{content}"
     );
-    let mended = content
+    let corrected = content
         .replace("\" \"", "\"@0\"")
         .replace("then", "2020-01-03 00:00:00Z");
-    std::fs::write(&refused, mended).expect("written");
+    std::fs::write(&refused, corrected).expect("written");
     run(&["backfill", text(&refused), "--endpoint", &url]).expect(0);
     let bodies = received(&receiver, "a");
     let ids: HashSet<&str> = bodies
@@ -246,7 +246,7 @@ fn what_an_array_does_not_tell_is_mended_as_lines() {
 }
 
 #[test]
-fn oldest_first_or_sorted() {
+fn rows_must_be_in_order_or_sorted() {
     let (folder, receiver) = (Folder::new("sort"), receiver());
     let url = endpoint(&receiver, "o/204");
     let mut lines: Vec<String> = orders(500).lines().map(ToOwned::to_owned).collect();
@@ -270,7 +270,7 @@ fn oldest_first_or_sorted() {
 }
 
 #[test]
-fn an_endpoint_that_is_down_stops_it_with_nothing_lost() {
+fn it_stops_while_the_endpoint_is_down_and_can_resume() {
     let (folder, receiver) = (Folder::new("down"), receiver());
     let file = folder.write("orders.csv", orders(40));
     let down = endpoint(&receiver, "d/204/204/204/503");
@@ -280,15 +280,13 @@ fn an_endpoint_that_is_down_stops_it_with_nothing_lost() {
     let other =
         run(&[&common[..], &["--endpoint", &endpoint(&receiver, "d2/204")]].concat()).expect(2);
     assert!(other.err.contains("had other options"), "{other:?}");
-    // The receiver's script goes on where it was, with its last step: so it is told to begin anew.
-    support::get(support::ready(&receiver, "control"), "/_recorded");
     std::fs::write(&file, orders(41)).expect("written");
     let changed = run(&[&common[..], &["--endpoint", &down]].concat()).expect(2);
     assert!(changed.err.contains("the file has changed"), "{changed:?}");
 }
 
 #[test]
-fn a_short_failure_is_waited_out() {
+fn temporary_failures_are_retried() {
     let (folder, receiver) = (Folder::new("outage"), receiver());
     let file = folder.write("orders.csv", orders(60));
     let url = endpoint(&receiver, "w/204/503/close/reset-after/429/200/503/503/204");
@@ -310,7 +308,7 @@ fn a_short_failure_is_waited_out() {
 }
 
 #[test]
-fn through_an_outbox_it_is_the_outbox_that_delivers() {
+fn with_an_outbox_the_rows_are_enqueued() {
     let (folder, receiver) = (Folder::new("through"), receiver());
     let (file, outbox) = (
         folder.write("orders.csv", orders(300)),
@@ -332,7 +330,7 @@ fn through_an_outbox_it_is_the_outbox_that_delivers() {
 }
 
 #[test]
-fn the_rate_is_kept() {
+fn the_rate_is_limited() {
     let (folder, receiver) = (Folder::new("rate"), receiver());
     let file = folder.write("orders.csv", orders(60));
     let url = endpoint(&receiver, "p/204");
@@ -343,4 +341,22 @@ fn the_rate_is_kept() {
         "{:?}",
         started.elapsed()
     );
+}
+
+#[test]
+fn numbers_are_checked_at_start() {
+    let folder = Folder::new("numbers");
+    let file = folder.write("orders.csv", orders(1));
+    for (option, wrong) in [
+        ("--rate", "nan"),
+        ("--rate", "0"),
+        ("--rate", "-5"),
+        ("--rate", "1e-300"),
+        ("--patience", "nan"),
+        ("--patience", "-1"),
+        ("--patience", "1e99"),
+    ] {
+        let ran = run(&["backfill", text(&file), option, wrong]).expect(2);
+        assert!(ran.err.contains(option), "{option} {wrong}: {ran:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! The documentation says what is so: its examples run, its tables are the program's, and
-//! completions and man pages are generated.
+//! The documentation matches the command: its examples run, and its tables are the command's.
+//! Completions and man pages are generated.
 
 mod support;
 
@@ -14,7 +14,7 @@ fn page(name: &str) -> String {
     std::fs::read_to_string(path).expect("a page")
 }
 
-/// The blocks that show a terminal: commands with the lines they write.
+/// The console blocks of a page: commands and their output.
 fn sessions(page: &str) -> Vec<(&str, Vec<&str>)> {
     let mut sessions: Vec<(&str, Vec<&str>)> = Vec::new();
     let blocks = page.split("```console\n").skip(1);
@@ -27,7 +27,7 @@ fn sessions(page: &str) -> Vec<(&str, Vec<&str>)> {
     sessions
 }
 
-/// Whether a line is as shown, `…` being anything.
+/// Whether a line matches; `…` matches any text.
 fn is_like(line: &str, shown: &str) -> bool {
     let mut parts = shown.split('…');
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else {
@@ -73,14 +73,14 @@ fn the_examples_run() {
                 .all(|(line, shown)| is_like(line, shown));
         assert!(
             fits,
-            "{command}\nwrites\n{written}\nand not\n{}",
+            "{command}\nwrites\n{written}\ninstead of\n{}",
             shown.join("\n")
         );
     }
 }
 
 #[test]
-fn the_tables_are_the_programs() {
+fn the_tables_match_the_command() {
     let page = page("command.md");
     let help = run(&["--help"]).expect(0).out;
     let (_, table) = help.split_once("Exit codes:\n").expect("the table");

@@ -1,11 +1,11 @@
-//! `doctor`: each thing that can be wrong is found, named, and nothing else is.
+//! `doctor`: every problem is found and named, and nothing else is.
 
 mod support;
 
 use serde_json::Value;
 use support::{Folder, katalys, ready, receiver, requests, run, text};
 
-/// The checks that came out so.
+/// The checks with a verdict, and what they found.
 fn checks<'r>(report: &'r Value, verdict: &str) -> Vec<(&'r str, &'r str)> {
     let findings = report["findings"].as_array().expect("findings").iter();
     findings
@@ -20,10 +20,10 @@ fn checks<'r>(report: &'r Value, verdict: &str) -> Vec<(&'r str, &'r str)> {
 }
 
 #[test]
-fn tls_in_all_its_states() {
+fn tls_problems_are_found() {
     let receiver = receiver();
     let ca = ready(&receiver, "ca_file");
-    let ask = |url: &str, exit: i32| {
+    let diagnose = |url: &str, exit: i32| {
         let url = format!("{url}/v2/_tr_offline");
         let options = [
             "--ca-file",
@@ -38,7 +38,7 @@ fn tls_in_all_its_states() {
             .expect(exit)
             .json()
     };
-    let good = ask(ready(&receiver, "tls.good"), 0);
+    let good = diagnose(ready(&receiver, "tls.good"), 0);
     let passed = checks(&good, "ok");
     for check in ["setting", "route", "dns", "tcp", "certificate", "endpoint"] {
         assert!(
@@ -53,7 +53,7 @@ fn tls_in_all_its_states() {
         ("tls.mute", "no TLS connection"),
         ("tls.not_tls", "no TLS connection"),
     ] {
-        let report = ask(ready(&receiver, listener), 1);
+        let report = diagnose(ready(&receiver, listener), 1);
         let bad = checks(&report, "error");
         let certificate = bad.iter().find(|(check, _)| *check == "certificate");
         assert!(
@@ -74,9 +74,9 @@ fn tls_in_all_its_states() {
 }
 
 #[test]
-fn the_way_there() {
+fn network_problems_are_found() {
     let receiver = receiver();
-    let ask = |options: &[&str]| {
+    let diagnose = |options: &[&str]| {
         let options = [
             &[
                 "doctor",
@@ -91,18 +91,18 @@ fn the_way_there() {
         .concat();
         run(&options).expect(1).json()
     };
-    let refused = ask(&["--endpoint", ready(&receiver, "refused")]);
+    let refused = diagnose(&["--endpoint", ready(&receiver, "refused")]);
     assert_eq!(checks(&refused, "error")[0].0, "tcp", "{refused:#}");
-    let unknown = ask(&["--endpoint", "https://no-such-host.invalid/"]);
+    let unknown = diagnose(&["--endpoint", "https://no-such-host.invalid/"]);
     assert_eq!(checks(&unknown, "error")[0].0, "dns", "{unknown:#}");
     let proxy = ready(&receiver, "proxy_auth_wrong");
-    let proxied = ask(&["--endpoint", ready(&receiver, "tls.good"), "--proxy", proxy]);
+    let proxied = diagnose(&["--endpoint", ready(&receiver, "tls.good"), "--proxy", proxy]);
     assert_eq!(checks(&proxied, "error")[0].0, "endpoint", "{proxied:#}");
     assert!(
         !proxied.to_string().contains("wrong@"),
         "a password is not shown: {proxied:#}"
     );
-    let setting = ask(&["--endpoint", "http://example.com/"]);
+    let setting = diagnose(&["--endpoint", "http://example.com/"]);
     assert!(
         checks(&setting, "error")[0]
             .1
@@ -133,10 +133,10 @@ fn the_way_there() {
 }
 
 #[test]
-fn the_outboxes_state() {
+fn outbox_problems_are_found() {
     let (folder, receiver) = (Folder::new("doctor"), receiver());
     let url = support::endpoint(&receiver, "o/204");
-    let ask = |path: &std::path::Path, exit: i32| {
+    let diagnose = |path: &std::path::Path, exit: i32| {
         let arguments = [
             "doctor",
             "--json",
@@ -148,8 +148,8 @@ fn the_outboxes_state() {
         run(&arguments).expect(exit).json()
     };
     let path = folder.path("katalys.db");
-    let report = ask(&path, 0);
-    assert!(!path.exists(), "looking makes nothing: {report:#}");
+    let report = diagnose(&path, 0);
+    assert!(!path.exists(), "no file is created: {report:#}");
     run(&[
         "send",
         "1",
@@ -160,7 +160,7 @@ fn the_outboxes_state() {
         text(&path),
     ])
     .expect(0);
-    let report = ask(&path, 0);
+    let report = diagnose(&path, 0);
     assert!(
         checks(&report, "ok")
             .iter()
@@ -171,19 +171,16 @@ fn the_outboxes_state() {
     {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
-        let report = ask(&path, 0);
+        let report = diagnose(&path, 0);
         let open = checks(&report, "warning");
         assert!(
             open.iter().any(|(_, found)| found.contains("644")),
             "{report:#}"
         );
     }
-    let damaged = folder.write(
-        "damaged.db",
-        "SQLite format 3\0 and then nothing that makes sense",
-    );
+    let damaged = folder.write("damaged.db", "SQLite format 3\0 and then random text");
     let before = std::fs::read(&damaged).expect("read");
-    let report = ask(&damaged, 1);
+    let report = diagnose(&damaged, 1);
     assert!(
         checks(&report, "error")[0].1.contains("damaged"),
         "{report:#}"
@@ -191,7 +188,7 @@ fn the_outboxes_state() {
     assert_eq!(
         std::fs::read(&damaged).expect("read"),
         before,
-        "it is left as it is"
+        "the file is not changed"
     );
     let from_environment = katalys(&["doctor", "--json", "--endpoint", &url])
         .env("KATALYS_OUTBOX", &damaged)
@@ -201,6 +198,6 @@ fn the_outboxes_state() {
     assert_eq!(
         std::fs::read(&damaged).expect("read"),
         before,
-        "it is left as it is"
+        "the file is not changed"
     );
 }

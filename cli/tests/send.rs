@@ -1,4 +1,4 @@
-//! `send` and `report`: from arguments, a file and stdin, and what they say when it goes wrong.
+//! `send` and `report`: input from arguments, a file and stdin, and their exit codes.
 
 mod support;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 use support::{Folder, endpoint, katalys, ready, receiver, requests, run, run_with_input, text};
 
 #[test]
-fn what_a_dry_run_shows_is_what_arrives() {
+fn a_dry_run_prints_the_payload_that_is_sent() {
     let (folder, receiver) = (Folder::new("send"), receiver());
     let url = endpoint(&receiver, "s/204");
     let file = folder.write(
@@ -27,11 +27,11 @@ fn what_a_dry_run_shows_is_what_arrives() {
         "shipping_city=Köln = Cologne",
     ];
     let mut shown = Vec::new();
-    for way in [&from_file[..], &from_arguments[..]] {
+    for arguments in [&from_file[..], &from_arguments[..]] {
         let options = ["--endpoint", &url, "--dry-run"];
-        let dry = run(&[way, &options[..]].concat()).expect(0);
+        let dry = run(&[arguments, &options[..]].concat()).expect(0);
         shown.push(dry.out.strip_suffix('\n').expect("a line").to_owned());
-        run(&[way, &options[..2]].concat()).expect(0);
+        run(&[arguments, &options[..2]].concat()).expect(0);
     }
     let input = r#"{"order_id": 7, "line_items": [{"title": "x", "sku": "y", "price": 1e1}]}"#;
     let stdin = ["report", "--from", "-", "--endpoint", &url, "--dry-run"];
@@ -49,12 +49,12 @@ fn what_a_dry_run_shows_is_what_arrives() {
     );
     assert!(
         shown[0].contains(r#""sale_amount":"25.670""#),
-        "digits stay: {}",
+        "digits are kept: {}",
         shown[0]
     );
     assert!(
         shown[0].contains(r#""tax_amount":"2.50""#),
-        "arguments count more: {}",
+        "arguments override the file: {}",
         shown[0]
     );
     assert!(
@@ -68,7 +68,7 @@ fn what_a_dry_run_shows_is_what_arrives() {
 }
 
 #[test]
-fn the_exit_code_tells_what_kind_of_failure_it_was() {
+fn the_exit_code_depends_on_the_kind_of_failure() {
     let (folder, receiver) = (Folder::new("exit"), receiver());
     let order = [
         "send",
@@ -93,12 +93,12 @@ fn the_exit_code_tells_what_kind_of_failure_it_was() {
     let refused = ready(&receiver, "refused").to_owned() + "/";
     run(&[&order[..], &[&refused]].concat()).expect(3);
     run(&["send", "1001", "sale_amount=$5"]).expect(1);
-    let unspelled = run(&["send", "1001", "--connect-timeout", "never"]).expect(2);
+    let invalid = run(&["send", "1001", "--connect-timeout", "never"]).expect(2);
     assert!(
-        unspelled
+        invalid
             .err
             .contains("--connect-timeout must be a number of seconds"),
-        "{unspelled:?}"
+        "{invalid:?}"
     );
     run(&["send", "1001", "--no-such-option"]).expect(2);
     run(&["send", "1001", "no pair"]).expect(2);
@@ -114,7 +114,7 @@ fn the_exit_code_tells_what_kind_of_failure_it_was() {
 }
 
 #[test]
-fn settings_come_from_options_before_the_environment() {
+fn options_override_environment_variables() {
     let receiver = receiver();
     let url = endpoint(&receiver, "e/204");
     let send = |site: &[&str]| {
@@ -134,7 +134,7 @@ fn settings_come_from_options_before_the_environment() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_on_demand() {
+fn colors_are_used_on_terminals_and_on_request() {
     let arguments = [
         "send",
         "1001",

@@ -1,4 +1,4 @@
-//! `validate`: each form of file, every problem with its line, and reports for programs.
+//! `validate`: every file format, problems with their lines, and the report formats.
 
 mod support;
 
@@ -29,7 +29,7 @@ fn expected(list: &[(u64, &str, &str)]) -> Vec<(u64, String, String)> {
 }
 
 #[test]
-fn a_broken_row_of_csv_is_one_problem_and_the_rest_is_checked() {
+fn an_unreadable_csv_row_is_one_problem_and_the_rest_is_checked() {
     let folder = Folder::new("csv");
     let mut content = b"\xef\xbb\xbforder_id,order_status,sale_amount,shipping_city,order_time\r\n\
         1,paid,\"12\",\"a\r\nlong, \"\"quoted\"\" name\",2020-01-01 00:00:00Z\r\n\
@@ -66,7 +66,7 @@ fn a_broken_row_of_csv_is_one_problem_and_the_rest_is_checked() {
 }
 
 #[test]
-fn columns_are_what_the_map_says() {
+fn columns_are_mapped() {
     let folder = Folder::new("map");
     let file = folder.write(
         "export.csv",
@@ -109,7 +109,7 @@ fn columns_are_what_the_map_says() {
 }
 
 #[test]
-fn json_in_its_forms() {
+fn json_arrays_objects_and_lines_are_checked() {
     let folder = Folder::new("json");
     let pretty = folder.write(
         "a.json",
@@ -144,7 +144,7 @@ fn json_in_its_forms() {
 }
 
 #[test]
-fn the_exit_code_is_fit_for_ci() {
+fn the_exit_code_depends_on_errors_and_warnings() {
     let folder = Folder::new("ci");
     let good = folder.write("good.csv", "order_id,order_status\n1,paid\n");
     let odd = folder.write("odd.csv", "order_id,order_status\n1,canceled\n");
@@ -168,7 +168,7 @@ fn the_exit_code_is_fit_for_ci() {
 }
 
 #[test]
-fn sarif_has_what_scanners_ask_for() {
+fn sarif_has_rules_results_and_locations() {
     let folder = Folder::new("sarif");
     let file = folder.write("my orders.csv", "order_id,sale_amount\n1,$5\n2\n3,5\n");
     let sarif = run(&["validate", text(&file), "--format", "sarif"])
@@ -205,7 +205,7 @@ fn sarif_has_what_scanners_ask_for() {
 }
 
 #[test]
-fn a_row_that_never_ends_costs_neither_memory_nor_the_rest() {
+fn an_endless_row_is_one_problem_and_the_rest_is_checked() {
     let folder = Folder::new("long");
     let mut content = b"order_id,note\n1,\"".to_vec();
     content.resize(3 << 20, b'x');
@@ -225,7 +225,7 @@ fn a_row_that_never_ends_costs_neither_memory_nor_the_rest() {
     assert_eq!(report["summary"]["rows"], 5);
 }
 
-/// Rows that no update can be are refused in a time that grows with the file and no faster.
+/// Malicious rows are refused in linear time.
 #[test]
 fn hostile_json_is_refused_in_linear_time_and_memory() {
     const SIZE: usize = 128 * 1024;
@@ -263,14 +263,14 @@ fn hostile_json_is_refused_in_linear_time_and_memory() {
             ran.json()["summary"]["refused"].as_u64() > Some(0),
             "{name}"
         );
-        // A debug build on a busy machine takes 2 s; what grows with the square, minutes.
+        // A debug build on a busy machine takes 2 s; a quadratic algorithm takes minutes.
         let elapsed = started.elapsed();
         assert!(elapsed < Duration::from_secs(20), "{name}: {elapsed:?}");
     }
 }
 
 #[test]
-fn a_file_whose_lines_end_with_a_return_has_rows() {
+fn carriage_returns_are_line_ends() {
     let folder = Folder::new("returns");
     let csv = "order_id,sale_amount,note\r1001,25.67,\"two\rlines\"\r1002,$5,x\r";
     let file = folder.write("mac.csv", csv);

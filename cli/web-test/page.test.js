@@ -1,4 +1,4 @@
-// The page in a real browser: what a person sees and does.
+// The page in a real browser.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -32,8 +32,8 @@ async function visit(t, options) {
 
 const rowOf = (page, id) => page.locator('.grid-body .row', { hasText: id });
 
-/** A few orders that show every kind of thing the page has to say. */
-async function tellStory() {
+/** Orders that make the page show everything it can show. */
+async function sendExamples() {
   await sandbox.send(update('1001', { order_status: 'fulfilled', sale_amount: '12.00' }));
   await sandbox.send(update('1002', { order_status: 'pending', order_count: 1 }));
   await sandbox.send(
@@ -67,8 +67,8 @@ async function tellStory() {
   await sandbox.fault({ status: 500, probability: 0.25, order_id: 'never' });
 }
 
-test('says how to send the first update, and shows it as it arrives', async (t) => {
-  const { page, complaints } = await visit(t);
+test('explains how to send the first update, and shows updates as they arrive', async (t) => {
+  const { page, problems } = await visit(t);
   await page.getByRole('heading', { name: 'Waiting for the first update' }).waitFor();
   assert.ok((await page.locator('#empty').innerText()).includes(sandbox.endpoint));
   await page.getByRole('button', { name: 'Copy the setting' }).click();
@@ -81,13 +81,13 @@ test('says how to send the first update, and shows it as it arrives', async (t) 
   await rowOf(page, 'live-1').locator('.badge.paid').waitFor();
   assert.match(await rowOf(page, 'live-1').getAttribute('class'), /fresh/);
   await page.getByText('2 orders').waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
 test('filters by order id, status, site, date and warnings', async (t) => {
-  await tellStory();
+  await sendExamples();
   await sandbox.send({ site_id: 'other.com', order_id: '77', order_time: '2020-05-06 12:00:00Z' });
-  const { page, complaints } = await visit(t);
+  const { page, problems } = await visit(t);
   const filters = page.locator('#filters');
   const shown = (text) => page.locator('#shown', { hasText: text }).waitFor();
   await shown('4 orders');
@@ -111,12 +111,12 @@ test('filters by order id, status, site, date and warnings', async (t) => {
   await shown('2 of 4 orders');
   await filters.getByLabel('Order ID').fill('nothing like it');
   await shown('0 of 4 orders');
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('tells an order’s whole story, and goes on as it does', async (t) => {
-  await tellStory();
-  const { page, complaints } = await visit(t);
+test('shows the details of an order, and refreshes them', async (t) => {
+  await sendExamples();
+  const { page, problems } = await visit(t);
   await rowOf(page, '1003').getByRole('button').click();
   const details = page.locator('#details');
   await details.getByText('This order is refunded').waitFor();
@@ -153,13 +153,13 @@ test('tells an order’s whole story, and goes on as it does', async (t) => {
   await sandbox.send(update('1003', { order_status: 'cancelled' }));
   await details.getByText('This order is cancelled').waitFor();
   await events.nth(5).locator('details[open]').waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('copies an update as a command that sends it again, and as calls', async (t) => {
+test('copies an update as a curl command and as calls', async (t) => {
   const hostile = `it's "q" \\ $HOME \`x\` \u202e #{1} <?php ?> \n2nd`;
   await sandbox.send(update('o’1\'"', { note: hostile, order_count: 2, flag: true, none: null }));
-  const { page, complaints } = await visit(t);
+  const { page, problems } = await visit(t);
   await page.locator('.grid-body .row').first().click();
   const take = async (name) => {
     await page.locator('.copies').last().getByRole('button', { name, exact: true }).click();
@@ -167,7 +167,7 @@ test('copies an update as a command that sends it again, and as calls', async (t
     return copied(page);
   };
   execFileSync('sh', ['-c', await take('curl')], { stdio: 'ignore' });
-  const { updates } = await sandbox.ask('/_sandbox/updates');
+  const { updates } = await sandbox.get('/_sandbox/updates');
   assert.equal(updates.length, 2);
   assert.deepEqual(updates[1].payload, updates[0].payload);
   const python = (await take('Python')).replace('import katalys', '').replaceAll('katalys.', '');
@@ -205,10 +205,10 @@ class Client:
   const rust = await take('Rust');
   assert.ok(rust.includes('"it\'s \\"q\\" \\\\ $HOME `x` \\u{202e} #{1} <?php ?> \\n2nd"'), rust);
   assert.ok(rust.includes('.set("none", Value::Null)'), rust);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('runs nothing that a payload brings along', async (t) => {
+test('runs no script of a payload', async (t) => {
   const hostile = [
     '<img src=x onerror="window.hacked=1">',
     '<script>window.hacked=1</script>',
@@ -235,7 +235,7 @@ test('runs nothing that a payload brings along', async (t) => {
   await sandbox.send(`<img src=x onerror="window.hacked=1">`);
   await sandbox.fault({ redirect: '/<img/src=x/onerror=window.hacked=1>', order_id: hostile[0] });
   await sandbox.send({ site_id: hostile[0], order_id: hostile[0] });
-  const { page, complaints } = await visit(t);
+  const { page, problems } = await visit(t);
   const rows = page.locator('.grid-body .row');
   assert.equal(await rows.count(), 6);
   for (let index = 0; index < 6; index += 1) {
@@ -249,14 +249,14 @@ test('runs nothing that a payload brings along', async (t) => {
   await page.locator('.rule').waitFor();
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.locator('main img[src="x"], main script, main svg[onload]').count(), 0);
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('works from the keyboard alone', async (t) => {
+test('works with the keyboard only', async (t) => {
   for (let number = 1; number <= 60; number += 1) {
     await sandbox.send(update(`K-${number}`, { order_status: 'paid' }));
   }
-  const { page, complaints } = await visit(t);
+  const { page, problems } = await visit(t);
   const active = () => page.locator('.row.active .id').innerText();
   await page.keyboard.press('/');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'filter-order');
@@ -288,11 +288,11 @@ test('works from the keyboard alone', async (t) => {
   await page.getByRole('button', { name: 'Remove: answers 503' }).focus();
   await page.keyboard.press('Enter');
   await page.getByText('None: every update is answered 204.').waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('asks for faults, and shows what they hit', async (t) => {
-  const { page, complaints } = await visit(t);
+test('adds faults, and shows their hits', async (t) => {
+  const { page, problems } = await visit(t);
   await page.getByRole('link', { name: /^Faults/ }).click();
   const form = page.locator('#fault-form');
   await form.getByLabel('What happens').selectOption('redirect');
@@ -301,7 +301,7 @@ test('asks for faults, and shows what they hit', async (t) => {
   await form.getByLabel('Only order').fill('42');
   await form.getByRole('button', { name: 'Add fault' }).click();
   await page.locator('.rule', { hasText: 'order 42 · 1 more' }).waitFor();
-  const { faults } = await sandbox.ask('/_sandbox/faults');
+  const { faults } = await sandbox.get('/_sandbox/faults');
   assert.deepEqual(faults, [
     { id: faults[0].id, redirect: 'https://example.com/login', next: 1, order_id: '42', hits: 0 },
   ]);
@@ -318,28 +318,28 @@ test('asks for faults, and shows what they hit', async (t) => {
   await form.getByLabel('Share of requests, %').fill('50');
   await form.getByRole('button', { name: 'Add fault' }).click();
   await page.locator('.rule', { hasText: '50 % of requests' }).waitFor();
-  assert.deepEqual(complaints, []);
+  assert.deepEqual(problems, []);
 });
 
-test('forgets everything when asked twice', async (t) => {
-  await tellStory();
-  const { page, complaints } = await visit(t);
+test('clears everything after a confirmation', async (t) => {
+  await sendExamples();
+  const { page, problems } = await visit(t);
   await page.getByRole('button', { name: 'Clear everything' }).click();
   await page.getByRole('button', { name: 'Really clear?' }).click();
   await page.getByRole('heading', { name: 'Waiting for the first update' }).waitFor();
-  assert.equal((await sandbox.ask('/_sandbox/orders')).all_orders, 0);
-  assert.deepEqual(complaints, []);
+  assert.equal((await sandbox.get('/_sandbox/orders')).all_orders, 0);
+  assert.deepEqual(problems, []);
 });
 
 for (const colorScheme of ['light', 'dark']) {
   for (const width of [1440, 390]) {
-    test(`is accessible to all, ${colorScheme}, ${width} pixels wide`, async (t) => {
-      const { page, complaints } = await visit(t, {
+    test(`is accessible, ${colorScheme}, ${width} pixels wide`, async (t) => {
+      const { page, problems } = await visit(t, {
         colorScheme,
         viewport: { width, height: 860 },
       });
       const check = async (what) => {
-        // The page's policy allows no script from elsewhere; a test is not the page.
+        // `evaluate` is not subject to the page's policy, which allows no other script.
         await page.evaluate(`${AXE}; undefined`);
         const { violations } = await page.evaluate(() => globalThis.axe.run());
         const found = violations.map(
@@ -348,7 +348,7 @@ for (const colorScheme of ['light', 'dark']) {
         assert.deepEqual(found, [], what);
       };
       await check('nothing yet');
-      await tellStory();
+      await sendExamples();
       await rowOf(page, '1003').waitFor();
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await check('list');
@@ -367,7 +367,7 @@ for (const colorScheme of ['light', 'dark']) {
       assert.equal(isTooWide, false);
       const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       assert.equal(paper, colorScheme === 'dark' ? 'rgb(14, 17, 23)' : 'rgb(246, 247, 249)');
-      assert.deepEqual(complaints, []);
+      assert.deepEqual(problems, []);
     });
   }
 }

@@ -1,4 +1,4 @@
-// A sandbox and a browser for a test.
+// Starts a sandbox and a browser for a test.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -41,7 +41,7 @@ export async function startSandbox(...options) {
     endpoint,
     send: async (update) => (await post(endpoint, update)).status,
     fault: (rule) => post(`${url}/_sandbox/faults`, rule),
-    ask: async (path) => (await fetch(url + path)).json(),
+    get: async (path) => (await fetch(url + path)).json(),
     clear: () => fetch(`${url}/_sandbox`, { method: 'DELETE' }),
     end: async () => {
       child.stdin.end();
@@ -55,31 +55,31 @@ export async function startBrowser() {
   return chromium.launch({ executablePath: BROWSER, args: QUIET });
 }
 
-/** Opens the page; whatever it complains of is kept in `complaints`. */
+/** Opens the page, and collects its errors, warnings, dialogs and foreign requests in `problems`. */
 export async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url });
   const page = await context.newPage();
-  const complaints = [];
+  const problems = [];
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
   });
-  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('pageerror', (error) => problems.push(error.message));
   page.on('dialog', (dialog) => {
-    complaints.push(`dialog: ${dialog.message()}`);
+    problems.push(`dialog: ${dialog.message()}`);
     dialog.dismiss();
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(url)) complaints.push(`outside: ${request.url()}`);
+    if (!request.url().startsWith(url)) problems.push(`outside: ${request.url()}`);
   });
   await page.goto(url);
   await page.waitForFunction(() => document.documentElement.dataset.drawn !== undefined);
-  return { page, context, complaints };
+  return { page, context, problems };
 }
 
 export const copied = (page) => page.evaluate(() => navigator.clipboard.readText());
 
-/** Many orders in little time: several connections, and no waiting for each answer. */
+/** Sends many orders quickly: over several connections, in pipelined batches. */
 export async function fill({ url, endpoint }, count, connections = 8) {
   const { hostname, port } = new URL(url);
   const path = new URL(endpoint).pathname;

@@ -1,6 +1,6 @@
-// Talks to the sandbox.
+// Calls the sandbox's API.
 
-async function ask(path, options) {
+async function request(path, options) {
   const answer = await fetch(path, { cache: 'no-store', ...options });
   const text = await answer.text();
   const body = text ? JSON.parse(text) : null;
@@ -15,19 +15,19 @@ function withQuery(path, query) {
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-export const about = () => ask('/_sandbox/about');
-export const orders = (query) => ask(withQuery('/_sandbox/orders', query));
+export const about = () => request('/_sandbox/about');
+export const orders = (query) => request(withQuery('/_sandbox/orders', query));
 export const details = (order) =>
-  ask(withQuery('/_sandbox/details', { order_id: order.order_id, site_id: order.site_id }));
-export const requests = (newest) => ask(withQuery('/_sandbox/updates', { newest }));
-export const faults = () => ask('/_sandbox/faults');
+  request(withQuery('/_sandbox/details', { order_id: order.order_id, site_id: order.site_id }));
+export const requests = (newest) => request(withQuery('/_sandbox/updates', { newest }));
+export const faults = () => request('/_sandbox/faults');
 export const addFault = (rule) =>
-  ask('/_sandbox/faults', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(rule) });
-export const removeFault = (id) => ask(`/_sandbox/faults/${id}`, { method: 'DELETE' });
-export const clearFaults = () => ask('/_sandbox/faults', { method: 'DELETE' });
-export const clear = () => ask('/_sandbox', { method: 'DELETE' });
+  request('/_sandbox/faults', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(rule) });
+export const removeFault = (id) => request(`/_sandbox/faults/${id}`, { method: 'DELETE' });
+export const clearFaults = () => request('/_sandbox/faults', { method: 'DELETE' });
+export const clear = () => request('/_sandbox', { method: 'DELETE' });
 
-/** Sends an update as any client would; says what it was answered with. */
+/** Sends an update as a client would; returns the status of the response. */
 export async function send(update) {
   const body = JSON.stringify(update);
   const answer = await fetch('/v2/_tr_offline', { method: 'POST', headers: JSON_TYPE, body });
@@ -35,12 +35,12 @@ export async function send(update) {
 }
 
 /**
- * Calls back with the counts whenever something changed, and says whether it is connected. A tab
- * that is not looked at gives its connection back, since a browser has few of them per server.
+ * Calls `changed` with the counters after every change, and `connected` with the state of the
+ * connection. A hidden tab closes its connection, since browsers allow few of them per server.
  */
 export function watch(changed, connected) {
   let source = null;
-  const look = () => {
+  const update = () => {
     if (document.hidden) {
       source?.close();
       source = null;
@@ -51,6 +51,6 @@ export function watch(changed, connected) {
       source.addEventListener('error', () => connected(false));
     }
   };
-  document.addEventListener('visibilitychange', look);
-  look();
+  document.addEventListener('visibilitychange', update);
+  update();
 }

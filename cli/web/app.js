@@ -1,8 +1,8 @@
-// Ties the views together: what is shown, what is live, and the keys that work everywhere.
+// Connects the views: navigation, live updates and global keys.
 
 import * as api from './api.js';
 import * as details from './details.js';
-import { byId, copy, h, say } from './dom.js';
+import { byId, copy, h, notify } from './dom.js';
 import * as faults from './faults.js';
 import { keepTime, number } from './format.js';
 import * as orders from './orders.js';
@@ -10,22 +10,22 @@ import * as requests from './requests.js';
 
 const VIEWS = ['orders', 'requests', 'faults'];
 const TITLES = { orders: 'Conversions', requests: 'Requests', faults: 'Faults' };
-/** However much arrives, the page is drawn so often and no more. */
-const PAUSE = 200;
+/** Minimum time between two refreshes, in milliseconds. */
+const MIN_INTERVAL = 200;
 
 let view = 'orders';
 let running = false;
-let again = false;
+let isPending = false;
 
-/** Draws what is in sight; a call that comes meanwhile is made up for by one more round. */
+/** Refreshes the visible view; calls during a refresh are answered by one more round. */
 async function refresh() {
   if (running) {
-    again = true;
+    isPending = true;
     return;
   }
   running = true;
   do {
-    again = false;
+    isPending = false;
     const started = performance.now();
     try {
       await Promise.all([
@@ -35,11 +35,11 @@ async function refresh() {
         faults.refresh(),
       ]);
     } catch {
-      // The sandbox has gone; the event source says so, and comes back by itself.
+      // The sandbox is not reachable; the event source shows that, and reconnects by itself.
     }
-    const rest = PAUSE - (performance.now() - started);
+    const rest = MIN_INTERVAL - (performance.now() - started);
     if (rest > 0) await new Promise((done) => setTimeout(done, rest));
-  } while (again);
+  } while (isPending);
   running = false;
 }
 
@@ -86,14 +86,14 @@ function onKey(event) {
   }
 }
 
-function showTotals(tick) {
+function showTotals(counters) {
   const total = (name, value, kind) =>
     h('div', { class: kind }, h('dt', {}, name), h('dd', {}, number(value)));
   byId('totals').replaceChildren(
-    total('Orders', tick.orders),
-    total('Updates', tick.updates),
-    total('Refused', tick.refused, tick.refused > 0 ? 'bad' : ''),
-    total('Faults met', tick.faulted, tick.faulted > 0 ? 'bad' : ''),
+    total('Orders', counters.orders),
+    total('Updates', counters.updates),
+    total('Refused', counters.refused, counters.refused > 0 ? 'bad' : ''),
+    total('Faults met', counters.faulted, counters.faulted > 0 ? 'bad' : ''),
   );
 }
 
@@ -107,7 +107,7 @@ details.start({ close: closeOrder });
 requests.start({ open: openOrder });
 faults.start();
 addEventListener('unhandledrejection', (event) => {
-  say(event.reason?.message ?? 'Something went wrong');
+  notify(event.reason?.message ?? 'Something went wrong');
   event.preventDefault();
 });
 addEventListener('hashchange', fromAddress);
@@ -121,7 +121,7 @@ api.about().then((given) => {
 });
 fromAddress();
 refresh();
-api.watch((tick) => {
-  showTotals(tick);
+api.watch((counters) => {
+  showTotals(counters);
   refresh();
 }, showConnection);

@@ -1,4 +1,4 @@
-// Builds elements. Text becomes text nodes, never markup, so that no payload can inject any.
+// Builds elements. Text becomes text nodes, never markup, so that no payload can inject markup.
 
 /** An element with attributes (`on…` are listeners, `true` is an empty attribute) and children. */
 export function h(tag, attributes, ...children) {
@@ -45,14 +45,14 @@ export function icon(name) {
 
 export const byId = (id) => document.getElementById(id);
 
-let silence;
-/** Says something for a moment, to the eye and to a screen reader. */
-export function say(text) {
-  const toast = byId('said');
+let hiding;
+/** Shows a message for two seconds; screen readers announce it. */
+export function notify(text) {
+  const toast = byId('message');
   toast.textContent = text;
   toast.classList.add('shown');
-  clearTimeout(silence);
-  silence = setTimeout(() => toast.classList.remove('shown'), 2200);
+  clearTimeout(hiding);
+  hiding = setTimeout(() => toast.classList.remove('shown'), 2200);
 }
 
 export async function copy(text, what) {
@@ -61,10 +61,10 @@ export async function copy(text, what) {
   } catch {
     copyByHand(text);
   }
-  say(`Copied ${what}`);
+  notify(`Copied ${what}`);
 }
 
-/** Where the page is not on this machine, browsers keep the clipboard back. */
+/** Browsers allow clipboard access only to pages of this machine or over HTTPS. */
 function copyByHand(text) {
   const area = h('textarea', { class: 'offscreen', 'aria-hidden': 'true' });
   area.value = text;

@@ -1,9 +1,8 @@
-// Faults on demand: which are in force, and a form for another one.
+// Fault injection: the active rules, and a form for another one.
 
 import * as api from './api.js';
-import { describe } from './details.js';
-import { byId, h, icon, say } from './dom.js';
-import { number, plural } from './format.js';
+import { byId, h, icon, notify } from './dom.js';
+import { describeFault, number, plural } from './format.js';
 
 const PRESETS = [
   ['503, next three', { status: 503, next: 3 }],
@@ -19,7 +18,7 @@ const PRESETS = [
   ['Ten a second', { rate: 10, retry_after: 1 }],
 ];
 
-/** Each kind with the fields that go with it. */
+/** The kinds of faults, each with the fields of its form. */
 const KINDS = [
   ['status', 'Answer with a status', ['status', 'retry_after', 'latency', 'apply']],
   ['latency', 'Answer late', ['latency']],
@@ -50,7 +49,7 @@ export function start() {
       h(
         'p',
         { class: 'lead' },
-        'See what a client does when the endpoint misbehaves. The first rule that applies to a request decides.',
+        'Test how a client handles failures of the endpoint. The first rule that applies to a request decides.',
       ),
     ),
     h(
@@ -59,15 +58,15 @@ export function start() {
       h(
         'section',
         { class: 'card', 'aria-labelledby': 'active-title' },
-        h('h2', { id: 'active-title' }, 'In force'),
+        h('h2', { id: 'active-title' }, 'Active'),
         h('div', { id: 'active' }),
       ),
       h(
         'section',
         { class: 'card', 'aria-labelledby': 'quick-title' },
-        h('h2', { id: 'quick-title' }, 'At once'),
+        h('h2', { id: 'quick-title' }, 'Presets'),
         h('div', { class: 'chips' }, presets),
-        h('h2', {}, 'To measure'),
+        h('h2', {}, 'Custom'),
         form(),
       ),
     ),
@@ -114,7 +113,7 @@ function form() {
       'label',
       { class: 'toggle wide', 'data-field': 'apply' },
       h('input', { type: 'checkbox', name: 'apply' }),
-      h('span', {}, 'Record it all the same'),
+      h('span', {}, 'Record it nevertheless'),
     ),
     h(
       'div',
@@ -165,7 +164,7 @@ async function add(rule) {
   error.textContent = '';
   try {
     await api.addFault(rule);
-    say(`In force: ${describe(rule)}`);
+    notify(`Active: ${describeFault(rule)}`);
   } catch (problem) {
     error.textContent = problem.message;
   }
@@ -202,7 +201,7 @@ function ruleLine(fault) {
   if (fault.site_id !== undefined) when.push(`site ${fault.site_id}`);
   if (fault.next !== undefined)
     when.push(fault.next === 0 ? 'used up' : `${number(fault.next)} more`);
-  if (fault.apply) when.push('recorded all the same');
+  if (fault.apply) when.push('recorded nevertheless');
   return h(
     'li',
     { class: fault.next === 0 ? 'rule spent' : 'rule' },
@@ -210,7 +209,7 @@ function ruleLine(fault) {
     h(
       'div',
       { class: 'rule-text' },
-      h('strong', {}, capital(describe(fault))),
+      h('strong', {}, capital(describeFault(fault))),
       h('span', { class: 'faint' }, when.join(' · ') || 'every request'),
     ),
     h('span', { class: 'faint' }, plural(fault.hits, 'hit')),
@@ -219,7 +218,7 @@ function ruleLine(fault) {
       {
         type: 'button',
         class: 'icon-button',
-        'aria-label': `Remove: ${describe(fault)}`,
+        'aria-label': `Remove: ${describeFault(fault)}`,
         title: 'Remove',
         onclick: () => api.removeFault(fault.id),
       },

@@ -1,4 +1,4 @@
-// How values look.
+// Formats values for display.
 
 import { h } from './dom.js';
 
@@ -25,7 +25,7 @@ const STEPS = [
   [86400 * 30, 'day', 86400],
 ];
 
-/** `3 min. ago`, and the date where that says more. */
+/** `3 min. ago`; for older times, the date. */
 export function ago(iso, now = Date.now()) {
   const time = Date.parse(iso);
   const seconds = Math.round((now - time) / 1000);
@@ -35,7 +35,7 @@ export function ago(iso, now = Date.now()) {
   return relative.format(-Math.trunc(seconds / step[2]), step[1]);
 }
 
-/** The same, kept up to date by `keepTime`. */
+/** A relative time that `keepTime` updates. */
 export const since = (iso) => h('span', { 'data-ago': iso }, ago(iso));
 
 export function keepTime() {
@@ -55,8 +55,7 @@ const short = new Intl.DateTimeFormat(LANGUAGE, {
   hourCycle: 'h23',
 });
 
-/** An `order_time` in this browser's zone, without what goes without saying; what can't be read
- * stays as it was sent. */
+/** An `order_time` in the browser's time zone, without the current year; an invalid one unchanged. */
 export function placed(text) {
   const time = Date.parse(text?.replace(' ', 'T') ?? '');
   if (Number.isNaN(time)) return text ?? '–';
@@ -64,7 +63,7 @@ export function placed(text) {
   return isThisYear ? short.format(time) : day.format(time);
 }
 
-/** An amount with its currency; what is no amount is shown as it was sent. */
+/** An amount with its currency; an invalid amount unchanged. */
 export function money(amount, currency) {
   if (amount === null || amount === undefined || amount === '') return '–';
   const value = Number(amount);
@@ -88,5 +87,18 @@ export function badge(status) {
 
 export const shown = (value) => (typeof value === 'string' ? value : JSON.stringify(value));
 
-/** The key for one order in a map: ids may hold anything but this separator's control character. */
+/** The key of an order in a map; ids cannot contain the separator, a control character. */
 export const keyOf = (order) => `${order.site_id}\u001f${order.order_id}`;
+
+/** A fault's rule in a few words. */
+export function describeFault(rule) {
+  const what = [];
+  if (rule.hang) what.push('hangs');
+  if (rule.reset) what.push(`reset ${rule.reset} reading`);
+  if (rule.redirect) what.push(`${rule.status ?? 307} to ${rule.redirect}`);
+  else if (rule.rate !== undefined) what.push(`${rule.status ?? 429} above ${rule.rate}/s`);
+  else if (rule.status) what.push(`answers ${rule.status}`);
+  if (rule.retry_after !== undefined) what.push(`Retry-After ${rule.retry_after}`);
+  if (rule.latency) what.push(`${number(rule.latency)} ms late`);
+  return what.join(', ');
+}

@@ -1,14 +1,15 @@
-// Reports → Conversions: a list that holds only the rows in sight, however many there are.
+// The list of orders. Only the visible rows are in the document.
 
 import * as api from './api.js';
-import { byId, copy, h, icon, say } from './dom.js';
+import { byId, h, icon, notify } from './dom.js';
+import { showEmpty } from './empty.js';
 import { ago, badge, keyOf, moment, money, number, placed, plural } from './format.js';
 
 const ROW = 46;
 const HEAD = 38;
 const PAGE = 100;
-/** Rows kept ready above and below the ones in sight. */
-const SPARE = 8;
+/** Rows drawn above and below the visible ones. */
+const MARGIN = 8;
 
 const COLUMNS = [
   ['', 'open'],
@@ -37,7 +38,6 @@ const state = {
 let grid;
 let body;
 let open;
-const endpoint = `${location.origin}/v2/_tr_offline`;
 
 export function start(options) {
   open = options.open;
@@ -83,10 +83,10 @@ async function clearAll(event) {
   }
   await api.clear();
   open(null);
-  say('Cleared orders, requests and faults');
+  notify('Cleared orders, requests and faults');
 }
 
-/** The filters as the sandbox reads them; a day is one of this browser's zone. */
+/** The filters as query parameters; days are in the browser's time zone. */
 export function query() {
   const data = new FormData(byId('filters'));
   const day = (name, extra) => {
@@ -116,15 +116,15 @@ function onFilter() {
   refresh();
 }
 
-/** Asks anew for the rows in sight; what was there stays until the answer comes. */
+/** Loads the visible rows again; the old ones stay until the response arrives. */
 export async function refresh() {
   state.asked += 1;
   const { asked } = state;
   const wanted = JSON.stringify(query());
-  const [first, last] = pagesInSight();
+  const [first, last] = visiblePages();
   const pages = Array.from({ length: last - first + 1 }, (_, index) => load(first + index));
   const loaded = await Promise.all(pages);
-  // An answer counts unless the filters have changed, or a later one was faster.
+  // The response is outdated if the filters have changed, or if a later response was faster.
   if (wanted !== JSON.stringify(query()) || asked < state.answered) return;
   state.answered = asked;
   state.pages = new Map(loaded.map((answer, index) => [first + index, answer.orders]));
@@ -139,8 +139,8 @@ function settle(answer) {
   state.total = answer.total;
   state.all = answer.all_orders;
   state.active = Math.max(0, Math.min(state.active, state.total - 1));
-  offer('status', 'Any status', answer.statuses);
-  offer('site_id', 'Any site', answer.sites);
+  setChoices('status', 'Any status', answer.statuses);
+  setChoices('site_id', 'Any site', answer.sites);
   const isEmpty = state.all === 0;
   grid.hidden = isEmpty;
   byId('hints').hidden = isEmpty;
@@ -156,8 +156,8 @@ function settle(answer) {
   document.documentElement.dataset.drawn = String(answer.revision);
 }
 
-/** Keeps a filter's choices up to date without disturbing one that is open. */
-function offer(name, any, counts) {
+/** Updates the choices of a filter, without changing an open one. */
+function setChoices(name, any, counts) {
   const select = byId('filters').elements[name];
   const wanted = Object.entries(counts).filter(([value]) => value !== '');
   wanted.sort(([, a], [, b]) => b - a);
@@ -176,14 +176,14 @@ function offer(name, any, counts) {
   select.value = chosen;
 }
 
-function inSight() {
-  const first = Math.floor(grid.scrollTop / ROW) - SPARE;
-  const last = Math.ceil((grid.scrollTop + (grid.clientHeight || 600)) / ROW) + SPARE;
+function visibleRows() {
+  const first = Math.floor(grid.scrollTop / ROW) - MARGIN;
+  const last = Math.ceil((grid.scrollTop + (grid.clientHeight || 600)) / ROW) + MARGIN;
   return [Math.max(0, first), Math.max(0, Math.min(last, Math.max(state.total, PAGE)) - 1)];
 }
 
-function pagesInSight() {
-  const [first, last] = inSight();
+function visiblePages() {
+  const [first, last] = visibleRows();
   return [Math.floor(first / PAGE), Math.floor(last / PAGE)];
 }
 
@@ -191,7 +191,7 @@ const orderAt = (index) => state.pages.get(Math.floor(index / PAGE))?.[index % P
 
 function draw() {
   if (grid.hidden) return;
-  const [first, last] = inSight();
+  const [first, last] = visibleRows();
   const end = Math.min(last, state.total - 1);
   for (const [index, row] of state.rows) {
     if (index < first || index > end) {
@@ -318,19 +318,19 @@ function markActive() {
 function moveTo(index) {
   state.active = Math.max(0, Math.min(index, state.total - 1));
   const top = state.active * ROW;
-  const room = grid.clientHeight - HEAD - ROW;
+  const visible = grid.clientHeight - HEAD - ROW;
   if (top < grid.scrollTop) grid.scrollTop = top;
-  else if (top > grid.scrollTop + room) grid.scrollTop = top - room;
+  else if (top > grid.scrollTop + visible) grid.scrollTop = top - visible;
   draw();
 }
 
 function onKey(event) {
-  const pageful = Math.max(1, Math.floor((grid.clientHeight - HEAD) / ROW) - 1);
+  const pageSize = Math.max(1, Math.floor((grid.clientHeight - HEAD) / ROW) - 1);
   const moves = {
     ArrowDown: state.active + 1,
     ArrowUp: state.active - 1,
-    PageDown: state.active + pageful,
-    PageUp: state.active - pageful,
+    PageDown: state.active + pageSize,
+    PageUp: state.active - pageSize,
     Home: 0,
     End: state.total - 1,
   };
@@ -353,85 +353,8 @@ function openRow(index, byKeyboard) {
   if (order) open(order, byKeyboard);
 }
 
-/** Marks the order that is shown beside the list. */
+/** Marks the order whose details are open. */
 export function setOpened(order) {
   state.opened = order ? keyOf(order) : null;
   draw();
-}
-
-const SAMPLE = {
-  site_id: 'abcd.com',
-  order_status: 'paid',
-  sale_amount: '25.67',
-  subtotal_amount: '19.20',
-  shipping_amount: '4.99',
-  tax_amount: '1.48',
-  email_address: 'email@example.com',
-  order_count: 2,
-  discount_1_code: 'REVOFFERS_EXAMPLE',
-  discount_1_amount: '1.50',
-  line_item_1_title: 'Wellness Bundle #4',
-  line_item_1_sku: 'WLNS_BUNDLE_4',
-  line_item_1_price: '19.20',
-  line_item_1_qty: 1,
-};
-
-export async function sendSample() {
-  const order_id = String(10_000 + Math.floor(Math.random() * 90_000));
-  const order_time = new Date()
-    .toISOString()
-    .replace('T', ' ')
-    .replace(/\.\d+Z/, '+00:00');
-  const status = await api.send({ ...SAMPLE, order_id, order_time });
-  say(status === 204 ? `Sent order ${order_id}` : `Answered ${status}`);
-}
-
-function showEmpty(isEmpty) {
-  const place = byId('empty');
-  if (place.hidden === !isEmpty && (place.firstChild || !isEmpty)) return;
-  place.hidden = !isEmpty;
-  if (!isEmpty) {
-    place.replaceChildren();
-    return;
-  }
-  const variable = `export KATALYS_ENDPOINT=${endpoint}`;
-  const curl = `curl -i ${endpoint} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"site_id":"abcd.com","order_id":"1001","order_status":"paid"}'`;
-  place.replaceChildren(
-    h('img', { src: '/assets/icon.svg', alt: '', width: '44', height: '44' }),
-    h('h2', {}, 'Waiting for the first update'),
-    h(
-      'p',
-      { class: 'lead' },
-      'Updates appear here the moment they arrive. Point a client at this sandbox:',
-    ),
-    codeBox(variable, 'the setting'),
-    h('p', { class: 'or' }, 'or send one from a terminal'),
-    codeBox(curl, 'the command'),
-    h('p', { class: 'or' }, 'or right from here'),
-    h(
-      'button',
-      { type: 'button', class: 'button primary', id: 'sample', onclick: sendSample },
-      icon('bolt'),
-      'Send a sample order',
-    ),
-  );
-}
-
-function codeBox(text, what) {
-  return h(
-    'div',
-    { class: 'code-box' },
-    h('pre', { tabindex: '0' }, text),
-    h(
-      'button',
-      {
-        type: 'button',
-        class: 'icon-button',
-        'aria-label': `Copy ${what}`,
-        title: 'Copy',
-        onclick: () => copy(text, what),
-      },
-      icon('copy'),
-    ),
-  );
 }

@@ -1,9 +1,8 @@
-// Every request that was read, also those that became no update of an order.
+// The list of requests, including those that were not recorded as updates.
 
 import * as api from './api.js';
-import { describe } from './details.js';
 import { byId, h, icon } from './dom.js';
-import { moment, number, plural, since, time } from './format.js';
+import { describeFault, moment, number, plural, since, time } from './format.js';
 
 const NEWEST = 200;
 let place;
@@ -27,7 +26,7 @@ export function start(options) {
       h(
         'p',
         { class: 'lead' },
-        `The newest ${NEWEST} that were read, with those that were refused or met a fault.`,
+        `The newest ${NEWEST} requests, including refused ones and those with a fault.`,
       ),
     ),
     h('div', {
@@ -47,10 +46,10 @@ export async function refresh() {
   const box = byId('requests');
   unfolded = new Set([...box.querySelectorAll('details[open]')].map((item) => item.dataset.key));
   if (updates.length === 0) {
-    box.replaceChildren(h('p', { class: 'lead pad' }, 'Nothing has arrived yet.'));
+    box.replaceChildren(h('p', { class: 'lead pad' }, 'No request has arrived yet.'));
     return;
   }
-  const titles = ['#', 'Received', 'Answer', 'Order', 'Site', 'What became of it'];
+  const titles = ['#', 'Received', 'Answer', 'Order', 'Site', 'Outcome'];
   box.replaceChildren(
     h(
       'table',
@@ -99,11 +98,11 @@ function line(entry) {
           : h('span', { class: 'mono' }, entry.order_id),
     ),
     h('td', {}, entry.site_id ?? '–'),
-    h('td', { class: 'value' }, became(entry)),
+    h('td', { class: 'value' }, outcome(entry)),
   );
 }
 
-function became(entry) {
+function outcome(entry) {
   const parts = [];
   if (entry.outcome === 'refused') {
     parts.push(
@@ -124,13 +123,18 @@ function became(entry) {
         'span',
         { class: 'note fault' },
         icon('bolt'),
-        `Fault, not recorded: ${describe(entry.fault)}`,
+        `Fault, not recorded: ${describeFault(entry.fault)}`,
       ),
     );
   } else {
     parts.push(
       entry.fault
-        ? h('span', { class: 'note fault' }, icon('bolt'), `Recorded, ${describe(entry.fault)}`)
+        ? h(
+            'span',
+            { class: 'note fault' },
+            icon('bolt'),
+            `Recorded, ${describeFault(entry.fault)}`,
+          )
         : h('span', {}, 'Recorded'),
     );
     if (entry.warnings.length > 0)

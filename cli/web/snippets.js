@@ -1,6 +1,6 @@
-// One update as a command or as a call of each language's client, ready to paste.
+// Formats an update as a curl command, or as a call of a client in each language.
 
-/** The fields of a payload without what the client adds by itself. */
+/** The fields of a payload without those that the client adds. */
 function fieldsOf(payload) {
   const { site_id: _site, order_id: _order, ...fields } = payload;
   return Object.entries(fields);
@@ -11,18 +11,18 @@ function curl({ endpoint, raw }) {
   return `curl -i -X POST '${endpoint}' \\\n  -H 'Content-Type: application/json' \\\n  --data-binary '${quoted}'\n`;
 }
 
-// Control characters, and those that hide or turn around what stands next to them.
+// Control and formatting characters, which are invisible or change the direction of text.
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 const hex = (char) => char.codePointAt(0).toString(16).padStart(4, '0');
 
-/** Text in double quotes as Python and JavaScript read it, with everything in it visible. */
+/** A string literal of Python and JavaScript, with invisible characters escaped. */
 function escaped(text) {
   return JSON.stringify(text).replace(HIDDEN, (char) =>
     char.length > 1 ? char : `\\u${hex(char)}`,
   );
 }
 
-/** The same for PHP and Rust, which write code points in braces. */
+/** A string literal of PHP and Rust, which write code points in braces. */
 function braced(text, special) {
   const plain = text.replace(special, (char) => `\\${char}`);
   return `"${plain.replace(HIDDEN, (char) => (char === '\n' ? '\\n' : `\\u{${hex(char)}}`))}"`;

@@ -1,13 +1,13 @@
-/* A library for LD_PRELOAD that makes system calls on an outbox's files fail: files whose path begins
- * with KATALYS_FAULT_PATH. All probabilities are from 0 to 1.
+/* Preloaded into a process; makes its system calls on an outbox's files fail: the files whose path begins
+ * with KATALYS_FAULT_PATH. Probabilities are from 0 to 1.
  *
- *   KATALYS_FAULT_SEED    the seed of the random numbers
- *   KATALYS_FAULT_EIO     the probability that a read or a write fails with EIO
- *   KATALYS_FAULT_ENOSPC  the probability that a write or a change of size fails with ENOSPC
- *   KATALYS_FAULT_SHORT   the probability of a short write
- *   KATALYS_FAULT_FSYNC   the probability that an fsync or fdatasync fails with EIO
- *   KATALYS_FAULT_PREAD   the number of the read of the main file that fails with EIO, from 1
- *   KATALYS_FAULT_SAID    a file that gets one byte per fault, so that a test can count them */
+ *   KATALYS_FAULT_SEED    seed of the random numbers
+ *   KATALYS_FAULT_EIO     probability that a read or write fails with EIO
+ *   KATALYS_FAULT_ENOSPC  probability that a write or resize fails with ENOSPC
+ *   KATALYS_FAULT_SHORT   probability that a write is short
+ *   KATALYS_FAULT_FSYNC   probability that an fsync or fdatasync fails with EIO
+ *   KATALYS_FAULT_PREAD   number of the one read of the main file that fails with EIO, from 1
+ *   KATALYS_FAULT_COUNT   file that gets one byte per fault, for the test to count */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ static const char *prefix;
 static uint64_t state;
 static double eio, enospc, partial, sync_fails;
 static long failing_read, reads;
-static int said = -1;
+static int count_file = -1;
 
 static double probability(const char *name) {
     const char *text = getenv(name);
@@ -39,7 +39,7 @@ static double probability(const char *name) {
 __attribute__((constructor)) static void begin(void) {
     const char *seed = getenv("KATALYS_FAULT_SEED");
     const char *read = getenv("KATALYS_FAULT_PREAD");
-    const char *said_path = getenv("KATALYS_FAULT_SAID");
+    const char *count_path = getenv("KATALYS_FAULT_COUNT");
     prefix = getenv("KATALYS_FAULT_PATH");
     state = (seed == NULL ? 1 : strtoull(seed, NULL, 10)) * 0x9e3779b97f4a7c15u + 1;
     eio = probability("KATALYS_FAULT_EIO");
@@ -47,8 +47,8 @@ __attribute__((constructor)) static void begin(void) {
     partial = probability("KATALYS_FAULT_SHORT");
     sync_fails = probability("KATALYS_FAULT_FSYNC");
     failing_read = read == NULL ? 0 : strtol(read, NULL, 10);
-    if (said_path != NULL) {
-        said = open(said_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (count_path != NULL) {
+        count_file = open(count_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     }
 }
 
@@ -66,7 +66,7 @@ static kind kind_of(int file) {
     return (size_t)length == known ? MAIN : COMPANION;
 }
 
-/* xorshift64*, locked for threads; forked children continue with their parent's state. */
+/* xorshift64*, under a lock; forked children continue with their parent's state. */
 static bool happens(double chance) {
     if (chance <= 0) {
         return false;
@@ -92,8 +92,8 @@ static int fails(int error) {
     if (real_write == NULL) {
         *(void **)&real_write = dlsym(RTLD_NEXT, "write");
     }
-    if (said >= 0) {
-        real_write(said, "x", 1);
+    if (count_file >= 0) {
+        real_write(count_file, "x", 1);
     }
     errno = error;
     return -1;
@@ -110,7 +110,7 @@ static bool read_fails(int file) {
     return happens(eio);
 }
 
-/* 0, or the error of a write; reduces `count` for a short write. */
+/* The error of a write, or 0; reduces `count` for a short write. */
 static int write_error(int file, size_t *count) {
     if (kind_of(file) == OTHER) {
         return 0;

@@ -1,4 +1,4 @@
-"""Opens an outbox several times while one read fails; prints the result of each attempt as JSON.
+"""Opens an outbox four times, while one read fails; prints the result of each attempt as JSON.
 
 Argument: file.
 """

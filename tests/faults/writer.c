@@ -1,4 +1,4 @@
-/* The same as writer.py, through the C library: `writer FILE ENDPOINT NAME MODE LOG`. */
+/* The same as writer.py, with the C library: `writer FILE ENDPOINT NAME MODE LOG`. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
@@ -21,15 +21,15 @@ static void record(const char *line) {
 }
 
 static void failed(katalys_result *result) {
-    static const char *told[16];
+    static const char *recorded[16];
     char line[128];
     size_t i = 0;
     const char *code = katalys_result_code_name(result);
-    while (i < 15 && told[i] != NULL && strcmp(told[i], code) != 0) {
+    while (i < 15 && recorded[i] != NULL && strcmp(recorded[i], code) != 0) {
         i++;
     }
-    if (told[i] == NULL) {
-        told[i] = strdup(code);
+    if (recorded[i] == NULL) {
+        recorded[i] = strdup(code);
         snprintf(line, sizeof line, "error %s\n", code);
         record(line);
     }

@@ -1,4 +1,4 @@
-"""Enqueues updates until it is killed, and records each ticket, whatever faults the disk has.
+"""Enqueues updates until it is killed, and records each ticket; disk errors are expected.
 
 Arguments: file, endpoint, name, `write` or `deliver`, log.
 """
@@ -23,7 +23,7 @@ def record(line):
 
 
 def failed(error):
-    """Records each code once; the number of faults does not matter."""
+    """Records each error code once."""
     codes[error.code] += 1
     if codes[error.code] == 1:
         record(f"error {error.code}")

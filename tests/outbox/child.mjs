@@ -24,7 +24,7 @@ for (let number = 0; ; number++) {
   if (mode === "wait" && number % 5 === 0) {
     const waits = client.updateOrder(anyOrder(), { note: `${name}-waits-${number}` });
     await waits.catch((error) => {
-      if (!(error instanceof TimeoutError)) throw error; // It is in the outbox all the same.
+      if (!(error instanceof TimeoutError)) throw error; // The update stays in the outbox.
     });
   }
   await setTimeout(3);

@@ -27,7 +27,7 @@ for ($number = 0; ; $number++) {
         try {
             $client->updateOrder($anyOrder(), ['note' => "$name-waits-$number"]);
         } catch (Katalys\TimeoutException) {
-            // The update is in the outbox.
+            // The update stays in the outbox.
         }
     }
     usleep(3000);

@@ -25,7 +25,7 @@ client = katalys.Client(
 )
 
 
-def accept(name):
+def enqueue(name):
     number = 0
     while True:
         order, note = f"order-{random.randrange(ORDERS)}", f"{name}-{number}"
@@ -34,11 +34,11 @@ def accept(name):
         number += 1
         if MODE == "wait" and number % 5 == 0:
             wait_for_one(f"{name}-waits-{number}")
-        select.select([], [], [], 0.003)  # Unlike time.sleep, at peace with faketime.
+        select.select([], [], [], 0.003)  # Unlike time.sleep, this works with faketime.
 
 
 def wait_for_one(note):
-    with contextlib.suppress(katalys.TimeoutError):  # It is in the outbox all the same.
+    with contextlib.suppress(katalys.TimeoutError):  # The update stays in the outbox.
         client.update_order(f"order-{random.randrange(ORDERS)}", note=note)
 
 
@@ -49,4 +49,4 @@ if MODE == "fork":
             random.seed()
             NAME = f"{NAME}-{child}"
             break
-accept(NAME)
+enqueue(NAME)

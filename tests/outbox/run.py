@@ -1,15 +1,14 @@
-"""Kills processes that share one outbox, and checks that nothing is lost or out of order.
+"""Kills processes that share one outbox, and checks that no update is lost or out of order.
 
 Usage: run.py [--kills N | --minutes M] [--seed N] NODE_FOLDER
 
-The npm package is installed in NODE_FOLDER, the wheel in this interpreter; DIST has the PHP
-package, RECEIVER is the tests' server. README.md in this folder describes the test.
+NODE_FOLDER has the npm package installed, this interpreter has the wheel, DIST has the PHP package,
+and RECEIVER is the tests' server. See README.md in this folder.
 """
 
 import argparse
 import collections
 import contextlib
-import json
 import os
 import random
 import shutil
@@ -19,14 +18,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
+import delivery
 import katalys
 
 HERE = Path(__file__).resolve().parent
 DIST = Path(os.environ["DIST"])
-AT_ONCE = 6
+CONCURRENT = 6
 MODES = ["deliver", "deliver", "write", "wait", "fork"]
 STEPS = [
     "204", "204", "204", "503", "reset-before", "reset-after", "close", "200", "302",
@@ -34,13 +33,11 @@ STEPS = [
 ]  # fmt: skip
 
 
-class Receiver:
-    """The tests' server, and all updates that it has received."""
+class Recorder:
+    """Collects what the receiver records, before the receiver drops old records."""
 
-    def __init__(self):
-        command = [os.environ["RECEIVER"]]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.ready = json.loads(self.process.stdout.readline())
+    def __init__(self, receiver):
+        self.receiver = receiver
         self.seen = 0
         self.received = []
         self.stop = threading.Event()
@@ -52,27 +49,20 @@ class Receiver:
             self.read()
 
     def read(self):
-        with urllib.request.urlopen(self.ready["control"] + "/_recorded") as answer:
-            records = [record for record in json.load(answer) if record["number"] > self.seen]
-        for record in sorted(records, key=lambda record: record["number"]):
-            assert record["number"] == self.seen + 1 or self.seen == 0, "not read fast enough"
-            self.seen = record["number"]
-            if record["step"] == "204" or record["step"].startswith("slow="):
-                body = json.loads(record["body"])
-                self.received.append((body["order_id"], body["note"]))
-
-    def endpoint(self, run, steps):
-        return f"{self.ready['url']}/run/{run}/{'/'.join(steps)}"
+        records = [r for r in self.receiver.records() if r["number"] > self.seen]
+        records.sort(key=lambda record: record["number"])
+        if records:
+            assert records[0]["number"] == self.seen + 1 or self.seen == 0, "records were dropped"
+            self.seen = records[-1]["number"]
+        self.received.extend(delivery.delivered(records))
 
     def close(self):
         self.stop.set()
         self.thread.join()
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Child:
-    """A process in its own group, so that its children are killed with it."""
+    """A process in its own group, so that its forked children are killed with it."""
 
     def __init__(self, number, folder, receiver, node):
         self.language = random.choice(["python", "node", "php"])
@@ -80,12 +70,12 @@ class Child:
         self.mode = random.choice(modes)
         steps = [*random.choices(STEPS, k=40), "204"]
         endpoint = receiver.endpoint(f"kill-{number}", steps)
-        self.said = folder / f"said-{number}"
+        self.output = folder / f"tickets-{number}"
         name = f"{self.language}-{number}"
         command = [*self.command(node), folder / "outbox.db", endpoint, name, self.mode]
-        with self.said.open("wb") as said:
+        with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                list(map(str, command)), stdout=said, start_new_session=True, cwd=node,
+                list(map(str, command)), stdout=output, start_new_session=True, cwd=node,
                 env=os.environ | {"KATALYS_PHP_AUTOLOAD": str(DIST / "php/autoload.php")},
             )  # fmt: skip
         self.dies_at = time.monotonic() + random.uniform(0.15, 1.2)
@@ -94,11 +84,11 @@ class Child:
         if self.language == "node":
             return ["node", node / "child.mjs"]
         if self.language == "php":
-            return [*other_time(), "php", "-d", "ffi.enable=1", HERE / "child.php"]
-        return [*other_time(), sys.executable, HERE / "child.py"]
+            return [*changed_clock(), "php", "-d", "ffi.enable=1", HERE / "child.php"]
+        return [*changed_clock(), sys.executable, HERE / "child.py"]
 
     def check(self):
-        assert self.process.poll() is None, f"{self.language} ({self.mode}) ended by itself"
+        assert self.process.poll() is None, f"{self.language} ({self.mode}) exited by itself"
 
     def kill(self):
         with contextlib.suppress(ProcessLookupError):
@@ -106,24 +96,24 @@ class Child:
         self.process.wait()
 
     def tickets(self):
-        """The tickets that the process received; the last line may be incomplete."""
-        for line in self.said.read_text().splitlines(keepends=True):
+        """Number, order and note of each ticket it printed; the last line may be incomplete."""
+        for line in self.output.read_text().splitlines(keepends=True):
             if line.endswith("\n"):
                 number, order, note = line.split()
                 yield int(number), order, note
 
 
-def other_time():
-    """Sets the wall clock of some processes years back or ahead, but not their time since boot."""
+def changed_clock():
+    """Some processes have a wall clock that is years off; the time since boot is not changed."""
     faketime = ["faketime", "--exclude-monotonic", "-f"]
     return random.choice([[], [*faketime, "-9y"], [*faketime, "+9y"]])
 
 
-def kill_many(enough, folder, receiver, node):
+def kill_many(is_enough, folder, receiver, node):
     children, tickets, kills = [], [], collections.Counter()
     try:
-        while not enough(kills.total()):
-            while len(children) < AT_ONCE:
+        while not is_enough(kills.total()):
+            while len(children) < CONCURRENT:
                 number = kills.total() + len(children)
                 children.append(Child(number, folder, receiver, node))
             child = min(children, key=lambda child: child.dies_at)
@@ -141,70 +131,43 @@ def kill_many(enough, folder, receiver, node):
     return tickets, kills
 
 
-def deliver_the_rest(client):
-    """An update that was interrupted three times holds its order until it is replayed."""
-    deadline = time.monotonic() + 180
-    while True:
-        left = client.flush(1)
-        letters = client.dead_letters()
-        for letter in letters:
-            assert letter.code == "interrupted", letter
-            client.replay(letter.id)
-        if left == 0 and not letters:
-            return
-        assert time.monotonic() < deadline, client.stats()
-
-
-def check(tickets, received):
-    accepted = collections.defaultdict(list)
-    for _, order, note in sorted(tickets):
-        accepted[order].append(note)
-    arrived = collections.defaultdict(list)
-    for order, note in received:
-        if arrived[order][-1:] != [note]:  # Once more is allowed, later is not.
-            arrived[order].append(note)
-    for order, notes in accepted.items():
-        known = set(notes)
-        came = [note for note in arrived[order] if note in known]
-        missing = known - set(came)
-        assert not missing, f"{order}: lost {sorted(missing)}"
-        assert came == notes, f"{order}: out of order"
-    return sum(map(len, accepted.values())), sum(map(len, arrived.values()))
+def arguments():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--minutes", type=float)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
+    parser.add_argument("node", type=lambda path: Path(path).resolve())
+    return parser.parse_args()
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--kills", type=int, default=200)
-    arguments.add_argument("--minutes", type=float)
-    arguments.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    arguments.add_argument("node", type=lambda path: Path(path).resolve())
-    given = arguments.parse_args()
+    given = arguments()
     print(f"seed {given.seed}")
     random.seed(given.seed)
     end = time.monotonic() + 60 * given.minutes if given.minutes else None
     shutil.copy(HERE / "child.mjs", given.node)
-    receiver = Receiver()
-    # On a disk: the system's temporary folder may be in memory.
-    with contextlib.closing(receiver), tempfile.TemporaryDirectory(dir=HERE) as folder:
 
-        def enough(kills):
-            return time.monotonic() > end if end else kills >= given.kills
+    def is_enough(kills):
+        return time.monotonic() > end if end else kills >= given.kills
 
-        tickets, kills = kill_many(enough, Path(folder), receiver, given.node)
-        file, endpoint = str(Path(folder) / "outbox.db"), receiver.endpoint("rest", ["204"])
+    # On the disk of the sources, since the system's temporary folder may be in memory.
+    with (
+        contextlib.closing(delivery.Receiver()) as receiver,
+        contextlib.closing(Recorder(receiver)) as recorder,
+        tempfile.TemporaryDirectory(dir=HERE) as folder,
+    ):
+        tickets, kills = kill_many(is_enough, Path(folder), receiver, given.node)
+        file, endpoint = str(Path(folder) / "outbox.db"), receiver.endpoint("rest")
         client = katalys.Client("abcd.com", outbox=file, endpoint=endpoint, on_rejected="hold")
-        deliver_the_rest(client)
-        receiver.read()
-        given_tickets, distinct = check(tickets, receiver.received)
-        counters = client.stats()
+        stats = delivery.drain(client)
+        recorder.read()
+        distinct = delivery.check_order(tickets, recorder.received)
         client.close()
-    assert counters.accepted == counters.delivered, counters
-    assert counters.pending == counters.dead == 0, counters
-    assert given_tickets <= distinct == counters.accepted, (given_tickets, distinct, counters)
-    print(
-        f"killed {dict(kills)}; {given_tickets} tickets; {len(receiver.received)} requests; "
-        f"{counters}"
-    )
+    assert stats.accepted == stats.delivered, stats
+    assert stats.pending == stats.dead == 0, stats
+    assert len(tickets) <= distinct == stats.accepted, (len(tickets), distinct, stats)
+    requests = len(recorder.received)
+    print(f"killed {dict(kills)}; {len(tickets)} tickets; {requests} requests; {stats}")
     print("1 passed, 0 failed")
 
 

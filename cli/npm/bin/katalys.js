@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 'use strict';
-// Runs the program of this platform's package, and ends as it ends.
+// Runs the binary of this platform's package, and exits with its exit code or signal.
 
 const { spawn } = require('node:child_process');
 const { constants } = require('node:os');
 
-/** What follows platform and processor in a package's name; the first that is there is used. */
+/** Suffixes of the package names of a platform; the first installed package is used. */
 const ABIS = { linux: ['-gnu', '-musl'], win32: ['-msvc'] };
 
 function find() {
@@ -15,18 +15,18 @@ function find() {
     try {
       return require.resolve(`${name}/katalys${process.platform === 'win32' ? '.exe' : ''}`);
     } catch {
-      // Perhaps the next one.
+      // Try the next package.
     }
   }
   console.error(
-    `error: the katalys command has no package ${names[0]} here. If there is one, install again ` +
+    `error: the package ${names[0]} is not installed. If it exists, install again ` +
       'without --omit=optional; otherwise this platform is not supported yet.',
   );
   return process.exit(2);
 }
 
 const child = spawn(find(), process.argv.slice(2), { stdio: 'inherit' });
-// A terminal's Ctrl-C reaches the child by itself; what reaches only this process goes on to it.
+// A terminal sends Ctrl-C to the child as well; signals sent only to this process are forwarded.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) {
   process.on(signal, () => child.kill(signal));

@@ -1,23 +1,25 @@
-//! What is made from the command line itself: completions for shells, and the man page.
+//! Shell completions and man pages, generated from the command line.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::unless_gone;
+use crate::output::exit_on_broken_pipe;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::io::{self, Write};
 
-/// Prints completions for a shell: `katalys completions bash > /etc/bash_completion.d/katalys`.
+/// Print shell completions.
 #[derive(Args)]
+#[command(after_help = "Example:\n  katalys completions bash > /etc/bash_completion.d/katalys")]
 pub struct Completions {
-    /// The shell.
+    /// Shell.
     shell: Shell,
 }
 
-/// Prints the man page: `katalys man > katalys.1`, or of one command: `katalys man send`.
+/// Print the man page.
 #[derive(Args)]
+#[command(after_help = "Examples:\n  katalys man > katalys.1\n  katalys man send | man -l -")]
 pub struct Man {
-    /// The command; without it, the page of all.
+    /// Command whose page to print; by default the page of `katalys` itself.
     command: Option<String>,
 }
 
@@ -47,5 +49,5 @@ pub fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {
 }
 
 fn write(bytes: &[u8]) {
-    unless_gone(io::stdout().write_all(bytes));
+    exit_on_broken_pipe(io::stdout().write_all(bytes));
 }

@@ -1,4 +1,4 @@
-//! One module per command, apart from the sandbox.
+//! One module per command; the sandbox has its own module.
 
 pub mod backfill;
 pub mod doctor;

@@ -2,7 +2,7 @@
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::{Form, Reading, Source};
+use crate::input::{Format, InputOptions, Source};
 use crate::output::{Output, Style};
 use crate::settings::Settings;
 use clap::Args;
@@ -13,48 +13,46 @@ use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-/// Sends what became of an order, and waits until the endpoint has it.
+/// Send an order update, and wait until the endpoint receives it.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  katalys send 1001 order_status=paid sale_amount=25.67\n  \
     echo '{\"order_id\": \"1001\", \"order_status\": \"refunded\"}' | katalys send --from -"
 )]
 pub struct Arguments {
-    /// The order's id, exactly as on the Thank-You page; may stand in the JSON instead.
+    /// Order id, exactly as on the Thank-You page; can be in the JSON instead.
     order_id: Option<String>,
-    /// Fields as KEY=VALUE; values are text, and count more than those of the JSON.
+    /// Fields as KEY=VALUE, with text values; they override the JSON.
     #[arg(value_name = "KEY=VALUE", value_parser = pair)]
     fields: Vec<(String, String)>,
-    /// A file with one JSON object; - is stdin.
+    /// File with one JSON object; - is stdin.
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Show the exact bytes that would be sent, and send nothing.
+    /// Print the exact payload without sending it.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// Which of the two calls a command makes.
+/// The call that a command makes, and its description.
 #[derive(Clone, Copy)]
-pub struct Way {
+pub struct Mode {
     call: Call,
-    /// What the command says of itself.
     pub about: &'static str,
 }
 
-pub const UPDATE: Way = Way {
+pub const UPDATE: Mode = Mode {
     call: Call::Update,
     about: "",
 };
 
-pub const REPORT: Way = Way {
+pub const REPORT: Mode = Mode {
     call: Call::Report,
-    about: "Sends an order as a whole, with the fields required of one, and waits until the \
-            endpoint has it",
+    about: "Send a whole order, with all required fields, and wait",
 };
 
-/// `KEY=VALUE`.
+/// Reads `KEY=VALUE`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text
         .split_once('=')
@@ -62,27 +60,27 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-pub fn run(arguments: &Arguments, way: Way, output: &Output) -> Result<Exit, Failure> {
+pub fn run(arguments: &Arguments, mode: Mode, output: &Output) -> Result<Exit, Failure> {
     let client = if arguments.dry_run {
         arguments.settings.client_without_outbox()?
     } else {
         arguments.settings.client(&[])?
     };
-    let checked = prepare(arguments, way.call, &client)?;
-    warn(&checked.warnings, output);
+    let checked = prepare(arguments, mode.call, &client)?;
+    print_warnings(&checked.warnings, output);
     if arguments.dry_run {
-        show(&checked, output);
+        print_payload(&checked, output);
         return Ok(Exit::Done);
     }
     let receipt = client.send(checked);
     client.shut_down(EXIT_WAIT);
-    tell(&receipt?, output);
+    print_receipt(&receipt?, output);
     Ok(Exit::Done)
 }
 
 fn prepare(arguments: &Arguments, call: Call, client: &Client) -> Result<Checked, Failure> {
     let (mut id, mut pairs) = (arguments.order_id.clone(), arguments.fields.clone());
-    // With a file that names the order, the first argument is a field.
+    // With a file that names the order, the first argument may be a field.
     if arguments.from.is_some()
         && let Some(Ok(first)) = id.as_deref().filter(|id| id.contains('=')).map(pair)
     {
@@ -91,7 +89,7 @@ fn prepare(arguments: &Arguments, call: Call, client: &Client) -> Result<Checked
     }
     let Some(path) = &arguments.from else {
         let Some(id) = id else {
-            return Err(Failure::usage("give the order's id, or --from FILE"));
+            return Err(Failure::usage("give an order id, or --from FILE"));
         };
         let fields: Fields<'_> = pairs.into_iter().collect();
         return Ok(client.prepare(call, &id.into(), &fields)?);
@@ -101,12 +99,12 @@ fn prepare(arguments: &Arguments, call: Call, client: &Client) -> Result<Checked
     match source.next_row() {
         Ok(None) => Ok(checked),
         _ => Err(Failure::usage(
-            "there is more than one object; use `katalys backfill` for files",
+            "there is more than one object; use `katalys backfill` for files of orders",
         )),
     }
 }
 
-/// The one object of a file, with what the arguments say laid over it.
+/// Prepares the one object of a file; arguments override its values.
 fn prepare_from(
     source: &mut Source,
     path: &Path,
@@ -117,10 +115,10 @@ fn prepare_from(
     let row = source
         .next_row()
         .map_err(|error| Failure::file(path, &error))?;
-    let row = row.ok_or_else(|| Failure::usage("there is no object to send"))?;
-    let update = row.content.map_err(|fault| {
-        let line = row.line + fault.lines_behind();
-        Failure::usage(format!("{}:{line}: {fault}", path.display()))
+    let row = row.ok_or_else(|| Failure::usage("the file has no object to send"))?;
+    let update = row.content.map_err(|error| {
+        let line = row.line + error.line_offset();
+        Failure::usage(format!("{}:{line}: {error}", path.display()))
     })?;
     let order_id = id.map_or_else(|| update.order_id.clone(), Value::from);
     let is_given = |key: &str| pairs.iter().any(|(given, _)| given == key);
@@ -135,15 +133,15 @@ fn prepare_from(
 }
 
 fn open(path: &Path) -> Result<Source, Failure> {
-    let reading = Reading {
-        input: Some(Form::Json),
+    let options = InputOptions {
+        input: Some(Format::Json),
         maps: Vec::new(),
         delimiter: None,
     };
-    Source::open(path, &reading)
+    Source::open(path, &options)
 }
 
-fn warn(warnings: &[Problem], output: &Output) {
+fn print_warnings(warnings: &[Problem], output: &Output) {
     if output.json {
         return;
     }
@@ -155,7 +153,7 @@ fn warn(warnings: &[Problem], output: &Output) {
     }
 }
 
-fn show(checked: &Checked, output: &Output) {
+fn print_payload(checked: &Checked, output: &Output) {
     let payload = String::from_utf8_lossy(&checked.payload);
     if output.json {
         let shown = json!({ "payload": payload, "warnings": checked.warnings });
@@ -167,7 +165,7 @@ fn show(checked: &Checked, output: &Output) {
     }
 }
 
-fn tell(receipt: &Receipt, output: &Output) {
+fn print_receipt(receipt: &Receipt, output: &Output) {
     let (attempts, elapsed) = (receipt.attempts, receipt.elapsed);
     if output.json {
         let shown = json!({

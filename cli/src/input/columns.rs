@@ -1,9 +1,9 @@
-//! What the columns of a CSV file mean: the header's words, or what `--map` says of them.
+//! Maps the columns of a CSV file to fields, by the header or by `--map`.
 
 use super::PROBLEM_KEY;
 use std::str::FromStr;
 
-/// One `--map`: a column's header, and the field it holds; none if it is left out.
+/// One `--map`: the header of a column, and its field; no field if the column is omitted.
 #[derive(Clone, Debug)]
 pub struct Mapping {
     column: String,
@@ -24,17 +24,17 @@ impl FromStr for Mapping {
     }
 }
 
-/// What one column holds.
+/// The content of a column.
 pub enum Column {
     OrderId,
     Field(String),
-    LeftOut,
+    Omitted,
 }
 
 /// The columns of a header.
 pub fn columns(header: &[String], maps: &[Mapping]) -> Result<Vec<Column>, String> {
-    if let Some(lost) = maps.iter().find(|map| !header.contains(&map.column)) {
-        return Err(format!("the header has no column {:?}", lost.column));
+    if let Some(unknown) = maps.iter().find(|map| !header.contains(&map.column)) {
+        return Err(format!("the header has no column {:?}", unknown.column));
     }
     let meaning = |name: &String| match maps.iter().find(|map| map.column == *name) {
         Some(map) => map.field.clone(),
@@ -47,8 +47,8 @@ pub fn columns(header: &[String], maps: &[Mapping]) -> Result<Vec<Column>, Strin
     match ids.count() {
         1 => Ok(columns),
         0 => Err(
-            "the header, its first line, has no column order_id; say which one that is with \
-                  --map COLUMN=order_id"
+            "the header, its first line, has no column order_id; use --map COLUMN=order_id to \
+                  name it"
                 .to_owned(),
         ),
         _ => Err("the header has more than one column order_id".to_owned()),
@@ -57,7 +57,7 @@ pub fn columns(header: &[String], maps: &[Mapping]) -> Result<Vec<Column>, Strin
 
 fn column(field: Option<String>) -> Column {
     match field {
-        None => Column::LeftOut,
+        None => Column::Omitted,
         Some(field) if field == "order_id" => Column::OrderId,
         Some(field) => Column::Field(field),
     }

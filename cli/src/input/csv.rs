@@ -1,11 +1,11 @@
-//! CSV (RFC 4180). Not by a library: a quote that is never closed has to be one broken row with
-//! its line, and not the rest of the file, and that asks for the lines themselves. Nearly all rows
-//! have no quote at all, and are cut at their delimiters.
+//! Reads CSV (RFC 4180). No library is used, because an unclosed quote must be one unreadable row
+//! with its line, and not the rest of the file. Nearly all rows have no quotes and are split at their
+//! delimiters.
 
 use super::columns::{Column, columns};
-use super::fault::Fault;
-use super::window::{LONGEST_ROW, Window};
-use super::{COMMENT, Reading, Row, Update};
+use super::row_error::RowError;
+use super::window::{MAX_ROW, Window};
+use super::{COMMENT, InputOptions, Row, Update};
 use katalys_core::{Fields, Value};
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
@@ -14,42 +14,45 @@ use std::io::{self, Read};
 /// Reads CSV row by row.
 pub struct CsvReader<R> {
     pub(super) window: Window<R>,
-    /// The header line, as it stands in the file.
+    /// The header line, unchanged.
     pub header: Vec<u8>,
     pub delimiter: u8,
     columns: Vec<Column>,
     cells: Vec<Cell>,
 }
 
-/// A cell's place in the window's buffer, without its quotes.
+/// A cell's position in the window's buffer, without its quotes.
 #[derive(Clone, Copy)]
 struct Cell {
     start: usize,
     end: usize,
-    /// Whether it holds doubled quotes, which stand for single ones, or line ends of two bytes.
-    is_coded: bool,
+    /// Whether it has doubled quotes or line ends of two bytes, which must be decoded.
+    is_encoded: bool,
 }
 
-/// How a row ends that has been cut into cells.
-struct Cut {
-    /// The length of its content, and with the line's end.
+/// The size of a row that was split into cells.
+struct Split {
+    /// Without the line end.
     length: usize,
-    taken: usize,
+    /// With the line end.
+    total: usize,
     lines: u64,
 }
 
-/// Why a row cannot be cut into cells yet, or at all.
-enum Uncut {
+/// Why a row cannot be split into cells.
+enum SplitError {
     Incomplete,
     Malformed,
 }
 
 impl<R: Read> CsvReader<R> {
-    pub(super) fn new(mut window: Window<R>, reading: &Reading) -> Result<Self, String> {
-        let trouble = |error: io::Error| error.to_string();
-        skip_comments(&mut window).map_err(trouble)?;
-        window.line_length().map_err(trouble)?;
-        let delimiter = reading.delimiter.unwrap_or_else(|| guess(window.bytes()));
+    pub(super) fn new(mut window: Window<R>, options: &InputOptions) -> Result<Self, String> {
+        let failed = |error: io::Error| error.to_string();
+        skip_comments(&mut window).map_err(failed)?;
+        window.line_length().map_err(failed)?;
+        let delimiter = options
+            .delimiter
+            .unwrap_or_else(|| detect_delimiter(window.bytes()));
         let mut reader = Self {
             window,
             header: Vec::new(),
@@ -57,15 +60,15 @@ impl<R: Read> CsvReader<R> {
             columns: Vec::new(),
             cells: Vec::new(),
         };
-        let Ok(cut) = reader.cut().map_err(trouble)? else {
+        let Ok(split) = reader.split().map_err(failed)? else {
             return Err("the header, its first line, has an unclosed quote".to_owned());
         };
-        reader.header = reader.window.bytes()[..cut.length].to_vec();
+        reader.header = reader.window.bytes()[..split.length].to_vec();
         let cells = reader.cells.iter();
         let names = cells.map(|cell| text(reader.window.slice((cell.start, cell.end)), *cell));
         let names: Vec<String> = names.map(|name| name.trim().to_owned()).collect();
-        reader.columns = columns(&names, &reading.maps)?;
-        reader.window.take(cut.taken, cut.lines);
+        reader.columns = columns(&names, &options.maps)?;
+        reader.window.consume(split.total, split.lines);
         Ok(reader)
     }
 
@@ -75,18 +78,18 @@ impl<R: Read> CsvReader<R> {
         if self.window.bytes().is_empty() {
             return Ok(None);
         }
-        let (place, fault) = match self.cut()? {
-            Ok(cut) => {
+        let (position, error) = match self.split()? {
+            Ok(split) => {
                 let start = self.window.start();
-                self.window.take(cut.taken, cut.lines);
-                ((start, start + cut.length), self.miscount())
+                self.window.consume(split.total, split.lines);
+                ((start, start + split.length), self.miscount())
             }
-            Err(fault) => (self.take_broken_line()?, Some(fault)),
+            Err(error) => (self.consume_line()?, Some(error)),
         };
-        let raw = self.window.slice(place);
-        let content = match fault {
-            Some(fault) => Err(fault),
-            None => Ok(self.update(raw, place.0)),
+        let raw = self.window.slice(position);
+        let content = match error {
+            Some(error) => Err(error),
+            None => Ok(self.update(raw, position.0)),
         };
         Ok(Some(Row {
             line,
@@ -96,9 +99,9 @@ impl<R: Read> CsvReader<R> {
         }))
     }
 
-    /// Takes the line at which a row is broken, and says where it was; nowhere if it is too long
-    /// to be kept.
-    fn take_broken_line(&mut self) -> io::Result<(usize, usize)> {
+    /// Consumes the line of an unreadable row; returns its position in the buffer, which is empty if the
+    /// line is too long.
+    fn consume_line(&mut self) -> io::Result<(usize, usize)> {
         let Some(length) = self.window.line_length()? else {
             self.window.skip_line()?;
             return Ok((0, 0));
@@ -106,7 +109,7 @@ impl<R: Read> CsvReader<R> {
         let start = self.window.start();
         let line = &self.window.bytes()[..length];
         let content = line.strip_suffix(b"\r").unwrap_or(line).len();
-        self.window.take(length + 1, 1);
+        self.window.consume(length + 1, 1);
         Ok((start, start + content))
     }
 
@@ -115,56 +118,56 @@ impl<R: Read> CsvReader<R> {
         self.columns.iter().any(is_it)
     }
 
-    fn miscount(&self) -> Option<Fault> {
+    fn miscount(&self) -> Option<RowError> {
         let (found, header) = (self.cells.len(), self.columns.len());
-        (found != header).then_some(Fault::Columns { found, header })
+        (found != header).then_some(RowError::Columns { found, header })
     }
 
-    /// Cuts the row at the window's start into cells.
-    fn cut(&mut self) -> io::Result<Result<Cut, Fault>> {
+    /// Splits the row at the window's start into cells.
+    fn split(&mut self) -> io::Result<Result<Split, RowError>> {
         let Some(length) = self.window.line_length()? else {
-            return Ok(Err(Fault::TooLong));
+            return Ok(Err(RowError::TooLong));
         };
         let start = self.window.start();
         let line = &self.window.bytes()[..length];
         if memchr(b'"', line).is_none() {
             let content = line.strip_suffix(b"\r").unwrap_or(line).len();
-            cut_plain(&line[..content], start, self.delimiter, &mut self.cells);
-            let (taken, lines) = (length + 1, 1);
-            return Ok(Ok(Cut {
+            split_plain(&line[..content], start, self.delimiter, &mut self.cells);
+            let (total, lines) = (length + 1, 1);
+            return Ok(Ok(Split {
                 length: content,
-                taken,
+                total,
                 lines,
             }));
         }
-        self.cut_quoted(length)
+        self.split_quoted(length)
     }
 
-    fn cut_quoted(&mut self, first_line: usize) -> io::Result<Result<Cut, Fault>> {
+    fn split_quoted(&mut self, first_line: usize) -> io::Result<Result<Split, RowError>> {
         loop {
             let start = self.window.start();
             let bytes = self.window.bytes();
             let is_at_end = self.window.is_at_end();
-            match cut_quoted(bytes, start, self.delimiter, is_at_end, &mut self.cells) {
-                Ok(cut) if cut.lines > 1 && self.is_run_together(first_line) => {
-                    return Ok(Err(Fault::Quote));
+            match split_quoted(bytes, start, self.delimiter, is_at_end, &mut self.cells) {
+                Ok(split) if split.lines > 1 && self.is_run_together(first_line) => {
+                    return Ok(Err(RowError::Quote));
                 }
-                Ok(cut) => return Ok(Ok(cut)),
-                Err(Uncut::Malformed) => return Ok(Err(Fault::Quote)),
-                Err(Uncut::Incomplete) if bytes.len() > LONGEST_ROW => {
-                    return Ok(Err(Fault::Quote));
+                Ok(split) => return Ok(Ok(split)),
+                Err(SplitError::Malformed) => return Ok(Err(RowError::Quote)),
+                Err(SplitError::Incomplete) if bytes.len() > MAX_ROW => {
+                    return Ok(Err(RowError::Quote));
                 }
-                Err(Uncut::Incomplete) => {
+                Err(SplitError::Incomplete) => {
                     if !self.window.fill()? && is_at_end {
-                        return Ok(Err(Fault::Quote));
+                        return Ok(Err(RowError::Quote));
                     }
                 }
             }
         }
     }
 
-    /// Whether a row over several lines is really one with an unclosed quote and others behind it:
-    /// it has not the header's number of columns, but its second line alone has.
+    /// Whether a row over several lines is probably a row with an unclosed quote and further rows: its
+    /// number of columns differs from the header's, but that of its second line does not.
     fn is_run_together(&self, first_line: usize) -> bool {
         if self.cells.len() == self.columns.len() || self.columns.is_empty() {
             return false;
@@ -176,17 +179,17 @@ impl<R: Read> CsvReader<R> {
             .unwrap_or_default();
         let line = &rest[..memchr(b'\n', rest).unwrap_or(rest.len())];
         let mut cells = Vec::new();
-        cut_quoted(line, 0, self.delimiter, true, &mut cells).is_ok()
+        split_quoted(line, 0, self.delimiter, true, &mut cells).is_ok()
             && cells.len() == self.columns.len()
     }
 
-    /// The update that the cells say; `raw` is the row, and begins at `start` in the buffer.
+    /// The update of the cells; `raw` is the row, which begins at `start` in the buffer.
     fn update<'r>(&'r self, raw: &'r [u8], start: usize) -> Update<'r> {
         let mut update = Update {
             order_id: Value::Null,
             fields: Fields::with_capacity(self.columns.len()),
         };
-        // One look at the whole row is faster than one at each cell.
+        // Checking the whole row for UTF-8 once is faster than checking each cell.
         let whole = str::from_utf8(raw).ok();
         for (column, cell) in self.columns.iter().zip(&self.cells) {
             if cell.start == cell.end {
@@ -194,21 +197,21 @@ impl<R: Read> CsvReader<R> {
             }
             let range = cell.start - start..cell.end - start;
             let value = match whole.and_then(|text| text.get(range.clone())) {
-                Some(text) if !cell.is_coded => Value::Text(Cow::Borrowed(text)),
+                Some(text) if !cell.is_encoded => Value::Text(Cow::Borrowed(text)),
                 Some(text) => Value::Text(Cow::Owned(decoded(text))),
                 None => value_of_bytes(&raw[range], *cell),
             };
             match column {
                 Column::OrderId => update.order_id = value,
                 Column::Field(name) => update.fields.push(name.as_str(), value),
-                Column::LeftOut => {}
+                Column::Omitted => {}
             }
         }
         update
     }
 }
 
-/// A row's cell where some cell of the row is not UTF-8.
+/// The value of a cell, where some cell of the row is not UTF-8.
 fn value_of_bytes(bytes: &[u8], cell: Cell) -> Value<'static> {
     match str::from_utf8(bytes) {
         Ok(_) => Value::from(text(bytes, cell)),
@@ -222,14 +225,14 @@ fn decoded(text: &str) -> String {
 
 fn text(bytes: &[u8], cell: Cell) -> String {
     let text = String::from_utf8_lossy(bytes);
-    if cell.is_coded {
+    if cell.is_encoded {
         decoded(&text)
     } else {
         text.into_owned()
     }
 }
 
-/// Empty lines, and what a file of refused rows says of its rows.
+/// Skips empty lines, and the comments of a file of refused rows.
 fn skip_comments<R: Read>(window: &mut Window<R>) -> io::Result<()> {
     loop {
         while window.bytes().len() < COMMENT.len() + 1 && window.fill()? {}
@@ -244,55 +247,54 @@ fn skip_comments<R: Read>(window: &mut Window<R>) -> io::Result<()> {
         if size == 0 {
             window.skip_line()?;
         } else {
-            window.take(size, 1);
+            window.consume(size, 1);
         }
     }
 }
 
-/// The most frequent of the usual delimiters in the header.
-fn guess(bytes: &[u8]) -> u8 {
+/// The most frequent of the common delimiters in the header.
+fn detect_delimiter(bytes: &[u8]) -> u8 {
     let line = &bytes[..memchr(b'\n', bytes).unwrap_or(bytes.len())];
     let count = |delimiter: &u8| memchr_iter(*delimiter, line).count();
-    // Of equals the last counts, so the comma is the last.
+    // `max_by_key` returns the last of equal ones, so the comma comes last.
     *[b'\t', b';', b',']
         .iter()
         .max_by_key(|delimiter| count(delimiter))
         .unwrap_or(&b',')
 }
 
-/// A line without quotes.
-fn cut_plain(line: &[u8], start: usize, delimiter: u8, cells: &mut Vec<Cell>) {
+/// Splits a line without quotes.
+fn split_plain(line: &[u8], start: usize, delimiter: u8, cells: &mut Vec<Cell>) {
     cells.clear();
     let mut begin = start;
     for at in memchr_iter(delimiter, line) {
         cells.push(Cell {
             start: begin,
             end: start + at,
-            is_coded: false,
+            is_encoded: false,
         });
         begin = start + at + 1;
     }
     cells.push(Cell {
         start: begin,
         end: start + line.len(),
-        is_coded: false,
+        is_encoded: false,
     });
 }
 
-/// A row with quotes. A quote within a cell that does not begin with one is a quote and nothing
-/// more.
-fn cut_quoted(
+/// Splits a row with quotes. In a cell that does not begin with a quote, quotes are plain text.
+fn split_quoted(
     bytes: &[u8],
     start: usize,
     delimiter: u8,
     is_at_end: bool,
     cells: &mut Vec<Cell>,
-) -> Result<Cut, Uncut> {
+) -> Result<Split, SplitError> {
     cells.clear();
     let mut at = 0;
     let mut lines = 1;
     loop {
-        let (mut cell, behind) = if bytes.get(at) == Some(&b'"') {
+        let (mut cell, after) = if bytes.get(at) == Some(&b'"') {
             quoted_cell(bytes, at)?
         } else {
             let length = bytes[at..]
@@ -303,23 +305,23 @@ fn cut_quoted(
                 Cell {
                     start: at,
                     end,
-                    is_coded: false,
+                    is_encoded: false,
                 },
                 end,
             )
         };
         lines += memchr_iter(b'\n', &bytes[cell.start..cell.end]).count() as u64;
-        let rest = &bytes[behind..];
-        let ends_with_return = behind > 0 && bytes[behind - 1] == b'\r' && behind == cell.end;
-        let (is_last, taken) = match rest {
+        let rest = &bytes[after..];
+        let ends_with_return = after > 0 && bytes[after - 1] == b'\r' && after == cell.end;
+        let (is_last, total) = match rest {
             [b'\n', ..] => (true, 1),
             [b'\r', b'\n', ..] => (true, 2),
             [byte, ..] if *byte == delimiter => (false, 1),
             [] | [b'\r'] if is_at_end => (true, rest.len() + 1),
-            [] | [b'\r'] => return Err(Uncut::Incomplete),
-            _ => return Err(Uncut::Malformed),
+            [] | [b'\r'] => return Err(SplitError::Incomplete),
+            _ => return Err(SplitError::Malformed),
         };
-        let mut length = behind;
+        let mut length = after;
         if is_last && ends_with_return && cell.end > cell.start {
             cell.end -= 1;
             length -= 1;
@@ -330,36 +332,36 @@ fn cut_quoted(
             ..cell
         });
         if is_last {
-            let taken = behind + taken;
-            return Ok(Cut {
+            let total = after + total;
+            return Ok(Split {
                 length,
-                taken,
+                total,
                 lines,
             });
         }
-        at = behind + taken;
+        at = after + total;
     }
 }
 
-/// A cell that begins with a quote at `at`; and what comes behind the one that closes it.
-fn quoted_cell(bytes: &[u8], at: usize) -> Result<(Cell, usize), Uncut> {
-    let (start, mut from, mut is_coded) = (at + 1, at + 1, false);
+/// The cell that begins with a quote at `at`, and the index after its closing quote.
+fn quoted_cell(bytes: &[u8], at: usize) -> Result<(Cell, usize), SplitError> {
+    let (start, mut from, mut is_encoded) = (at + 1, at + 1, false);
     loop {
         let Some(quote) = memchr(b'"', &bytes[from..]) else {
-            return Err(Uncut::Incomplete);
+            return Err(SplitError::Incomplete);
         };
         let end = from + quote;
         if bytes.get(end + 1) == Some(&b'"') {
-            is_coded = true;
+            is_encoded = true;
             from = end + 2;
             continue;
         }
-        is_coded |= memchr(b'\r', &bytes[start..end]).is_some();
+        is_encoded |= memchr(b'\r', &bytes[start..end]).is_some();
         return Ok((
             Cell {
                 start,
                 end,
-                is_coded,
+                is_encoded,
             },
             end + 1,
         ));
@@ -371,10 +373,9 @@ mod tests {
     use super::*;
     use crate::input::window::Window;
 
-    /// What a well-known library writes is read back, whatever is in the cells and wherever the
-    /// pieces end in which the file comes.
+    /// Reads what the `csv` library writes, with any content and any read size.
     #[test]
-    fn what_is_written_is_read() {
+    fn the_output_of_another_writer_is_read() {
         const LETTERS: &[char] = &['a', 'é', ',', '"', '"', '\n', '\r', ' ', ';', '#'];
         for seed in 0..300 {
             let mut random = fastrand::Rng::with_seed(seed);
@@ -386,7 +387,7 @@ mod tests {
                     let letters = (0..length).map(|_| LETTERS[random.usize(0..LETTERS.len())]);
                     row.push(letters.collect::<String>());
                 }
-                row[0].insert(0, 'x'); // No row is empty, or looks like a comment.
+                row[0].insert(0, 'x'); // No row is empty or a comment.
             }
             let terminator = if random.bool() {
                 csv::Terminator::CRLF
@@ -412,7 +413,7 @@ mod tests {
         }
     }
 
-    /// An empty cell is not given.
+    /// Empty cells are not given.
     fn expected(rows: &[Vec<String>]) -> Vec<Vec<String>> {
         let decoded = |cell: &String| cell.replace("\r\n", "\n");
         let given = |row: &Vec<String>| {
@@ -425,16 +426,16 @@ mod tests {
     }
 
     fn read(text: &[u8], piece: usize) -> Vec<Vec<String>> {
-        let reading = Reading {
+        let options = InputOptions {
             input: None,
             maps: Vec::new(),
             delimiter: None,
         };
         let window = Window::new(Pieces(text, piece));
-        let mut reader = CsvReader::new(window, &reading).unwrap();
+        let mut reader = CsvReader::new(window, &options).unwrap();
         let mut rows = Vec::new();
         while let Some(row) = reader.next_row().unwrap() {
-            let update = row.content.map_err(|fault| fault.to_string()).unwrap();
+            let update = row.content.map_err(|error| error.to_string()).unwrap();
             let id = std::iter::once(&update.order_id);
             let cells = id
                 .chain(update.fields.iter().map(|(_, value)| value))
@@ -447,13 +448,13 @@ mod tests {
         rows
     }
 
-    /// A file that comes in small pieces.
+    /// A reader that returns a few bytes at a time.
     struct Pieces<'p>(&'p [u8], usize);
 
     impl Read for Pieces<'_> {
-        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-            let size = self.1.min(room.len());
-            self.0.read(&mut room[..size])
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let size = self.1.min(buffer.len());
+            self.0.read(&mut buffer[..size])
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Reads order updates from files, one row at a time and in constant memory: CSV, JSON, NDJSON.
+//! Reads order updates from CSV, JSON and NDJSON files, one row at a time and in constant memory.
 //!
-//! `window` holds the piece of the file that is looked at, `csv` and `json` find the rows in it,
-//! `columns` says what a CSV file's columns mean, `fault` what a broken row is called. A broken
-//! row is a row of its own, and reading continues after it.
+//! `window` buffers a part of the file, `csv` and `json` find the rows in it, `columns` maps a CSV
+//! file's columns to fields, `row_error` describes a row that cannot be read. Such a row is returned
+//! with its error, and reading continues after it.
 
 mod columns;
 mod csv;
-mod fault;
 mod json;
+mod row_error;
 mod window;
 
 pub use columns::Mapping;
-pub use fault::Fault;
+pub use row_error::RowError;
 
 use crate::failure::Failure;
 use clap::ValueEnum;
@@ -23,27 +23,27 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use window::Window;
 
-/// How a file is written.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// Comma-separated values with a header (RFC 4180); also semicolons or tabs.
+pub enum Format {
+    /// Comma-separated values with a header (RFC 4180); also with semicolons or tabs.
     Csv,
-    /// One object, or an array of them.
+    /// One object, or an array of objects.
     Json,
     /// One object per line.
     Ndjson,
 }
 
-/// What a file is and how it is to be read.
+/// How to read a file.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Reading {
-    /// How the files are written; otherwise their names and first bytes decide.
-    #[arg(long, value_enum, value_name = "FORM")]
-    pub input: Option<Form>,
-    /// What a CSV column is: `--map "Order no=order_id"`; `--map Notes=` leaves one out.
+pub struct InputOptions {
+    /// Format of the input; by default detected from its name and content.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub input: Option<Format>,
+    /// Field of a CSV column, such as `--map "Order no=order_id"`; `--map Notes=` omits a column.
     #[arg(long = "map", value_name = "COLUMN=FIELD")]
     pub maps: Vec<Mapping>,
-    /// What separates CSV columns; otherwise the header decides between `,`, `;` and tab.
+    /// Separator of CSV columns; by default `,`, `;` or tab, detected from the header.
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     pub delimiter: Option<u8>,
 }
@@ -52,33 +52,33 @@ fn delimiter(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         b"\\t" => Ok(b'\t'),
         [byte] if !matches!(byte, b'"' | b'\r' | b'\n') && byte.is_ascii() => Ok(*byte),
-        _ => Err("give one character, or \\t for a tab".to_owned()),
+        _ => Err("must be one ASCII character, or \\t for a tab".to_owned()),
     }
 }
 
 /// A row of a file.
 pub struct Row<'r> {
-    /// Where it begins, counted from 1.
+    /// The line at which the row begins, from 1.
     pub line: u64,
-    /// Where it begins, in bytes from the file's beginning.
+    /// The offset at which the row begins, in bytes.
     pub offset: u64,
-    /// Its bytes, without the line's end.
+    /// The bytes of the row, without the line end.
     pub raw: &'r [u8],
-    pub content: Result<Update<'r>, Fault>,
+    pub content: Result<Update<'r>, RowError>,
 }
 
-/// An update as a row says it.
+/// The update of a row.
 pub struct Update<'r> {
     pub order_id: Value<'r>,
     pub fields: Fields<'r>,
 }
 
-/// The column or key that says in a file of refused rows what was wrong with each; never sent.
+/// The column or key that holds the problem in a file of refused rows; never sent.
 pub const PROBLEM_KEY: &str = "katalys_problem";
-/// A line that says the same of the row behind it, where that is too broken for a column.
+/// Begins a line that holds the problem of the next row, where that row cannot be parsed.
 pub const COMMENT: &[u8] = b"#katalys:";
 
-/// A file that is being read.
+/// An open file.
 pub struct Source {
     reader: Reader,
 }
@@ -94,10 +94,10 @@ enum Input {
 }
 
 impl Read for Input {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::File(file) => file.read(room),
-            Self::Stdin(stdin) => stdin.read(room),
+            Self::File(file) => file.read(buffer),
+            Self::Stdin(stdin) => stdin.read(buffer),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Seek for Input {
 
 impl Source {
     /// Opens a file; `-` is stdin.
-    pub fn open(path: &Path, reading: &Reading) -> Result<Self, Failure> {
+    pub fn open(path: &Path, options: &InputOptions) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::file(path, &error);
         let input = if path == Path::new("-") {
             Input::Stdin(io::stdin())
@@ -123,23 +123,23 @@ impl Source {
         let mut window = Window::new(input);
         window.skip_byte_order_mark().map_err(failed)?;
         window.detect_line_ends().map_err(failed)?;
-        let form = match reading.input.or_else(|| by_name(path)) {
-            Some(form) => form,
+        let format = match options.input.or_else(|| by_name(path)) {
+            Some(format) => format,
             None => by_content(&mut window).map_err(failed)?,
         };
-        let reader = match form {
-            Form::Csv => CsvReader::new(window, reading)
+        let reader = match format {
+            Format::Csv => CsvReader::new(window, options)
                 .map(Reader::Csv)
-                .map_err(|trouble| Failure::usage(format!("{}: {trouble}", path.display())))?,
-            Form::Json | Form::Ndjson => {
-                let is_by_line = form == Form::Ndjson;
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?,
+            Format::Json | Format::Ndjson => {
+                let is_by_line = format == Format::Ndjson;
                 Reader::Json(JsonReader::new(window, is_by_line).map_err(failed)?)
             }
         };
         Ok(Self { reader })
     }
 
-    /// The next row, if there is one.
+    /// Reads the next row, if there is one.
     pub fn next_row(&mut self) -> io::Result<Option<Row<'_>>> {
         match &mut self.reader {
             Reader::Csv(csv) => csv.next_row(),
@@ -147,7 +147,7 @@ impl Source {
         }
     }
 
-    /// Goes to where a row begins.
+    /// Seeks to the beginning of a row.
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         match &mut self.reader {
             Reader::Csv(csv) => csv.window.go_to(offset, line),
@@ -155,7 +155,7 @@ impl Source {
         }
     }
 
-    /// How many bytes of the file have been taken.
+    /// The offset of the next row, in bytes.
     pub fn position(&self) -> u64 {
         match &self.reader {
             Reader::Csv(csv) => csv.window.position(),
@@ -163,7 +163,7 @@ impl Source {
         }
     }
 
-    /// The line at which the next row is looked for.
+    /// The line of the next row.
     pub fn line(&self) -> u64 {
         match &self.reader {
             Reader::Csv(csv) => csv.window.line(),
@@ -171,7 +171,7 @@ impl Source {
         }
     }
 
-    /// Whether each row can name a field: what a header lacks, no row has.
+    /// Whether rows can have a field; the rows of a CSV file have the fields of its header only.
     pub fn may_have(&self, field: &str) -> bool {
         match &self.reader {
             Reader::Csv(csv) => csv.has_column(field),
@@ -179,7 +179,7 @@ impl Source {
         }
     }
 
-    /// The header of a CSV file, as written there, and what separates its columns.
+    /// The header of a CSV file, unchanged, and its delimiter.
     pub fn header(&self) -> Option<(&[u8], u8)> {
         match &self.reader {
             Reader::Csv(csv) => Some((&csv.header, csv.delimiter)),
@@ -188,19 +188,20 @@ impl Source {
     }
 }
 
-fn by_name(path: &Path) -> Option<Form> {
+fn by_name(path: &Path) -> Option<Format> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     match extension.as_str() {
-        "csv" | "tsv" => Some(Form::Csv),
-        "ndjson" | "jsonl" => Some(Form::Ndjson),
+        "csv" | "tsv" => Some(Format::Csv),
+        "ndjson" | "jsonl" => Some(Format::Ndjson),
         _ => None,
     }
 }
 
-/// JSON begins with a bracket; an object that ends with its line is followed by others.
-fn by_content(window: &mut Window<Input>) -> io::Result<Form> {
-    const ENOUGH: usize = 64 * 1024;
-    while window.bytes().len() < ENOUGH && window.fill()? {}
+/// Detects the format from the content: JSON begins with a bracket, and an object that ends with its
+/// line is NDJSON.
+fn by_content(window: &mut Window<Input>) -> io::Result<Format> {
+    const SAMPLE: usize = 64 * 1024;
+    while window.bytes().len() < SAMPLE && window.fill()? {}
     let mut text = window.bytes().trim_ascii_start();
     while text.starts_with(COMMENT) {
         let end = text.iter().position(|byte| *byte == b'\n');
@@ -209,14 +210,15 @@ fn by_content(window: &mut Window<Input>) -> io::Result<Form> {
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_whole = || serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_ok();
     Ok(match text.first() {
-        Some(b'{') if is_whole() => Form::Ndjson,
-        Some(b'[' | b'{') => Form::Json,
-        _ => Form::Csv,
+        Some(b'{') if is_whole() => Format::Ndjson,
+        Some(b'[' | b'{') => Format::Json,
+        _ => Format::Csv,
     })
 }
 
-/// The name of a file beside another: `orders.csv` and `refused` make `orders.refused.csv`.
-pub fn beside(path: &Path, what: &str, extension: Option<&str>) -> PathBuf {
+/// The path of a related file in the same folder: `orders.csv` and `refused` give
+/// `orders.refused.csv`.
+pub fn sibling(path: &Path, what: &str, extension: Option<&str>) -> PathBuf {
     let own = path.extension().and_then(|extension| extension.to_str());
     let mut name = path.file_stem().unwrap_or_default().to_owned();
     name.push(format!(".{what}"));
@@ -237,19 +239,19 @@ mod tests {
         (row.line, row.offset, row.raw.to_vec(), row.content.is_ok())
     }
 
-    /// Every row of a text; each is also found by a jump to it.
+    /// Reads every row of a text, and reads each again after seeking to it.
     fn rows<R>(
         open: impl Fn() -> R,
         next: impl Fn(&mut R) -> Option<Seen>,
         go_to: impl Fn(&mut R, u64, u64),
-        most: usize,
+        max_rows: usize,
     ) {
         let (mut reader, mut again) = (open(), open());
         let mut last = None;
         let mut count = 0;
         while let Some(row) = next(&mut reader) {
             count += 1;
-            assert!(count <= most && Some(row.1) > last, "it makes progress");
+            assert!(count <= max_rows && Some(row.1) > last, "it makes progress");
             last = Some(row.1);
             go_to(&mut again, row.1, row.0);
             assert_eq!(next(&mut again), Some(row));
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_in_a_file_comes_to_an_end_and_is_found_again() {
+    fn any_content_is_read_to_its_end_and_every_row_is_found_again() {
         const PARTS: &[&str] = &[
             "{",
             "}",
@@ -281,7 +283,7 @@ mod tests {
             "x,y,z\n",
             "\"p,\nq\"",
         ];
-        let reading = Reading {
+        let options = InputOptions {
             input: None,
             maps: Vec::new(),
             delimiter: None,
@@ -303,7 +305,7 @@ mod tests {
             }
             let csv = [b"order_id,b,c\n", &text[..]].concat();
             rows(
-                || CsvReader::new(Window::new(Cursor::new(&csv)), &reading).unwrap(),
+                || CsvReader::new(Window::new(Cursor::new(&csv)), &options).unwrap(),
                 |reader| reader.next_row().unwrap().as_ref().map(seen),
                 |reader, offset, line| reader.window.go_to(offset, line).unwrap(),
                 csv.len(),

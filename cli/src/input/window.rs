@@ -1,10 +1,10 @@
-//! The piece of a file that is being looked at: grows as far as one row needs, and moves on.
+//! A sliding buffer over a file: grows to the length of one row, and advances.
 
 use memchr::{memchr, memchr_iter};
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// No row is longer; the core takes no update beyond 256 KiB.
-pub const LONGEST_ROW: usize = 1 << 20;
+/// Maximum length of a row; the core accepts updates up to 256 KiB.
+pub const MAX_ROW: usize = 1 << 20;
 const STEP: usize = 256 * 1024;
 const FIRST_READ: usize = 4096;
 
@@ -12,18 +12,18 @@ const FIRST_READ: usize = 4096;
 pub struct Window<R> {
     input: R,
     buffer: Vec<u8>,
-    /// What has not been taken yet.
+    /// The part of the buffer that is not consumed yet.
     start: usize,
     end: usize,
-    /// Where in the file the buffer begins.
+    /// The offset of the buffer in the file.
     base: u64,
-    /// The line at `start`, counted from 1.
+    /// The line at `start`, from 1.
     line: u64,
-    /// How much is read next: little where the next row may be elsewhere again.
+    /// The size of the next read: small after a seek, since another seek may follow.
     next_read: usize,
     is_at_end: bool,
-    /// Whether lines end with a carriage return alone, as old Macs and some exports write them;
-    /// each is read as a newline.
+    /// Whether lines end with a carriage return only, as some exports write them; they are translated
+    /// to newlines.
     has_return_lines: bool,
 }
 
@@ -42,17 +42,17 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// What has been read and not taken.
+    /// The bytes that are read and not consumed.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.end]
     }
 
-    /// A part of what has been read, by its place in the buffer.
-    pub fn slice(&self, place: (usize, usize)) -> &[u8] {
-        &self.buffer[place.0..place.1]
+    /// A part of the buffer.
+    pub fn slice(&self, (start, end): (usize, usize)) -> &[u8] {
+        &self.buffer[start..end]
     }
 
-    /// Where `bytes` begins in the buffer.
+    /// The index of `bytes` in the buffer.
     pub fn start(&self) -> usize {
         self.start
     }
@@ -61,7 +61,7 @@ impl<R: Read> Window<R> {
         self.line
     }
 
-    /// Where `bytes` begins in the file.
+    /// The offset of `bytes` in the file.
     pub fn position(&self) -> u64 {
         self.base + self.start as u64
     }
@@ -70,7 +70,7 @@ impl<R: Read> Window<R> {
         self.is_at_end
     }
 
-    /// Reads more; false at the end of the file.
+    /// Reads more bytes; false at the end of the file.
     pub fn fill(&mut self) -> io::Result<bool> {
         if self.is_at_end {
             return Ok(false);
@@ -81,14 +81,14 @@ impl<R: Read> Window<R> {
             self.end -= self.start;
             self.start = 0;
         }
-        // Moving what is there costs more than reading, so little more is never read at a time.
+        // Moving the buffer costs more than reading, so every read is large.
         if self.buffer.len() - self.end < STEP / 2 {
             self.buffer.resize(self.end + STEP, 0);
         }
-        let room = self.buffer.len().min(self.end + self.next_read);
+        let limit = self.buffer.len().min(self.end + self.next_read);
         self.next_read = STEP.min(self.next_read * 4);
         loop {
-            match self.input.read(&mut self.buffer[self.end..room]) {
+            match self.input.read(&mut self.buffer[self.end..limit]) {
                 Ok(0) => {
                     self.is_at_end = true;
                     return Ok(false);
@@ -104,10 +104,10 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Looks at the file's beginning for how its lines end.
+    /// Detects the line ends from the beginning of the file.
     pub fn detect_line_ends(&mut self) -> io::Result<()> {
-        const ENOUGH: usize = 64 * 1024;
-        while self.bytes().len() < ENOUGH && self.fill()? {}
+        const SAMPLE: usize = 64 * 1024;
+        while self.bytes().len() < SAMPLE && self.fill()? {}
         let has = |byte| memchr(byte, self.bytes()).is_some();
         self.has_return_lines = has(b'\r') && !has(b'\n');
         self.translate(self.start, self.end);
@@ -124,8 +124,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// The length of the current line without its newline, once it is there in full; `None` if
-    /// it is too long.
+    /// Reads the current line in full; returns its length without the newline, or `None` if it is too
+    /// long.
     pub fn line_length(&mut self) -> io::Result<Option<usize>> {
         let mut seen = 0;
         loop {
@@ -133,7 +133,7 @@ impl<R: Read> Window<R> {
                 return Ok(Some(seen + at));
             }
             seen = self.bytes().len();
-            if seen > LONGEST_ROW {
+            if seen > MAX_ROW {
                 return Ok(None);
             }
             if !self.fill()? {
@@ -142,26 +142,26 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Takes `size` bytes, which hold `lines` newlines.
-    pub fn take(&mut self, size: usize, lines: u64) {
+    /// Consumes `size` bytes, which hold `lines` newlines.
+    pub fn consume(&mut self, size: usize, lines: u64) {
         self.start = (self.start + size).min(self.end);
         self.line += lines;
     }
 
-    /// Takes `size` bytes, and counts their lines.
-    pub fn take_counting(&mut self, size: usize) {
+    /// Consumes `size` bytes, and counts their lines.
+    pub fn consume_counting(&mut self, size: usize) {
         let lines = memchr_iter(b'\n', &self.bytes()[..size]).count();
-        self.take(size, lines as u64);
+        self.consume(size, lines as u64);
     }
 
-    /// Takes everything up to the next line, however long that is.
+    /// Consumes the rest of the line, however long it is.
     pub fn skip_line(&mut self) -> io::Result<()> {
         loop {
             if let Some(at) = memchr(b'\n', self.bytes()) {
-                self.take(at + 1, 1);
+                self.consume(at + 1, 1);
                 return Ok(());
             }
-            self.take(self.bytes().len(), 0);
+            self.consume(self.bytes().len(), 0);
             if !self.fill()? {
                 return Ok(());
             }
@@ -172,14 +172,14 @@ impl<R: Read> Window<R> {
         const MARK: &[u8] = b"\xef\xbb\xbf";
         while self.bytes().len() < MARK.len() && self.fill()? {}
         if self.bytes().starts_with(MARK) {
-            self.take(MARK.len(), 0);
+            self.consume(MARK.len(), 0);
         }
         Ok(())
     }
 }
 
 impl<R: Seek> Window<R> {
-    /// Continues at another offset.
+    /// Seeks to an offset.
     pub fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()> {
         let behind = self.base + self.end as u64;
         if offset >= self.base && offset <= behind {

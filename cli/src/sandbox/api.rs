@@ -1,10 +1,11 @@
-//! `/_sandbox`: questions and controls, for the page and for users' own tests.
+//! The paths under `/_sandbox`: queries and controls, for the page and for users' tests.
 
-use super::answer::{self, Answer};
 use super::faults::Rule;
-use super::live::{self, Expectation, Waited};
-use super::store::{Books, Filter, Found};
+use super::live::{self, Expectation, WaitResult};
+use super::response::{self, Response};
+use super::store::{Filter, Lookup, Records};
 use super::{App, guard};
+use crate::settings;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
@@ -13,7 +14,6 @@ use axum::response::{IntoResponse, Sse};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use katalys_core::config;
 use katalys_core::order::fields::{GROUPS, ORDER_FIELDS, STATUSES};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,9 +22,10 @@ use std::time::Duration;
 
 type Shared = State<Arc<App>>;
 
-const LARGEST_PAGE: u64 = 1000;
-const LARGEST_RULES: usize = 64 * 1024;
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const MAX_PAGE: u64 = 1000;
+const MAX_RULES: usize = 64 * 1024;
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The query of a list.
 #[derive(Default, Deserialize)]
@@ -40,22 +41,22 @@ pub struct ListQuery {
     limit: Option<u64>,
 }
 
-pub async fn orders(State(app): Shared, uri: Uri) -> Answer {
+pub async fn orders(State(app): Shared, uri: Uri) -> Response {
     let query: ListQuery = match read_query(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(response) => return response,
     };
     let (offset, limit) = (
         query.offset.unwrap_or(0),
-        query.limit.unwrap_or(100).min(LARGEST_PAGE),
+        query.limit.unwrap_or(100).min(MAX_PAGE),
     );
     let filter = match query.filter() {
         Ok(filter) => filter,
-        Err(message) => return answer::error(StatusCode::BAD_REQUEST, message),
+        Err(message) => return response::error(StatusCode::BAD_REQUEST, message),
     };
-    answer::from(
+    response::from_result(
         app.store
-            .ask(move |books| books.page(&filter, offset, limit))
+            .run(move |records| records.page(&filter, offset, limit))
             .await,
     )
 }
@@ -77,7 +78,8 @@ impl ListQuery {
     }
 }
 
-/// A time with its offset, or a day in UTC; the end of a span includes its day.
+/// Unix milliseconds of a time with an offset, or of a day in UTC; the end of a range includes its
+/// day.
 fn moment(text: &str, is_end: bool) -> Result<i64, &'static str> {
     const DAY: i64 = 24 * 60 * 60 * 1000;
     if let Ok(time) = text.parse::<Timestamp>() {
@@ -86,29 +88,29 @@ fn moment(text: &str, is_end: bool) -> Result<i64, &'static str> {
     let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok();
     let day = text.parse().ok().and_then(midnight);
     let day = day.ok_or(
-        "from and to are days (2018-01-01) or times with an offset (2018-01-01T01:23:40Z)",
+        "from and to must be days (2018-01-01) or times with an offset (2018-01-01T01:23:40Z)",
     )?;
     Ok(day.as_millisecond() + if is_end { DAY } else { 0 })
 }
 
-#[allow(clippy::result_large_err, reason = "it is the answer, made once")]
-fn read_query<T: for<'q> Deserialize<'q>>(uri: &Uri) -> Result<T, Answer> {
+#[allow(clippy::result_large_err, reason = "it is the response, built once")]
+fn read_query<T: for<'q> Deserialize<'q>>(uri: &Uri) -> Result<T, Response> {
     Query::try_from_uri(uri)
         .map(|Query(query)| query)
-        .map_err(|rejection| answer::error(StatusCode::BAD_REQUEST, &rejection.body_text()))
+        .map_err(|rejection| response::error(StatusCode::BAD_REQUEST, &rejection.body_text()))
 }
 
-/// Which site an order is of, where several have the same id.
+/// The site of an order, needed where several sites have the same id.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteQuery {
     site_id: Option<String>,
 }
 
-pub async fn order(State(app): Shared, Path(order_id): Path<String>, uri: Uri) -> Answer {
+pub async fn order(State(app): Shared, Path(order_id): Path<String>, uri: Uri) -> Response {
     match read_query::<SiteQuery>(&uri) {
         Ok(query) => one_order(&app, order_id, query.site_id, StatusCode::OK).await,
-        Err(refusal) => refusal,
+        Err(response) => response,
     }
 }
 
@@ -117,25 +119,25 @@ async fn one_order(
     order_id: String,
     site_id: Option<String>,
     status: StatusCode,
-) -> Answer {
-    let question = move |books: &mut Books| books.order(&order_id, site_id.as_deref());
-    match app.store.ask(question).await {
-        Ok(Found::One(order)) => answer::of(status, &order),
-        Ok(Found::Nothing) => answer::error(StatusCode::NOT_FOUND, "there is no such order"),
-        Ok(Found::Sites(sites)) => several(&sites),
-        Err(message) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, &message),
+) -> Response {
+    let command = move |records: &mut Records| records.order(&order_id, site_id.as_deref());
+    match app.store.run(command).await {
+        Ok(Lookup::One(order)) => response::json(status, &order),
+        Ok(Lookup::NotFound) => response::error(StatusCode::NOT_FOUND, "there is no such order"),
+        Ok(Lookup::Ambiguous(sites)) => ambiguous(&sites),
+        Err(message) => response::error(StatusCode::INTERNAL_SERVER_ERROR, &message),
     }
 }
 
-fn several(sites: &[String]) -> Answer {
+fn ambiguous(sites: &[String]) -> Response {
     let message = "several sites have an order of this id; say which with site_id";
-    answer::of(
+    response::json(
         StatusCode::CONFLICT,
         &json!({ "error": message, "sites": sites }),
     )
 }
 
-/// The query of an order's details.
+/// The order whose details are requested.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetailsQuery {
@@ -143,18 +145,18 @@ pub struct DetailsQuery {
     site_id: String,
 }
 
-pub async fn details(State(app): Shared, uri: Uri) -> Answer {
+pub async fn details(State(app): Shared, uri: Uri) -> Response {
     let DetailsQuery { order_id, site_id } = match read_query(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(response) => return response,
     };
     match app
         .store
-        .ask(move |books| books.details(&order_id, &site_id))
+        .run(move |records| records.details(&order_id, &site_id))
         .await
     {
-        Ok(None) => answer::error(StatusCode::NOT_FOUND, "there is no such order"),
-        other => answer::from(other),
+        Ok(None) => response::error(StatusCode::NOT_FOUND, "there is no such order"),
+        other => response::from_result(other),
     }
 }
 
@@ -162,27 +164,27 @@ pub async fn details(State(app): Shared, uri: Uri) -> Answer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpdatesQuery {
-    /// The cursor of an earlier answer.
+    /// The cursor of an earlier response.
     since: Option<i64>,
     limit: Option<u64>,
-    /// The newest instead, with their exact bytes.
+    /// Return the newest requests instead, with their exact bytes.
     newest: Option<u64>,
 }
 
-pub async fn updates(State(app): Shared, uri: Uri) -> Answer {
+pub async fn updates(State(app): Shared, uri: Uri) -> Response {
     let query: UpdatesQuery = match read_query(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(response) => return response,
     };
-    let question = move |books: &mut Books| {
+    let command = move |records: &mut Records| {
         if let Some(newest) = query.newest {
-            return books.stream(None, newest.min(LARGEST_PAGE));
+            return records.stream(None, newest.min(MAX_PAGE));
         }
-        let limit = query.limit.unwrap_or(100).min(LARGEST_PAGE);
-        let stream = books.stream(Some(query.since.unwrap_or(0)), limit)?;
+        let limit = query.limit.unwrap_or(100).min(MAX_PAGE);
+        let stream = records.stream(Some(query.since.unwrap_or(0)), limit)?;
         Ok(stream.without_raw())
     };
-    answer::from(app.store.ask(question).await)
+    response::from_result(app.store.run(command).await)
 }
 
 /// The query of a call that waits.
@@ -194,25 +196,28 @@ pub struct WaitQuery {
     status: Option<String>,
     updates: Option<u64>,
     /// Seconds.
-    timeout: Option<f64>,
+    timeout: Option<String>,
 }
 
-/// Answers as soon as the order (or the number of updates altogether) is as expected, and 408
-/// when the time is up.
-pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
+/// Responds as soon as the order, or the total number of updates, is as expected; 408 when the
+/// wait times out.
+pub async fn wait(State(app): Shared, uri: Uri) -> Response {
     let query: WaitQuery = match read_query(&uri) {
         Ok(query) => query,
-        Err(refusal) => return refusal,
+        Err(response) => return response,
     };
     if query.order_id.is_none() && (query.status.is_some() || query.site_id.is_some()) {
-        return answer::error(
+        return response::error(
             StatusCode::BAD_REQUEST,
             "status and site_id need an order_id",
         );
     }
-    let timeout = match config::timeout(query.timeout.unwrap_or(5.0)) {
-        Ok(timeout) => timeout.min(LONGEST_WAIT),
-        Err(error) => return answer::error(StatusCode::BAD_REQUEST, error.message()),
+    let timeout = match query.timeout.as_deref().map(settings::duration) {
+        None => DEFAULT_WAIT,
+        Some(Ok(timeout)) => timeout.min(MAX_WAIT),
+        Some(Err(problem)) => {
+            return response::error(StatusCode::BAD_REQUEST, &problem);
+        }
     };
     let expected = Expectation {
         order_id: query.order_id.clone(),
@@ -221,13 +226,13 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
         updates: query.updates.unwrap_or(1),
     };
     match live::wait(&app, expected, timeout).await {
-        Ok(Waited::Holds) => {}
-        Ok(Waited::TimeIsUp(found)) => {
+        Ok(WaitResult::Met) => {}
+        Ok(WaitResult::TimedOut(found)) => {
             let message = format!("the time is up: {found}");
-            return answer::error(StatusCode::REQUEST_TIMEOUT, &message);
+            return response::error(StatusCode::REQUEST_TIMEOUT, &message);
         }
-        Ok(Waited::Sites(sites)) => return several(&sites),
-        Err(message) => return answer::error(StatusCode::SERVICE_UNAVAILABLE, &message),
+        Ok(WaitResult::Ambiguous(sites)) => return ambiguous(&sites),
+        Err(message) => return response::error(StatusCode::SERVICE_UNAVAILABLE, &message),
     }
     match query.order_id {
         Some(order_id) => one_order(&app, order_id, query.site_id, StatusCode::OK).await,
@@ -235,26 +240,26 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Answer {
     }
 }
 
-async fn counts(app: &App) -> Answer {
-    answer::from(app.store.ask(|books| Ok(books.tick())).await)
+async fn counts(app: &App) -> Response {
+    response::from_result(app.store.run(|records| Ok(records.counters())).await)
 }
 
-pub async fn events(State(app): Shared) -> Answer {
+pub async fn events(State(app): Shared) -> Response {
     Sse::new(live::changes(&app))
         .keep_alive(KeepAlive::default())
         .into_response()
 }
 
-pub async fn clear(State(app): Shared) -> Answer {
+pub async fn clear(State(app): Shared) -> Response {
     app.faults.remove(None);
-    match app.store.ask(Books::clear).await {
-        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
-        Err(message) => answer::error(StatusCode::INTERNAL_SERVER_ERROR, &message),
+    match app.store.run(Records::clear).await {
+        Ok(()) => response::empty(StatusCode::NO_CONTENT),
+        Err(message) => response::error(StatusCode::INTERNAL_SERVER_ERROR, &message),
     }
 }
 
-/// What the page has to know of the endpoint and of its fields; the core's tables, as JSON.
-pub async fn about(State(app): Shared) -> Answer {
+/// The endpoint's URL, fields and statuses, from the core's tables.
+pub async fn about(State(app): Shared) -> Response {
     let field = |field: &katalys_core::order::fields::Field| json!({ "name": field.name, "doc": field.doc });
     let fields: Vec<Value> = ORDER_FIELDS.iter().map(field).collect();
     let groups = GROUPS.iter().map(|group| {
@@ -264,7 +269,7 @@ pub async fn about(State(app): Shared) -> Answer {
     let statuses = STATUSES
         .iter()
         .map(|status| json!({ "name": status.name, "doc": status.doc }));
-    answer::ok(&json!({
+    response::ok(&json!({
         "version": katalys_core::VERSION,
         "endpoint": app.endpoint,
         "fields": fields,
@@ -273,60 +278,60 @@ pub async fn about(State(app): Shared) -> Answer {
     }))
 }
 
-pub async fn faults(State(app): Shared) -> Answer {
-    answer::ok(&json!({ "faults": app.faults.list() }))
+pub async fn faults(State(app): Shared) -> Response {
+    response::ok(&json!({ "faults": app.faults.list() }))
 }
 
-/// Takes one rule or a list of them.
-pub async fn add_faults(State(app): Shared, request: Request<Body>) -> Answer {
+/// Adds one rule or a list of rules.
+pub async fn add_faults(State(app): Shared, request: Request<Body>) -> Response {
     if !guard::is_json(request.headers()) {
         let message = "send the fault as application/json";
-        return answer::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        return response::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     }
-    let Ok(body) = axum::body::to_bytes(request.into_body(), LARGEST_RULES).await else {
-        return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    let Ok(body) = axum::body::to_bytes(request.into_body(), MAX_RULES).await else {
+        return response::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     };
     match Rule::parse_all(&body) {
         Ok(rules) => {
             let added = app.faults.add(rules);
             touch(&app).await;
-            answer::of(StatusCode::CREATED, &json!({ "faults": added }))
+            response::json(StatusCode::CREATED, &json!({ "faults": added }))
         }
-        Err(message) => answer::error(StatusCode::BAD_REQUEST, &message),
+        Err(message) => response::error(StatusCode::BAD_REQUEST, &message),
     }
 }
 
-pub async fn clear_faults(State(app): Shared) -> Answer {
+pub async fn clear_faults(State(app): Shared) -> Response {
     app.faults.remove(None);
     touch(&app).await;
-    answer::empty(StatusCode::NO_CONTENT)
+    response::empty(StatusCode::NO_CONTENT)
 }
 
-pub async fn remove_fault(State(app): Shared, Path(id): Path<u64>) -> Answer {
+pub async fn remove_fault(State(app): Shared, Path(id): Path<u64>) -> Response {
     if !app.faults.remove(Some(id)) {
-        return answer::error(StatusCode::NOT_FOUND, "there is no such fault");
+        return response::error(StatusCode::NOT_FOUND, "there is no such fault");
     }
     touch(&app).await;
-    answer::empty(StatusCode::NO_CONTENT)
+    response::empty(StatusCode::NO_CONTENT)
 }
 
 async fn touch(app: &App) {
-    let touched = |books: &mut Books| {
-        books.touch();
+    let touched = |records: &mut Records| {
+        records.touch();
         Ok(())
     };
-    // It fails only when the sandbox is ending, and then there are no watchers.
-    let _ = app.store.ask(touched).await;
+    // This fails only at shutdown, when no page is watching.
+    let _ = app.store.run(touched).await;
 }
 
-pub async fn nothing(uri: Uri, headers: HeaderMap) -> Answer {
+pub async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
     let is_page = headers
         .get(header::ACCEPT)
         .is_some_and(|accept: &HeaderValue| accept.as_bytes().starts_with(b"text/html"));
     if is_page && !uri.path().starts_with("/_sandbox") {
         return axum::response::Redirect::to("/").into_response();
     }
-    answer::error(
+    response::error(
         StatusCode::NOT_FOUND,
         "there is nothing here; the endpoint is /v2/_tr_offline",
     )

@@ -1,21 +1,21 @@
-//! Faults on demand: rules that decide which request gets what other than its 204.
+//! Injects faults: rules that decide which requests get something other than their 204.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A rule as it is given by `--fault`, by `POST /_sandbox/faults` and by the page.
+/// A rule, as given by `--fault`, by `POST /_sandbox/faults` or on the page.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The status to answer with, 200 to 599.
+    /// The status of the response, 200 to 599.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
-    /// Milliseconds before the answer, alone or with another fault.
+    /// Milliseconds before the response, alone or with another fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     latency: Option<u64>,
-    /// Never answer.
+    /// Never respond.
     #[serde(default, skip_serializing_if = "is_false")]
     hang: bool,
     /// Reset the connection.
@@ -24,16 +24,16 @@ pub struct Rule {
     /// The `Location` of a redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
     redirect: Option<String>,
-    /// The most requests per second; further ones get 429.
+    /// Maximum number of requests per second; further ones get 429.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<u32>,
     /// Seconds for `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
-    /// The share of requests this happens to, above 0 and up to 1.
+    /// The share of requests that the rule applies to, above 0 and up to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     probability: Option<f64>,
-    /// Only this many more times.
+    /// How many more times the rule applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
     /// Only updates of this order.
@@ -42,7 +42,7 @@ pub struct Rule {
     /// Only updates of this site.
     #[serde(skip_serializing_if = "Option::is_none")]
     site_id: Option<String>,
-    /// Record the update all the same, as when only the answer is lost.
+    /// Record the update nevertheless, as when only the response is lost.
     #[serde(default, skip_serializing_if = "is_false")]
     apply: bool,
 }
@@ -65,12 +65,12 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// What a request gets.
+/// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The answer it would have had, after the rule's latency.
+    /// The regular response, after the rule's latency.
     Delay,
-    Answer {
+    Respond {
         status: u16,
         location: Option<String>,
         retry_after: Option<u32>,
@@ -79,18 +79,18 @@ pub enum Action {
     Reset,
 }
 
-/// A fault that has fired.
+/// The fault that a request gets.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub action: Action,
     pub latency: Duration,
     pub apply: bool,
-    /// The rule as JSON, for the record.
+    /// The rule as JSON, for the store.
     pub rule: String,
 }
 
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
-const LONGEST_LATENCY: u64 = 600_000;
+const MAX_LATENCY: u64 = 600_000;
 
 impl Rule {
     /// Reads `status=503,probability=0.1`, or the same as a JSON object.
@@ -105,7 +105,7 @@ impl Rule {
         Self::checked(rule)
     }
 
-    /// The rules of a request's body: one, or a list.
+    /// Reads the body of a request: one rule, or a list.
     pub fn parse_all(body: &[u8]) -> Result<Vec<Self>, String> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| format!("the body is not JSON: {error}"))?;
@@ -122,12 +122,12 @@ impl Rule {
     }
 
     fn checked(rule: Self) -> Result<Self, String> {
-        rule.complaint()
-            .map_or(Ok(()), |complaint| Err(complaint.to_owned()))?;
+        rule.problem()
+            .map_or(Ok(()), |problem| Err(problem.to_owned()))?;
         Ok(rule)
     }
 
-    fn complaint(&self) -> Option<&'static str> {
+    fn problem(&self) -> Option<&'static str> {
         let kinds = [
             self.hang,
             self.reset.is_some(),
@@ -137,44 +137,46 @@ impl Rule {
         let kinds = kinds.into_iter().filter(|given| *given).count();
         let is_redirect = self.redirect.is_some();
         match self {
-            _ if kinds > 1 => Some("give one of hang, reset, redirect and rate"),
+            _ if kinds > 1 => Some("give only one of hang, reset, redirect and rate"),
             _ if kinds == 0 && self.status.is_none() && self.latency.is_none() => {
-                Some("say what should happen: status, latency, hang, reset, redirect or rate")
+                Some("give status, latency, hang, reset, redirect or rate")
             }
             Self {
                 status: Some(status),
                 ..
-            } if !(200..600).contains(status) => Some("status is from 200 to 599"),
+            } if !(200..600).contains(status) => Some("status must be from 200 to 599"),
             Self {
                 status: Some(status),
                 ..
             } if is_redirect && !REDIRECTS.contains(status) => {
-                Some("a redirect has status 301, 302, 303, 307 or 308")
+                Some("the status of a redirect must be 301, 302, 303, 307 or 308")
             }
             Self {
                 status: Some(_), ..
             } if self.hang || self.reset.is_some() => {
-                Some("a request that hangs or is reset has no status")
+                Some("hang and reset cannot be combined with status")
             }
             Self {
                 probability: Some(share),
                 ..
-            } if !(*share > 0.0 && *share <= 1.0) => Some("probability is above 0 and up to 1"),
+            } if !(*share > 0.0 && *share <= 1.0) => {
+                Some("probability must be above 0 and up to 1")
+            }
             Self {
                 latency: Some(latency),
                 ..
-            } if *latency > LONGEST_LATENCY => Some("latency is at most 600000 milliseconds"),
+            } if *latency > MAX_LATENCY => Some("latency must be at most 600000 milliseconds"),
             Self {
                 reset: Some(Reset::Before),
                 ..
-            } if self.order_id.is_some() || self.site_id.is_some() || self.apply => {
-                Some("reset=before happens before the body is read, so it can't know the order")
-            }
+            } if self.order_id.is_some() || self.site_id.is_some() || self.apply => Some(
+                "reset=before happens before the body is read; it cannot be combined with order_id, site_id or apply",
+            ),
             Self {
                 redirect: Some(place),
                 ..
             } if !place.bytes().all(|b| (0x21..0x7f).contains(&b)) => {
-                Some("redirect is a URL or a path in ASCII without blanks")
+                Some("redirect must be a URL or a path in ASCII without blanks")
             }
             _ => None,
         }
@@ -193,7 +195,7 @@ impl Rule {
             None if self.rate.is_some() => 429,
             None => return Action::Delay,
         };
-        Action::Answer {
+        Action::Respond {
             status,
             location: self.redirect.clone(),
             retry_after: self.retry_after.or(self.rate.map(|_| 1)),
@@ -209,7 +211,7 @@ impl Rule {
     }
 }
 
-/// `key=value`; a key alone is true.
+/// Reads `key=value`; a key alone means true.
 fn read_pair(pair: &str) -> (String, Value) {
     let (key, text) = pair.trim().split_once('=').unwrap_or((pair.trim(), "true"));
     let key = key.replace('-', "_");
@@ -221,28 +223,30 @@ fn read_pair(pair: &str) -> (String, Value) {
     (key, value)
 }
 
-/// A rule that is in force.
+/// An active rule.
 #[derive(Serialize)]
-struct Entry {
+struct ActiveRule {
     id: u64,
     #[serde(flatten)]
     rule: Rule,
-    /// How often it fired.
+    /// How many requests it was applied to.
     hits: u64,
     #[serde(skip)]
     second: Option<(Instant, u32)>,
 }
 
-impl Entry {
-    /// Whether the rule fires for this request, counted if so.
-    fn fires(&mut self, order: Option<(&str, &str)>) -> bool {
+impl ActiveRule {
+    /// Whether the rule applies to this request; counts it if so.
+    fn applies(&mut self, order: Option<(&str, &str)>) -> bool {
         let rule = &mut self.rule;
         if !rule.is_for(order)
             || rule.next == Some(0)
             || rule
                 .probability
                 .is_some_and(|share| fastrand::f64() >= share)
-            || rule.rate.is_some_and(|rate| !over(rate, &mut self.second))
+            || rule
+                .rate
+                .is_some_and(|rate| !exceeds(rate, &mut self.second))
         {
             return false;
         }
@@ -263,7 +267,7 @@ impl Entry {
     }
 }
 
-fn over(rate: u32, second: &mut Option<(Instant, u32)>) -> bool {
+fn exceeds(rate: u32, second: &mut Option<(Instant, u32)>) -> bool {
     let (began, count) = second.get_or_insert_with(|| (Instant::now(), 0));
     if began.elapsed() >= Duration::from_secs(1) {
         (*began, *count) = (Instant::now(), 0);
@@ -272,10 +276,10 @@ fn over(rate: u32, second: &mut Option<(Instant, u32)>) -> bool {
     *count > rate
 }
 
-/// Every rule, the oldest first; the first that fires decides.
+/// All rules, oldest first; the first that applies decides.
 #[derive(Default)]
 pub struct Faults {
-    entries: Mutex<(u64, Vec<Entry>)>,
+    entries: Mutex<(u64, Vec<ActiveRule>)>,
 }
 
 impl Faults {
@@ -285,12 +289,12 @@ impl Faults {
         faults
     }
 
-    /// Puts rules in force and answers with them as JSON.
+    /// Activates rules and returns them as JSON.
     pub fn add(&self, rules: Vec<Rule>) -> Value {
         let mut entries = self.lock();
         let added = rules.into_iter().map(|rule| {
             entries.0 += 1;
-            let entry = Entry {
+            let entry = ActiveRule {
                 id: entries.0,
                 rule,
                 hits: 0,
@@ -307,7 +311,7 @@ impl Faults {
         serde_json::to_value(&self.lock().1).unwrap_or_default()
     }
 
-    /// Takes one rule away, or all; says whether there was one.
+    /// Removes one rule, or all; returns whether there was one.
     pub fn remove(&self, id: Option<u64>) -> bool {
         let entries = &mut self.lock().1;
         let before = entries.len();
@@ -315,25 +319,25 @@ impl Faults {
         entries.len() < before
     }
 
-    /// Whether the connection is to be reset before the body is read.
+    /// Whether to reset the connection before the body is read.
     pub fn resets_before(&self) -> bool {
         let entries = &mut self.lock().1;
-        let mut early = entries
+        let mut before = entries
             .iter_mut()
             .filter(|entry| entry.rule.reset == Some(Reset::Before));
-        early.any(|entry| entry.fires(None))
+        before.any(|entry| entry.applies(None))
     }
 
-    /// What else a request gets, once it is read; `order` is its site and order id.
+    /// The fault of a request whose body was read; `order` is its site id and order id.
     pub fn pick(&self, order: Option<(&str, &str)>) -> Option<Fault> {
         let entries = &mut self.lock().1;
-        let mut late = entries
+        let mut after = entries
             .iter_mut()
             .filter(|entry| entry.rule.reset != Some(Reset::Before));
-        late.find_map(|entry| entry.fires(order).then(|| entry.fault()))
+        after.find_map(|entry| entry.applies(order).then(|| entry.fault()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, (u64, Vec<Entry>)> {
+    fn lock(&self) -> MutexGuard<'_, (u64, Vec<ActiveRule>)> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -343,7 +347,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_and_json_say_the_same() {
+    fn a_flag_and_json_are_equivalent() {
         let flag = Rule::parse("status=503,retry-after=2,probability=0.5,next=3,order_id=12")
             .expect("a rule");
         let json = Rule::parse(
@@ -354,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn contradictory_rules_are_refused() {
         for wrong in [
             "",
             "status=99",
@@ -373,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_that_fires_decides_and_a_count_runs_out() {
+    fn the_first_rule_that_applies_decides_until_its_count_is_used_up() {
         let rules = [
             "status=500,next=1",
             "status=503,order_id=1",
@@ -385,7 +389,7 @@ mod tests {
                 .to_vec(),
         );
         let status = |order| match faults.pick(order).map(|fault| fault.action) {
-            Some(Action::Answer { status, .. }) => status,
+            Some(Action::Respond { status, .. }) => status,
             Some(_) => 1,
             None => 0,
         };

@@ -1,18 +1,18 @@
-//! Keeps other sites away that a browser on this machine may have open: by the Host header, by
-//! the Origin, and by what a page of ours may load.
+//! Rejects requests that pages of other sites send from a browser on this machine, by the headers
+//! `Host`, `Origin` and `Sec-Fetch-Site`; restricts what the sandbox's own page may load.
 
-use super::answer::{self, Answer};
+use super::response::{self, Response};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use std::net::IpAddr;
 
-/// The names this server answers to.
+/// The host names that this server accepts.
 pub struct Guard {
-    /// Whether only this machine can connect.
+    /// Whether the server listens on loopback only.
     is_local: bool,
     names: Vec<String>,
 }
 
-/// The page runs its own files and nothing else, and can't be framed.
+/// The page runs its own files only, and cannot be framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
@@ -30,35 +30,35 @@ impl Guard {
         }
     }
 
-    /// The refusal, if another site is behind the request.
-    pub fn refuse<B>(&self, request: &Request<B>) -> Option<Answer> {
+    /// The response to a request that another site has sent or may have sent.
+    pub fn refuse<B>(&self, request: &Request<B>) -> Option<Response> {
         let headers = request.headers();
         let host = headers
             .get(header::HOST)
             .and_then(|host| host.to_str().ok());
         let Some(host) = host else {
-            return Some(answer::error(
+            return Some(response::error(
                 StatusCode::BAD_REQUEST,
                 "the Host header is missing",
             ));
         };
-        if !self.knows(host) {
-            let message = "this sandbox does not answer to that Host; start it with --allow-host NAME if it should";
-            return Some(answer::error(StatusCode::MISDIRECTED_REQUEST, message));
+        if !self.accepts(host) {
+            let message = "this sandbox does not accept that Host; to accept it, start the sandbox with --allow-host NAME";
+            return Some(response::error(StatusCode::MISDIRECTED_REQUEST, message));
         }
-        // The endpoint too: a page of another site can post text to it without asking. Servers
-        // send neither an Origin nor Sec-Fetch-Site.
+        // This includes the endpoint, to which a page of another site can post text without a
+        // preflight request. Servers send neither Origin nor Sec-Fetch-Site.
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         (changes && is_foreign(headers, host)).then(|| {
-            answer::error(
+            response::error(
                 StatusCode::FORBIDDEN,
-                "another site may not change this sandbox",
+                "requests of another site may not change this sandbox",
             )
         })
     }
 
-    /// DNS rebinding needs a name; an address in its place is harmless where it can be reached.
-    fn knows(&self, host: &str) -> bool {
+    /// Whether a `Host` is accepted. DNS rebinding needs a name, so a reachable IP address is safe.
+    fn accepts(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();
         let literal = name.trim_start_matches('[').trim_end_matches(']');
         let is_address = literal
@@ -83,7 +83,7 @@ fn is_foreign(headers: &HeaderMap, host: &str) -> bool {
         || site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }
 
-/// Whether a request's body is declared as JSON, which another site's form can't do.
+/// Whether a request declares its body as JSON, which a form of another site cannot do.
 pub fn is_json(headers: &HeaderMap) -> bool {
     let declared = headers
         .get(header::CONTENT_TYPE)
@@ -94,7 +94,7 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     kind.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// What every answer but the endpoint's own carries.
+/// Sets the security headers of every response but the endpoint's.
 pub fn protect(headers: &mut HeaderMap) {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_its_own_are_answered() {
+    fn only_its_own_host_names_are_accepted() {
         let local = Guard::new([127, 0, 0, 1].into(), "127.0.0.1", &["box.test".into()]);
         for host in [
             "127.0.0.1:8321",
@@ -132,7 +132,7 @@ mod tests {
             "box.test:80",
             "127.8.9.1",
         ] {
-            assert!(local.knows(host), "{host}");
+            assert!(local.accepts(host), "{host}");
         }
         for host in [
             "evil.example",
@@ -141,10 +141,10 @@ mod tests {
             "",
             "localhost.evil:1",
         ] {
-            assert!(!local.knows(host), "{host}");
+            assert!(!local.accepts(host), "{host}");
         }
         let open = Guard::new([0, 0, 0, 0].into(), "0.0.0.0", &[]);
-        assert!(open.knows("192.168.1.2:8321"));
-        assert!(!open.knows("evil.example:8321"));
+        assert!(open.accepts("192.168.1.2:8321"));
+        assert!(!open.accepts("evil.example:8321"));
     }
 }

@@ -1,8 +1,8 @@
-//! Tells those who watch that something changed: server-sent events for the page, and calls that
-//! wait until an order is as they expect.
+//! Publishes changes: server-sent events for the page, and calls that wait for the expected state of
+//! an order.
 
 use super::App;
-use super::store::{Found, Tick};
+use super::store::{Counters, Lookup};
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
 use std::convert::Infallible;
@@ -11,100 +11,107 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// However much arrives, a watcher is told so often and no more.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Minimum time between two events of one watcher.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The changes from now on, the first event being the state as it is.
+/// A stream of the counters: their current values, then each change.
 pub fn changes(app: &App) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
     let state = (
-        app.store.ticks.clone(),
+        app.store.counters.clone(),
         app.closing.clone(),
         None::<Instant>,
     );
-    stream::unfold(state, |(mut ticks, mut closing, last)| async move {
+    stream::unfold(state, |(mut counters, mut closing, last)| async move {
         if let Some(last) = last {
             tokio::select! {
-                changed = ticks.changed() => changed.ok()?,
+                changed = counters.changed() => changed.ok()?,
                 _ = closing.wait_for(|closing| *closing) => return None,
             }
-            tokio::time::sleep_until(last + PAUSE).await;
+            tokio::time::sleep_until(last + MIN_INTERVAL).await;
         }
-        let tick = *ticks.borrow_and_update();
-        Some((Ok(event(tick)), (ticks, closing, Some(Instant::now()))))
+        let current = *counters.borrow_and_update();
+        Some((
+            Ok(event(current)),
+            (counters, closing, Some(Instant::now())),
+        ))
     })
 }
 
-fn event(tick: Tick) -> Event {
-    let data = serde_json::to_string(&tick).unwrap_or_default();
+fn event(current: Counters) -> Event {
+    let data = serde_json::to_string(&current).unwrap_or_default();
     Event::default()
         .event("change")
-        .id(tick.revision.to_string())
+        .id(current.revision.to_string())
         .data(data)
 }
 
-/// What a caller waits for; all that is given must hold.
+/// The state that a caller waits for; every given condition must hold.
 #[derive(Clone)]
 pub struct Expectation {
     pub order_id: Option<String>,
     pub site_id: Option<String>,
     pub status: Option<String>,
-    /// At least this many updates, of the order or in total.
+    /// Minimum number of updates, of the order or in total.
     pub updates: u64,
 }
 
-/// How the waiting ended.
-pub enum Waited {
-    Holds,
-    /// With what is there instead.
-    TimeIsUp(String),
-    Sites(Vec<String>),
+/// The result of a wait.
+pub enum WaitResult {
+    Met,
+    /// The state at the end of the wait.
+    TimedOut(String),
+    /// The sites that have an order of this id.
+    Ambiguous(Vec<String>),
 }
 
 pub async fn wait(
     app: &Arc<App>,
     expected: Expectation,
     timeout: Duration,
-) -> Result<Waited, String> {
+) -> Result<WaitResult, String> {
     let end = Instant::now() + timeout;
-    let mut ticks: watch::Receiver<Tick> = app.store.ticks.clone();
+    let mut counters: watch::Receiver<Counters> = app.store.counters.clone();
     let mut closing = app.closing.clone();
     loop {
-        ticks.mark_unchanged();
-        let waited = look(app, expected.clone()).await?;
-        if !matches!(waited, Waited::TimeIsUp(_)) {
+        counters.mark_unchanged();
+        let waited = check(app, expected.clone()).await?;
+        if !matches!(waited, WaitResult::TimedOut(_)) {
             return Ok(waited);
         }
         tokio::select! {
-                changed = ticks.changed() => changed.map_err(|_| "the sandbox is ending")?,
+                changed = counters.changed() => changed.map_err(|_| "the sandbox is shutting down")?,
                 () = tokio::time::sleep_until(end) => return Ok(waited),
-                _ = closing.wait_for(|closing| *closing) => return Err("the sandbox is ending".into()),
+                _ = closing.wait_for(|closing| *closing) => return Err("the sandbox is shutting down".into()),
         }
     }
 }
 
-/// How the waiting ends if nothing changes any more.
-async fn look(app: &App, expected: Expectation) -> Result<Waited, String> {
+/// The result if nothing changes any more.
+async fn check(app: &App, expected: Expectation) -> Result<WaitResult, String> {
     let Some(order_id) = expected.order_id else {
-        let updates = app.store.ask(|books| Ok(books.tick().updates)).await?;
+        let updates = app
+            .store
+            .run(|records| Ok(records.counters().updates))
+            .await?;
         let fits = updates >= expected.updates;
         return Ok(if fits {
-            Waited::Holds
+            WaitResult::Met
         } else {
-            Waited::TimeIsUp(format!("there were {updates} updates altogether"))
+            WaitResult::TimedOut(format!("there are {updates} updates in total"))
         });
     };
     let site_id = expected.site_id;
-    let question =
-        move |books: &mut super::store::Books| books.progress(&order_id, site_id.as_deref());
-    Ok(match app.store.ask(question).await? {
-        Found::Nothing => Waited::TimeIsUp("there is no such order".into()),
-        Found::Sites(sites) => Waited::Sites(sites),
-        Found::One((status, updates)) => {
+    let command =
+        move |records: &mut super::store::Records| records.progress(&order_id, site_id.as_deref());
+    Ok(match app.store.run(command).await? {
+        Lookup::NotFound => WaitResult::TimedOut("there is no such order".into()),
+        Lookup::Ambiguous(sites) => WaitResult::Ambiguous(sites),
+        Lookup::One((status, updates)) => {
             let fits = expected.status.is_none_or(|wanted| wanted == status);
             if fits && updates >= expected.updates {
-                Waited::Holds
+                WaitResult::Met
             } else {
-                Waited::TimeIsUp(format!(
+                WaitResult::TimedOut(format!(
                     "the order's status is \"{status}\", and its updates are {updates}"
                 ))
             }

@@ -1,16 +1,21 @@
 //! A local stand-in for the endpoint, with a page that shows what it received.
+//!
+//! `serve` accepts connections and routes requests; `guard` rejects those of other sites. `endpoint`
+//! handles order updates: `update` parses them, `faults` injects errors, `store` keeps them. `api`
+//! and `live` answer the page and users' tests, `page` serves the page's files.
 
-mod answer;
 mod api;
+mod endpoint;
 mod faults;
 mod guard;
-mod intake;
 mod live;
 mod page;
+mod response;
 mod serve;
 mod store;
 mod update;
 
+use crate::exit::Exit;
 use clap::Args;
 use faults::{Faults, Rule};
 use std::path::PathBuf;
@@ -18,45 +23,47 @@ use std::process::ExitCode;
 use store::Store;
 use tokio::sync::watch;
 
-/// Runs a local stand-in for the endpoint, with a page that shows what it received.
+/// Run a local stand-in for the endpoint, with a web page.
 ///
-/// It treats updates as the endpoint does, and unlike it shows everything that was ignored or is
-/// suspicious. Point a client at it with `KATALYS_ENDPOINT`, or with its `endpoint` option.
+/// It accepts updates as the endpoint does, and the page shows every order, every request, and
+/// every value that was ignored or is suspicious. Set `KATALYS_ENDPOINT`, or the setting
+/// `endpoint` of a client, to the endpoint that it prints.
 #[derive(Args)]
 #[command(args_override_self = true)]
 pub struct Arguments {
-    /// The port to listen on; 0 takes a free one.
+    /// Port to listen on; 0 selects a free port.
     #[arg(long, default_value_t = 8321)]
     port: u16,
-    /// The address to listen on. Anything but this machine's own lets others see the orders.
+    /// Address to listen on. Every client that can reach the address can see the orders.
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     host: String,
-    /// Another name that clients may reach this sandbox by, such as `host.docker.internal`.
+    /// Additional host name by which clients may reach the sandbox, such as
+    /// `host.docker.internal`; can be repeated.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// Keep what is received in this file; otherwise it is gone when the sandbox ends.
+    /// Database file that keeps the received updates; by default they are kept in memory.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// A fault to begin with, such as `status=503,probability=0.1`, `latency=500`, `hang,next=1`,
+    /// Fault to inject, such as `status=503,probability=0.1`, `latency=500`, `hang,next=1`,
     /// `reset=before`, `reset=after,order_id=1001`, `status=200`, `redirect=/elsewhere` or
-    /// `rate=10,retry-after=2`. Can be given several times; the first that applies decides.
+    /// `rate=10,retry-after=2`; can be repeated, and the first that applies decides.
     #[arg(long, value_name = "FAULT", value_parser = Rule::parse)]
     fault: Vec<Rule>,
-    /// Print one line of JSON with the addresses when it listens, and nothing else.
+    /// Print one line of JSON with the addresses once the sandbox listens, and nothing else.
     #[arg(long)]
     json: bool,
-    /// End when standard input is closed, so that it never outlives the program that started it.
+    /// Exit when standard input is closed, so that the sandbox ends with its parent process.
     #[arg(long)]
     until_stdin_closes: bool,
 }
 
-/// What the parts of the server share.
+/// What all parts of the server share.
 struct App {
     store: Store,
     faults: Faults,
-    /// Where the endpoint is, as a client is told.
+    /// The endpoint's URL, for clients.
     endpoint: String,
-    /// True as soon as the sandbox is ending.
+    /// True as soon as the sandbox shuts down.
     closing: watch::Receiver<bool>,
 }
 
@@ -65,7 +72,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("katalys sandbox: {message}");
-            ExitCode::from(2)
+            Exit::Usage.into()
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Listens, serves each connection, and ends cleanly.
+//! Accepts connections, routes their requests, and shuts down.
 
 use super::faults::Faults;
 use super::guard::{self, Guard};
 use super::store::Store;
-use super::{App, Arguments, api, intake, page};
+use super::{App, Arguments, api, endpoint, page};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
@@ -26,10 +26,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
 
-/// How long requests that are under way may still take at the end.
-const LAST_CALL: Duration = Duration::from_millis(500);
+/// How long requests in flight may take at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Lets a handler reset the connection it is called on.
+/// Allows a handler to reset its connection.
 #[derive(Default)]
 pub struct Connection {
     reset: Notify,
@@ -83,7 +83,7 @@ async fn serve(arguments: &Arguments, store: Store) -> Result<(), String> {
     drop(listener);
     let _ = close.send(true);
     let all = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LAST_CALL, all).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await;
     connections.shutdown().await;
     Ok(())
 }
@@ -91,13 +91,15 @@ async fn serve(arguments: &Arguments, store: Store) -> Result<(), String> {
 fn cannot_listen(host: &str, port: u16, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("port {port} is in use; give another with --port, or --port 0 for a free one")
+            format!(
+                "port {port} is in use; use --port to select another, or --port 0 for a free one"
+            )
         }
         _ => format!("cannot listen on {host}, port {port}: {error}"),
     }
 }
 
-/// An address that a client on this machine can use.
+/// The address for a client on this machine.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip([127, 0, 0, 1].into());
@@ -107,7 +109,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 
 fn routes(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/v2/_tr_offline", post(intake::receive))
+        .route("/v2/_tr_offline", post(endpoint::receive))
         .route("/", get(page::index))
         .route("/assets/{name}", get(page::asset))
         .route("/_sandbox", delete(api::clear))
@@ -125,18 +127,18 @@ fn routes(app: &Arc<App>) -> Router {
                 .delete(api::clear_faults),
         )
         .route("/_sandbox/faults/{id}", delete(api::remove_fault))
-        .fallback(api::nothing)
+        .fallback(api::not_found)
         .layer(DefaultBodyLimit::disable())
         .with_state(Arc::clone(app))
 }
 
-/// What every connection needs.
+/// What all connections share.
 struct Server {
     router: Router,
     guard: Guard,
 }
 
-/// Serves until there is a signal to stop, then hands over the connections that are still open.
+/// Accepts connections until the stop signal; returns the connections that are still open.
 async fn accept(
     listener: &TcpListener,
     server: Server,
@@ -152,17 +154,21 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, Arc::clone(&server), closing.clone()));
+                    connections.spawn(serve_connection(stream, Arc::clone(&server), closing.clone()));
                 }
-                // Out of file descriptors, as a rule: it passes when a connection ends.
+                // Usually out of file descriptors; some are free again when a connection ends.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
     }
 }
 
-/// Serves one connection to its end, which may be a reset that a handler asks for.
-async fn converse(stream: TcpStream, server: Arc<Server>, mut closing: watch::Receiver<bool>) {
+/// Serves one connection until it ends, or until a handler resets it.
+async fn serve_connection(
+    stream: TcpStream,
+    server: Arc<Server>,
+    mut closing: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
     let control = Arc::new(Connection::default());
     let handle = Arc::clone(&control);
@@ -175,7 +181,7 @@ async fn converse(stream: TcpStream, server: Arc<Server>, mut closing: watch::Re
     let mut reset = pin!(control.reset.notified());
     let mut ending = pin!(closing.wait_for(|closing| *closing));
     let mut is_ending = false;
-    let is_reset = poll_fn(|context| {
+    let must_reset = poll_fn(|context| {
         if !is_ending && ending.as_mut().poll(context).is_ready() {
             is_ending = true;
             Pin::new(&mut connection).graceful_shutdown();
@@ -186,8 +192,8 @@ async fn converse(stream: TcpStream, server: Arc<Server>, mut closing: watch::Re
         Pin::new(&mut connection).poll(context).map(|_| false)
     })
     .await;
-    if is_reset {
-        // Closing a socket that does not linger sends a reset.
+    if must_reset {
+        // Closing a socket with zero linger sends a reset.
         let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
 }
@@ -196,7 +202,7 @@ async fn respond(
     request: Request<Incoming>,
     server: Arc<Server>,
     connection: Arc<Connection>,
-) -> Result<super::answer::Answer, std::convert::Infallible> {
+) -> Result<super::response::Response, std::convert::Infallible> {
     let is_endpoint = request.uri().path().starts_with("/v2/");
     let mut answer = if let Some(refusal) = server.guard.refuse(&request) {
         refusal
@@ -211,7 +217,7 @@ async fn respond(
     Ok(answer)
 }
 
-/// Done when the sandbox is to end: by a signal, or when standard input closes.
+/// Completes on SIGINT or SIGTERM, and, if requested, when standard input closes.
 fn stop_signal(until_stdin_closes: bool) -> Result<impl Future<Output = ()>, String> {
     let stdin = Arc::new(Notify::new());
     if until_stdin_closes {
@@ -277,13 +283,13 @@ fn announce(arguments: &Arguments, url: &str, endpoint: &str) -> io::Result<()> 
     }
     let state = match &arguments.file {
         Some(path) => path.display().to_string(),
-        None => "in memory, gone when this ends (--file PATH keeps it)".to_owned(),
+        None => "in memory (--file PATH stores them in a file)".to_owned(),
     };
     writeln!(
         out,
         "Katalys sandbox {}\n\n  Page      {url}/\n  Endpoint  {endpoint}\n  Orders    {state}\n\n\
-         Point a client at it, in the environment it runs in:\n\n  export KATALYS_ENDPOINT={endpoint}\n\n\
-         Ctrl-C ends it.",
+         Set this in the environment of a client:\n\n  export KATALYS_ENDPOINT={endpoint}\n\n\
+         Press Ctrl-C to stop.",
         env!("CARGO_PKG_VERSION")
     )?;
     out.flush()

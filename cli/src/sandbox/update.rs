@@ -1,5 +1,5 @@
-//! Reads one payload as the endpoint does: what of it is taken, what is ignored without an error,
-//! and what is suspicious by the core's own rules.
+//! Parses a payload as the endpoint does: which values are accepted, which are ignored without an
+//! error, and what the core's rules warn about.
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -10,19 +10,19 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// One update that can be told apart from all others, and so can be recorded.
+/// An update with a site id and an order id, which can be recorded.
 pub struct Update {
     pub site_id: String,
     pub order_id: String,
-    /// The other id this order goes by, if the update says so.
+    /// Another id of the order, if the update gives one.
     pub alias: Option<String>,
-    /// Keys and values as JSON, in the order given; a key comes once.
-    pub taken: Vec<(String, String)>,
+    /// Keys and values as JSON, in the order given; each key once.
+    pub accepted: Vec<(String, String)>,
     pub ignored: Vec<Ignored>,
     pub warnings: Vec<Problem>,
 }
 
-/// A value that the endpoint drops without an error.
+/// A value that the endpoint ignores without an error.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ignored {
     pub field: String,
@@ -68,11 +68,11 @@ impl Serialize for Ignored {
     }
 }
 
-/// Why a request cannot be recorded at all. The vendor's page does not say what happens then.
+/// Why a request cannot be recorded. The vendor's page does not document this case.
 #[derive(Debug)]
 pub struct Refusal {
     pub message: String,
-    /// What could be read of the order's identity.
+    /// The ids of the order, as far as they could be read.
     pub site_id: Option<String>,
     pub order_id: Option<String>,
 }
@@ -87,7 +87,7 @@ impl Refusal {
     }
 }
 
-/// The pairs of a JSON object in their order, also those whose key comes twice.
+/// The pairs of a JSON object in their order, duplicate keys included.
 pub struct Pairs<V>(pub Vec<(String, V)>);
 
 impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
@@ -117,25 +117,25 @@ impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
 /// Reads the body of a request.
 pub fn read(body: &[u8]) -> Result<Update, Refusal> {
     let fields = fields_from_json(body).map_err(|error| refusal(body, &error))?;
-    let (mut taken, mut ignored) = (Fields::with_capacity(fields.len()), Vec::new());
+    let (mut accepted, mut ignored) = (Fields::with_capacity(fields.len()), Vec::new());
     for (key, value) in fields {
         match reason_to_ignore(&value) {
-            None => taken.push(key, value),
+            None => accepted.push(key, value),
             Some(reason) => ignored.push(Ignored {
                 field: key.into_owned(),
                 reason,
             }),
         }
     }
-    let id_of = |name| last_of(&taken, name).map(plain_text);
+    let id_of = |name| last_of(&accepted, name).map(plain_text);
     let (site_id, order_id) = match (id_of("site_id"), id_of("order_id")) {
         (Some(site_id), Some(order_id)) => (site_id, order_id),
-        (site_id, order_id) => return Err(anonymous(site_id, order_id, &ignored)),
+        (site_id, order_id) => return Err(missing_ids(site_id, order_id, &ignored)),
     };
     Ok(Update {
         alias: id_of("order_alias").filter(|alias| *alias != order_id),
-        taken: last_of_each(&taken),
-        warnings: suspicions(&site_id, &order_id, &taken),
+        accepted: without_duplicates(&accepted),
+        warnings: check(&site_id, &order_id, &accepted),
         site_id,
         order_id,
         ignored,
@@ -167,7 +167,7 @@ fn reason_to_ignore(value: &Value<'_>) -> Option<Reason> {
     }
 }
 
-/// A value that was taken: JSON has text and numbers besides those that are ignored.
+/// The text of an accepted value, which is text or a number.
 fn plain_text(value: &Value<'_>) -> String {
     match value {
         Value::Text(text) | Value::Decimal(text) => text.to_string(),
@@ -183,29 +183,28 @@ fn as_json(value: &Value<'_>) -> String {
     }
 }
 
-fn last_of<'t>(taken: &'t Fields<'_>, name: &str) -> Option<&'t Value<'t>> {
-    let found = taken.iter().filter(|(key, _)| *key == name).last()?;
+fn last_of<'a>(accepted: &'a Fields<'_>, name: &str) -> Option<&'a Value<'a>> {
+    let found = accepted.iter().filter(|(key, _)| *key == name).last()?;
     Some(found.1)
 }
 
-/// A key that comes twice counts once, with its last value, as JSON parsers have it.
-fn last_of_each(taken: &Fields<'_>) -> Vec<(String, String)> {
-    let mut kept: IndexMap<&str, &Value<'_>> = IndexMap::with_capacity(taken.len());
-    kept.extend(taken.iter());
-    let written = kept.into_iter();
-    written
+/// Removes duplicate keys. The last value is kept, as in JSON parsers.
+fn without_duplicates(accepted: &Fields<'_>) -> Vec<(String, String)> {
+    let mut kept: IndexMap<&str, &Value<'_>> = IndexMap::with_capacity(accepted.len());
+    kept.extend(accepted.iter());
+    kept.into_iter()
         .map(|(key, value)| (key.to_owned(), as_json(value)))
         .collect()
 }
 
-/// What the client's own check would have said about it.
-fn suspicions(site_id: &str, order_id: &str, taken: &Fields<'_>) -> Vec<Problem> {
-    let id = last_of(taken, "order_id").cloned();
+/// The problems that the client's own check finds.
+fn check(site_id: &str, order_id: &str, accepted: &Fields<'_>) -> Vec<Problem> {
+    let id = last_of(accepted, "order_id").cloned();
     let id = id.unwrap_or_else(|| order_id.into());
-    Validation::of(Call::Update, site_id, &id, taken).problems
+    Validation::of(Call::Update, site_id, &id, accepted).problems
 }
 
-fn anonymous(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignored]) -> Refusal {
+fn missing_ids(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignored]) -> Refusal {
     let missing = |name: &str, given: bool| {
         let reason = ignored.iter().find(|ignored| ignored.field == name);
         match (given, reason) {
@@ -214,15 +213,15 @@ fn anonymous(site_id: Option<String>, order_id: Option<String>, ignored: &[Ignor
             (false, None) => Some(format!("{name} is missing")),
         }
     };
-    let complaints = [
+    let problems = [
         missing("site_id", site_id.is_some()),
         missing("order_id", order_id.is_some()),
     ];
-    let complaints: Vec<String> = complaints.into_iter().flatten().collect();
+    let problems: Vec<String> = problems.into_iter().flatten().collect();
     Refusal {
         message: format!(
             "{}; every update needs both, as text",
-            complaints.join(", and ")
+            problems.join(", and ")
         ),
         site_id,
         order_id,
@@ -234,15 +233,15 @@ pub fn text_of(raw: &str) -> String {
     serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned())
 }
 
-/// The moment an `order_time` stands for, in Unix milliseconds.
-pub fn moment_of(raw: &str) -> Option<i64> {
+/// An `order_time` in Unix milliseconds.
+pub fn unix_milliseconds(raw: &str) -> Option<i64> {
     let text = text_of(raw);
     text.parse::<Timestamp>()
         .ok()
         .map(Timestamp::as_millisecond)
 }
 
-/// A moment as `order_time` is written on the wire.
+/// Formats a time as `order_time` on the wire.
 pub fn order_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds)
         .unwrap_or_default()
@@ -250,7 +249,7 @@ pub fn order_time(milliseconds: i64) -> String {
         .to_string()
 }
 
-/// A moment as this sandbox's answers write it.
+/// Formats a time for the sandbox's responses.
 pub fn iso_time(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds)
         .unwrap_or_default()
@@ -263,7 +262,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_endpoint_ignores_is_named_and_the_rest_is_taken_as_written() {
+    fn ignored_values_are_listed_and_the_rest_is_accepted_unchanged() {
         let body = br#"{"site_id":"a.com","order_id":1001,"a":null,"b":"","c":true,"d":[1],"e":{},"sale_amount":25.670,"a":"x","note":"\u00e9"}"#;
         let update = read(body).expect("an update");
         assert_eq!(update.order_id, "1001");
@@ -283,16 +282,16 @@ mod tests {
             ]
         );
         let raw = |name| {
-            let found = update.taken.iter().find(|(key, _)| key == name);
+            let found = update.accepted.iter().find(|(key, _)| key == name);
             found.map(|(_, raw)| raw.as_str())
         };
         assert_eq!(raw("sale_amount"), Some("25.670"));
         assert_eq!(raw("a"), Some("\"x\""));
-        assert_eq!(update.taken.len(), 5);
+        assert_eq!(update.accepted.len(), 5);
     }
 
     #[test]
-    fn refusals_say_what_is_wrong() {
+    fn a_refusal_names_the_problem() {
         for (body, expected) in [
             (&b""[..], "empty"),
             (b"{", "not JSON"),
@@ -310,10 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_with_any_offset() {
-        assert_eq!(moment_of("\"1970-01-01 01:00:01+01:00\""), Some(1000));
-        assert_eq!(moment_of("\"1970-01-01T00:00:01Z\""), Some(1000));
-        assert_eq!(moment_of("\"soon\""), None);
+    fn times_are_parsed_with_any_offset() {
+        assert_eq!(
+            unix_milliseconds("\"1970-01-01 01:00:01+01:00\""),
+            Some(1000)
+        );
+        assert_eq!(unix_milliseconds("\"1970-01-01T00:00:01Z\""), Some(1000));
+        assert_eq!(unix_milliseconds("\"soon\""), None);
         assert_eq!(iso_time(1001), "1970-01-01T00:00:01.001Z");
         assert_eq!(order_time(1001), "1970-01-01 00:00:01+00:00");
     }

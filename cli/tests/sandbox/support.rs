@@ -1,4 +1,4 @@
-//! A sandbox of its own for a test, and the plainest client for it.
+//! Starts a sandbox for a test, and a minimal HTTP client for it.
 
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
-/// A running sandbox, which ends with the test.
+/// A running sandbox; it ends with the test.
 pub struct Sandbox {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -15,7 +15,7 @@ pub struct Sandbox {
     pub address: SocketAddr,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -69,13 +69,13 @@ impl Sandbox {
         self.child.id()
     }
 
-    /// Closes its standard input and waits until it has ended; answers with its exit status.
+    /// Closes its standard input and waits for it to end; returns its exit status.
     pub fn end(mut self) -> Option<i32> {
         self.stdin.take();
         self.child.wait().expect("it ends").code()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits for it to end by itself; returns its exit status.
     pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
@@ -96,7 +96,7 @@ impl Sandbox {
             .expect("an answer")
     }
 
-    /// Sends an update; answers with the status.
+    /// Sends an update; returns the status of the response.
     pub fn send(&self, update: &Value) -> u16 {
         self.post(update.to_string().as_bytes())
             .expect("an answer")
@@ -142,7 +142,18 @@ pub fn update(order_id: &str, fields: &Value) -> Value {
     update
 }
 
-/// One connection that is kept alive.
+/// A complete request, for a connection that is written to directly.
+pub fn raw_post(sandbox: &Sandbox, order_id: &str) -> Vec<u8> {
+    let body = update(order_id, &json!({})).to_string();
+    let length = body.len();
+    let address = sandbox.address;
+    format!(
+        "POST /v2/_tr_offline HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .into()
+}
+
+/// A connection that is kept alive.
 pub struct Client {
     address: SocketAddr,
     stream: BufReader<TcpStream>,
@@ -216,7 +227,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// The next line of an answer that goes on.
+    /// The next line of a response without an end.
     pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line");

@@ -1,6 +1,7 @@
-//! Runs the real command against the receiver.
-#![allow(dead_code, reason = "each test uses a part of it")]
+//! Runs the command against the receiver.
+#![allow(dead_code, reason = "each test uses a part of this module")]
 
+use katalys_core::{Client, Fields, Language};
 use katalys_receiver::{Options, Receiver};
 use serde_json::Value;
 use std::io::{Read, Write};
@@ -9,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Generous, since machines are busy; nothing waits for it that comes as it should.
+/// A generous timeout for busy machines; only a failing test waits this long.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// A folder that is gone with the test.
+/// A temporary folder, removed after the test.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -40,7 +41,7 @@ impl Drop for Folder {
     }
 }
 
-/// The command, in an environment with a site id and nothing else of ours.
+/// The command, with a site id as its only environment variable.
 pub fn katalys(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_katalys"));
     command
@@ -69,7 +70,7 @@ pub fn run_with_input(arguments: &[&str], input: &str) -> Ran {
     Ran::of(&child.wait_with_output().expect("it ends"))
 }
 
-/// What a command wrote, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub struct Ran {
     pub exit: Option<i32>,
@@ -111,12 +112,12 @@ pub fn ready<'r>(receiver: &'r Receiver, name: &str) -> &'r str {
         .expect("a text")
 }
 
-/// An endpoint that answers as its path says.
+/// An endpoint that follows the steps in its path.
 pub fn endpoint(receiver: &Receiver, steps: &str) -> String {
     format!("{}/run/{steps}", ready(receiver, "url"))
 }
 
-/// A GET over plain HTTP: status and body.
+/// Sends a GET request over plain HTTP; returns status and body.
 pub fn get(address: &str, path: &str) -> (u16, String) {
     let address = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("connected");
@@ -135,14 +136,14 @@ pub fn get(address: &str, path: &str) -> (u16, String) {
     (status.expect("a status"), body.to_owned())
 }
 
-/// The requests of a run, once there are so many.
+/// The requests of a run, once there are `wait` of them.
 pub fn requests(receiver: &Receiver, run: &str, wait: usize) -> Vec<Value> {
     let path = format!("/_recorded/{run}?wait={wait}&timeout=60");
     let (_, body) = get(ready(receiver, "control"), &path);
     serde_json::from_str(&body).expect("JSON")
 }
 
-/// The bodies of a run that were answered with 204.
+/// The bodies of the requests of a run that were answered with 204.
 pub fn received(receiver: &Receiver, run: &str) -> Vec<Value> {
     let records = requests(receiver, run, 0).into_iter();
     let answered = records.filter(|record| {
@@ -155,17 +156,17 @@ pub fn received(receiver: &Receiver, run: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Waits until it is so.
+/// Waits until a condition holds.
 #[track_caller]
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until {what}");
+    while !holds() {
+        assert!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// Sends a signal to a process of ours.
+/// Sends a signal to a child process.
 pub fn signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     let status = Command::new("kill")
@@ -176,4 +177,22 @@ pub fn signal(child: &Child, name: &str) {
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
+}
+
+/// A client whose outbox has `count` pending updates.
+pub fn filled_outbox(path: &Path, count: u32) -> Client {
+    let options = Fields::new()
+        .set("site_id", "abcd.com")
+        .set("outbox", text(path).to_owned())
+        .set("deliver", false);
+    let client = Client::with_options(Language::Rust, &options).expect("a client");
+    for number in 1..=count {
+        let fields = Fields::new()
+            .set("order_count", number)
+            .set("email_address", "a@example.com");
+        client
+            .enqueue_update(format!("order-{number}"), fields)
+            .expect("accepted");
+    }
+    client
 }

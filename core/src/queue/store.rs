@@ -175,12 +175,12 @@ pub(crate) struct Cause {
 
 impl Work {
     /// Whether it needs disk space for a new update.
-    pub(crate) fn takes_in(&self) -> bool {
+    pub(crate) fn is_append(&self) -> bool {
         matches!(self, Self::Append(_))
     }
 
     /// Whether a caller waits for it: it is refused if the file is no longer at its path.
-    pub(crate) fn is_of_a_caller(&self) -> bool {
+    pub(crate) fn has_caller(&self) -> bool {
         matches!(
             self,
             Self::Append(_) | Self::Replay(_) | Self::Discard(_) | Self::Edit { .. }
@@ -211,7 +211,7 @@ pub(crate) enum Effect {
     /// Leased to the owner; and updates that became dead letters instead.
     Claimed {
         claims: Vec<Claim>,
-        died: Vec<Died>,
+        dead: Vec<DeadUpdate>,
     },
     /// Whether the owner still had the lease.
     Settled(bool),
@@ -226,7 +226,7 @@ pub(crate) enum Effect {
 
 /// An update that became a dead letter before it was sent.
 #[derive(Clone)]
-pub(crate) struct Died {
+pub(crate) struct DeadUpdate {
     pub lane: LaneId,
     pub id: UpdateId,
     pub payload: Vec<u8>,

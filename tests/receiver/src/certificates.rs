@@ -1,4 +1,4 @@
-//! The certificates of the TLS listeners: a valid one, and one for each defect.
+//! The certificates of the TLS listeners: a valid one, and one for each kind of problem.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::shared::PROXIED_NAME;
 
-/// TLS configurations by kind, and the paths of the files for clients.
+/// TLS configurations by kind, and the files for clients.
 pub struct Certificates {
     pub good: Arc<ServerConfig>,
     pub expired: Arc<ServerConfig>,
@@ -22,12 +22,12 @@ pub struct Certificates {
     pub self_signed: Arc<ServerConfig>,
     pub ca_file: PathBuf,
     pub self_signed_file: PathBuf,
-    /// A file that exists but contains no certificate.
+    /// An existing file without a certificate.
     pub empty_ca_file: PathBuf,
 }
 
 impl Certificates {
-    /// Creates certificates, and writes those that clients can trust to `directory`.
+    /// Creates the certificates, and writes those that clients may trust into `directory`.
     pub fn create(directory: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let directory = fs::canonicalize(directory)?;
@@ -87,7 +87,7 @@ fn signed(
     server_config(certificate.der(), &key)
 }
 
-/// Not a CA: a client that is given this very certificate may accept it, and no other client.
+/// Not a CA: only a client that trusts this very certificate accepts it.
 fn self_signed() -> io::Result<(Arc<ServerConfig>, String)> {
     let key = KeyPair::generate().map_err(io::Error::other)?;
     let certificate = params("localhost")?

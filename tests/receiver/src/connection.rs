@@ -1,4 +1,4 @@
-//! One connection: reads its requests, records them, and answers as the script says.
+//! One connection: reads its requests, records them, and responds by the script.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
-use crate::answer::{self, After};
 use crate::control;
 use crate::http::{Head, Incoming, ReadError};
 use crate::proxy;
 use crate::record::Record;
+use crate::response::{self, After};
 use crate::script::Step;
 use crate::shared::{Listener, Role, Shared};
 use crate::stats::add_one;
@@ -18,7 +18,7 @@ use crate::stream::Stream;
 
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Counts an accepted connection and gives it its number.
+/// Counts an accepted connection and returns its number.
 pub fn count(listener: &Listener, shared: &Shared) -> u64 {
     add_one(&listener.stats.connections);
     shared.connections.fetch_add(1, Relaxed) + 1
@@ -61,7 +61,7 @@ fn open(socket: TcpStream, listener: &Listener) -> Option<Stream> {
     accepted.ok()
 }
 
-/// The properties of a connection.
+/// The state of a connection.
 struct Connection<'a> {
     number: u64,
     peer: SocketAddr,
@@ -70,7 +70,7 @@ struct Connection<'a> {
     shared: &'a Shared,
 }
 
-/// Where a request goes.
+/// How a request is handled.
 enum Route<'a> {
     Control,
     Run { run: &'a str, step: Cow<'a, str> },
@@ -87,14 +87,14 @@ impl Connection<'_> {
                 Err(error) => return self.refuse(&error, stream),
             };
             if first_request {
-                // Not earlier: a tunnel is known before anything comes through it.
+                // Only now: a tunnel is registered before its first request.
                 self.via = self.shared.tunnels.via(self.peer);
                 first_request = false;
             }
             if head.method == "CONNECT" {
                 return self.connect(&head, &incoming, stream);
             }
-            match self.answer(&head, &mut incoming, &mut stream) {
+            match self.handle(&head, &mut incoming, &mut stream) {
                 Ok(After::KeepAlive) if head.keep_alive => {}
                 Ok(After::KeepAlive | After::Finish) => return stream.finish(),
                 Ok(After::Close) => return stream.close(),
@@ -120,12 +120,12 @@ impl Connection<'_> {
         };
         add_one(&self.listener.stats.malformed);
         let body = b"katalys-receiver could not read this request\n";
-        // The client may be gone, or speak TLS to a plain port; a failure of this answer is ignored.
-        let _ = stream.write_all(&answer::with_body(status, "text/plain", body));
+        // The client may have left, or speak TLS to a plain port; a failure is ignored.
+        let _ = stream.write_all(&response::with_body(status, "text/plain", body));
         stream.finish();
     }
 
-    fn answer(
+    fn handle(
         &self,
         head: &Head,
         incoming: &mut Incoming,
@@ -144,10 +144,10 @@ impl Connection<'_> {
         match self.route(path) {
             Route::Control => {
                 incoming.read_body(head, stream)?;
-                stream.write_all(&control::answer(&head.method, path, self.shared))?;
+                stream.write_all(&control::respond(&head.method, path, self.shared))?;
                 Ok(After::KeepAlive)
             }
-            Route::Run { run, step } => self.play(head, path, run, &step, incoming, stream),
+            Route::Run { run, step } => self.run_step(head, path, run, &step, incoming, stream),
         }
     }
 
@@ -180,7 +180,7 @@ impl Connection<'_> {
         }
     }
 
-    fn play(
+    fn run_step(
         &self,
         head: &Head,
         path: &str,
@@ -204,10 +204,10 @@ impl Connection<'_> {
                 return Err(error);
             }
         }
-        Ok(answer::play(&step, run, stream))
+        Ok(response::execute(&step, run, stream))
     }
 
-    /// A record of a request as it arrived; `None` if records are off.
+    /// Creates the record of a request; `None` if nothing is recorded.
     fn record(
         &self,
         head: &Head,
@@ -241,7 +241,7 @@ impl Connection<'_> {
         })
     }
 
-    /// Keeps a record before its request is answered, so that a client with the answer can query it.
+    /// Stores a record before the response is sent, so that a client with the response finds it.
     fn keep(&self, record: Option<Record>) {
         if let (Some(records), Some(record)) = (&self.shared.records, record) {
             records.add(record);

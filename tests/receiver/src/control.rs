@@ -1,17 +1,17 @@
-//! Requests of tests to the receiver itself: the paths that begin with `/_`.
+//! The control requests of tests: paths that begin with `/_`.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::answer::{NO_CONTENT, with_body};
 use crate::record::Records;
+use crate::response::{NO_CONTENT, with_body};
 use crate::shared::Shared;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The complete answer to a control request.
-pub fn answer(method: &str, path: &str, shared: &Shared) -> Vec<u8> {
+/// The complete response to a control request.
+pub fn respond(method: &str, path: &str, shared: &Shared) -> Vec<u8> {
     let (bare, query) = path.split_once('?').unwrap_or((path, ""));
     match (method, bare) {
         ("GET", "/_stats") => json(&stats(shared)),
@@ -80,6 +80,6 @@ fn not_found() -> Vec<u8> {
     with_body(
         "404 Not Found",
         "text/plain",
-        b"see tests/README.md for what there is\n",
+        b"not found; see tests/README.md\n",
     )
 }

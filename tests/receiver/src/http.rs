@@ -7,13 +7,13 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 const MAX_HEADERS: usize = 100;
 const READ_SIZE: usize = 16 * 1024;
 
-/// Why no request could be read.
+/// Why a request could not be read.
 pub enum ReadError {
-    /// The client closed the connection, or it broke.
+    /// The client left, or the connection broke.
     Gone,
-    /// The input is not an HTTP request.
+    /// The bytes are not an HTTP request.
     Malformed,
-    /// The request exceeds a limit of this server.
+    /// The request exceeds the limits of this server.
     TooLarge,
 }
 
@@ -41,16 +41,16 @@ pub struct Head {
     framing: Framing,
 }
 
-/// The bytes that have arrived on a connection and are not consumed yet.
+/// The bytes of a connection that are received and not consumed yet.
 #[derive(Default)]
 pub struct Incoming {
-    /// Grows as needed and keeps its size, so that a busy connection neither allocates nor clears.
+    /// Grows as needed and is reused, so that a busy connection does not allocate.
     buffer: Vec<u8>,
     filled: usize,
 }
 
 impl Incoming {
-    /// Waits for the next head; the body stays unread. `None` if the client closed the connection.
+    /// Reads the next head; the body stays unread. `None` if the client closed between requests.
     pub fn read_head(&mut self, source: &mut impl Read) -> Result<Option<Head>, ReadError> {
         loop {
             if self.filled > 0
@@ -73,7 +73,7 @@ impl Incoming {
         }
     }
 
-    /// Reads the body that belongs to `head`.
+    /// Reads the body of `head`.
     pub fn read_body(&mut self, head: &Head, source: &mut impl Read) -> Result<Vec<u8>, ReadError> {
         match head.framing {
             Framing::Length(length) if length > MAX_BODY => Err(ReadError::TooLarge),
@@ -85,7 +85,7 @@ impl Incoming {
         }
     }
 
-    /// The input after the last request; a proxy forwards it.
+    /// The bytes after the last request; a proxy forwards them.
     pub fn pending(&self) -> &[u8] {
         &self.buffer[..self.filled]
     }
@@ -155,12 +155,12 @@ fn read_once(source: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     loop {
         match source.read(into) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            outcome => return outcome,
+            result => return result,
         }
     }
 }
 
-/// The head at the start of `bytes` (its `raw` still empty) and its length; `None` if more must come.
+/// The head at the start of `bytes` (with an empty `raw`) and its length; `None` if it is incomplete.
 fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, ReadError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -202,7 +202,7 @@ impl Head {
     }
 }
 
-/// Name (lower case) and value of each header of a raw head, in order of arrival.
+/// Name (in lower case) and value of each header of a raw head, in order.
 pub fn headers_of(raw: &[u8]) -> Vec<(String, String)> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -220,7 +220,7 @@ pub fn headers_of(raw: &[u8]) -> Vec<(String, String)> {
 mod tests {
     use super::*;
 
-    /// Returns one byte per read, like a very slow network.
+    /// Returns one byte per read.
     struct ByteByByte<'a>(&'a [u8]);
 
     impl Read for ByteByByte<'_> {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_split_anywhere_are_read_one_after_the_other() {
+    fn requests_are_read_byte_by_byte() {
         let bytes = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nonePOST /b HTTP/1.1\r\ncontent-length:3\r\n\r\ntwo";
         let expected = [("/a", "one"), ("/b", "two")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(read_all(bytes), expected);
@@ -262,14 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_malformed() {
+    fn other_bytes_are_malformed() {
         let mut incoming = Incoming::default();
-        let outcome = incoming.read_head(&mut &b"\x16\x03\x01\x02\x00\x01"[..]);
-        assert!(matches!(outcome, Err(ReadError::Malformed)));
+        let result = incoming.read_head(&mut &b"\x16\x03\x01\x02\x00\x01"[..]);
+        assert!(matches!(result, Err(ReadError::Malformed)));
     }
 
     #[test]
-    fn a_body_that_breaks_off_is_not_a_request() {
+    fn an_incomplete_body_is_not_a_request() {
         assert_eq!(
             read_all(b"POST /d HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"),
             []
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn close_and_expect_are_seen() {
+    fn close_and_expect_are_parsed() {
         let raw = b"POST / HTTP/1.1\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n";
         let head = Incoming::default()
             .read_head(&mut &raw[..])

@@ -1,13 +1,12 @@
-//! The loopback server for the scenarios of every language and for the examples.
+//! The loopback server for the scenarios of every language, the demo and the benches.
 //!
-//! It listens on 127.0.0.1 (plain, TLS with a good and with several bad certificates, proxies),
-//! records each request, and answers as the path of the endpoint says, faults included.
-//! Threads and raw sockets make every fault exact to the byte.
+//! It listens on 127.0.0.1 (plain, TLS with a valid and several invalid certificates, proxies), records
+//! each request, and responds as the path of the endpoint says, faults included. It uses threads and
+//! raw sockets, so that every fault is exact to the byte.
 //!
 //! `server` accepts connections and hands each to `connection`, which uses `proxy`, `control` and
-//! `answer`; all of them use `shared`, and `shared` uses the records, scripts, counters and tunnels.
+//! `response`; all of them use `shared`, and `shared` uses the records, scripts, counters and tunnels.
 
-mod answer;
 mod certificates;
 mod connection;
 mod control;
@@ -15,6 +14,7 @@ mod http;
 mod print;
 mod proxy;
 mod record;
+mod response;
 mod script;
 mod server;
 mod shared;

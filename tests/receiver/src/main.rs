@@ -1,4 +1,4 @@
-//! The `katalys-receiver` command: starts, prints the ready line, and runs until stdin closes.
+//! The `katalys-receiver` command: prints its addresses as one line of JSON, runs until stdin closes.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -9,10 +9,10 @@ const HELP: &str = "\
 katalys-receiver: the loopback server of the tests, the demo and the benches
 
   --port N         port of the plain listener (default: any free one)
-  --certs-dir DIR  where the CA files are written (default: a directory that is removed at exit)
+  --certs-dir DIR  directory of the CA files (default: a directory that is removed at exit)
   --print          print each order update as received
-  --no-record      keep nothing; for benches
-  --ignore-stdin   stay when stdin closes (a shell's `&` gives a closed stdin); end by a signal
+  --no-record      record no requests; for benches
+  --ignore-stdin   run until a signal, even if stdin is closed (as after a shell's `&`)
 ";
 
 fn main() -> ExitCode {
@@ -72,7 +72,7 @@ fn run(options: &Options, ignore_stdin: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// The parent process holds the other end of stdin; the server ends when the parent does.
+/// The parent process holds the other end, so the server ends with it.
 fn wait_for_end_of_stdin() {
     let mut discarded = [0; 256];
     let mut stdin = io::stdin().lock();

@@ -1,11 +1,11 @@
-//! Prints received order updates in a readable form.
+//! Prints order updates as they were received.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::http::headers_of;
 
-/// Numbers and prints; one block per update, never mixed.
+/// Prints one numbered block per update.
 #[derive(Default)]
 pub struct Printer {
     arrived: AtomicU64,
@@ -19,7 +19,7 @@ impl Printer {
         let agent = agent.map_or("no User-Agent", |(_, value)| value);
         let block = block(number, agent, body, step);
         let mut stdout = io::stdout().lock();
-        // A closed stdout does not stop the server.
+        // A closed pipe must not stop the receiver.
         let _ = stdout
             .write_all(block.as_bytes())
             .and_then(|()| stdout.flush());
@@ -36,7 +36,7 @@ fn block(number: u64, agent: &str, body: &[u8], step: &str) -> String {
     format!("── order update {number} · {agent} · {step}\n{shown}\n\n")
 }
 
-/// Adds only whitespace, so that every digit and escape stays as received. `json` must be valid.
+/// Adds whitespace only, so that every digit and escape is shown unchanged. `json` must be valid.
 fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len() * 2);
     let mut depth = 0_usize;
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indenting_adds_blanks_only() {
+    fn indenting_adds_whitespace_only() {
         let json = r#"{"a":"x{\",[\\","b":1.50,"c":[],"d":{"e":[1,2]}}"#;
         let expected = r#"{
   "a": "x{\",[\\",
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_says_who_what_and_how_it_was_answered() {
+    fn a_block_has_the_client_the_update_and_the_step() {
         let shown = block(2, "katalys-php/1.0", br#"{"order_id":"1"}"#, "204");
         let expected = "── order update 2 · katalys-php/1.0 · 204\n{\n  \"order_id\": \"1\"\n}\n\n";
         assert_eq!(shown, expected);

@@ -16,7 +16,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 const BAD_GATEWAY: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// The path of a target in absolute form, which only proxies receive.
+/// The path of a target in absolute form, which only proxies get.
 pub fn path_of(target: &str) -> Option<&str> {
     let rest = target.strip_prefix("http://")?;
     Some(rest.find('/').map_or("/", |start| &rest[start..]))
@@ -32,8 +32,8 @@ pub fn is_authorized(listener: &Listener, head: &Head) -> bool {
     }
 }
 
-/// Answers a CONNECT, and forwards bytes in both directions until one side ends. `record` keeps the
-/// request, with the status of its answer.
+/// Responds to a CONNECT, and forwards bytes both ways until one side closes. `record` keeps the
+/// request, with the status of its response.
 pub fn connect(
     listener: &Listener,
     tunnels: &Tunnels,
@@ -62,12 +62,12 @@ pub fn connect(
         return;
     };
     tunnels.open(port, listener.name);
-    // When either side ends, the tunnel ends; the reason does not matter.
-    let _ = carry(incoming.pending(), stream, origin);
+    // Either side may end the tunnel, with or without an error.
+    let _ = forward(incoming.pending(), stream, origin);
     tunnels.close(port);
 }
 
-/// A proxy of a test forwards only to this machine.
+/// Only this machine is reachable through the proxies.
 fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
     let (host, port) = target.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
     if !["localhost", "127.0.0.1", PROXIED_NAME].contains(&host) {
@@ -77,21 +77,21 @@ fn connect_to_loopback(target: &str) -> io::Result<TcpStream> {
     TcpStream::connect((Ipv4Addr::LOCALHOST, port))
 }
 
-fn carry(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Result<()> {
+fn forward(sent_early: &[u8], mut client: Stream, mut origin: TcpStream) -> io::Result<()> {
     origin.set_nodelay(true)?;
     client.write_all(ESTABLISHED)?;
     origin.write_all(sent_early)?;
     let client = client.socket();
     thread::scope(|scope| {
-        scope.spawn(|| pump(client, &origin));
-        pump(&origin, client);
+        scope.spawn(|| copy(client, &origin));
+        copy(&origin, client);
     });
     Ok(())
 }
 
-fn pump(mut from: &TcpStream, mut to: &TcpStream) {
+fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     if io::copy(&mut from, &mut to).is_err() {
-        // After a reset on one side, there is nothing to wait for on the other.
+        // After a reset of one side, the other side need not be read.
         let _ = from.shutdown(Shutdown::Both);
     }
     let _ = to.shutdown(Shutdown::Write);
@@ -102,14 +102,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_can_be_reached() {
+    fn only_this_machine_is_reachable() {
         let kind = |target| connect_to_loopback(target).unwrap_err().kind();
         assert_eq!(kind("192.0.2.1:80"), io::ErrorKind::HostUnreachable);
         assert_eq!(kind("localhost"), io::ErrorKind::InvalidInput);
     }
 
     #[test]
-    fn the_absolute_form_has_a_path() {
+    fn the_path_of_the_absolute_form_is_found() {
         assert_eq!(path_of("http://127.0.0.1:80/run/a/204"), Some("/run/a/204"));
         assert_eq!(path_of("http://127.0.0.1"), Some("/"));
         assert_eq!(path_of("/run/a/204"), None);

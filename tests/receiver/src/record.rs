@@ -1,4 +1,4 @@
-//! Keeps the newest requests. A test can wait until those of a run have arrived.
+//! Records the newest requests; a test can wait until those of a run have arrived.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -21,7 +21,7 @@ pub struct Record {
     pub method: String,
     pub path: String,
     pub head: Vec<u8>,
-    /// `None` if it was not read in full.
+    /// `None` if it was not read, or not in full.
     pub body: Option<Vec<u8>>,
     pub step: String,
 }
@@ -54,7 +54,7 @@ impl Record {
     }
 }
 
-/// Names in lower case; the values of a repeated header are joined.
+/// Headers with names in lower case; the values of a repeated header are joined.
 fn headers_json(head: &[u8]) -> Map<String, Value> {
     let mut headers = Map::new();
     for (name, value) in headers_of(head) {
@@ -78,7 +78,7 @@ struct Ring {
     records: VecDeque<Record>,
     bytes: usize,
     total: u64,
-    /// Signalling costs a system call, so it is done only while a request waits.
+    /// The number of waiting threads. Without any, no signal is sent, which saves a system call.
     waiting: usize,
 }
 
@@ -95,7 +95,7 @@ impl Records {
         self.lock().select(|_| true)
     }
 
-    /// The requests of a run, as soon as there are `count` or the timeout has passed.
+    /// The requests of a run, as soon as there are `count`, or at the timeout.
     pub fn of_run(&self, run: &str, count: usize, timeout: Duration) -> Value {
         let deadline = Instant::now() + timeout;
         let mut ring = self.lock();
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_leave_first_and_numbers_continue() {
+    fn the_oldest_records_are_dropped_and_numbers_continue() {
         let records = Records::default();
         for _ in 0..MAX_RECORDS + 5 {
             records.add(record("a", b"x"));
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn large_bodies_push_out_older_ones_sooner() {
+    fn large_bodies_limit_the_number_of_records() {
         let records = Records::default();
         let body = vec![b'x'; MAX_BYTES / 4];
         for _ in 0..6 {
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn waiting_ends_with_the_arrival_and_otherwise_with_the_time() {
+    fn a_wait_ends_at_the_arrival_or_at_the_timeout() {
         let records = Records::default();
         records.add(record("a", b"one"));
-        let begun = Instant::now();
+        let started = Instant::now();
         assert_eq!(
             records
                 .of_run("a", 2, Duration::from_millis(50))
@@ -210,7 +210,7 @@ mod tests {
                 .len(),
             1
         );
-        assert!(begun.elapsed() >= Duration::from_millis(50));
+        assert!(started.elapsed() >= Duration::from_millis(50));
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| records.of_run("a", 2, Duration::from_secs(60)));
             records.add(record("b", b"other"));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_given_twice_is_joined() {
+    fn the_values_of_a_repeated_header_are_joined() {
         let records = Records::default();
         records.add(record("a", b""));
         assert_eq!(records.all()[0]["headers"]["x-a"], "1, 2");

@@ -1,10 +1,10 @@
-//! The script in an endpoint's path: which step each request of a run gets.
+//! The script in the path of an endpoint: the step for each request of a run.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-/// Runs whose position is remembered; the oldest is forgotten first.
+/// Maximum number of runs whose position is kept; the oldest is dropped first.
 const MAX_RUNS: usize = 100_000;
 
 /// What to do with one request.
@@ -33,9 +33,9 @@ pub enum Step {
 /// The value of a Retry-After header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RetryAfter {
-    /// Sent verbatim.
+    /// Sent unchanged.
     Verbatim(String),
-    /// An HTTP-date that many seconds from the answer.
+    /// An HTTP-date, given as seconds after the response.
     Date(i64),
 }
 
@@ -47,7 +47,7 @@ impl RetryAfter {
         offset.map_or_else(|| Self::Verbatim(text.to_owned()), Self::Date)
     }
 
-    /// The header's value. Dates have whole seconds and are rounded up, so that none is too early.
+    /// The header's value. Dates are rounded up to whole seconds, so that none is too early.
     pub fn value(&self, now: SystemTime) -> String {
         match self {
             Self::Verbatim(text) => text.clone(),
@@ -108,7 +108,7 @@ impl Step {
     }
 }
 
-/// The current step of each run.
+/// The position of each run.
 #[derive(Default)]
 pub struct Scripts {
     runs: Mutex<Runs>,
@@ -121,8 +121,8 @@ struct Runs {
 }
 
 impl Scripts {
-    /// The text of the step that the next request of this run gets; the last one repeats.
-    /// `run` contains the id and the script of the run: `<id>/<step>/<step>…`.
+    /// The step for the next request of a run; the last step repeats. `run` has the run's id and its
+    /// script: `<id>/<step>/<step>…`.
     pub fn next<'a>(&self, run: &'a str) -> &'a str {
         let (_, steps) = run.split_once('/').unwrap_or((run, "204"));
         let Some((_, last)) = steps.rsplit_once('/') else {
@@ -132,7 +132,7 @@ impl Scripts {
         steps.split('/').nth(position).unwrap_or(last)
     }
 
-    /// Starts every run from its first step again.
+    /// Restarts every run at its first step.
     pub fn clear(&self) {
         *self.runs.lock().expect("no holder panics") = Runs::default();
     }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_taken_in_order_and_the_last_repeats() {
+    fn steps_are_used_in_order_and_the_last_repeats() {
         let scripts = Scripts::default();
         let taken: Vec<_> = (0..4).map(|_| scripts.next("a/503/hang/204")).collect();
         assert_eq!(taken, ["503", "hang", "204", "204"]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn old_runs_are_forgotten() {
+    fn old_runs_are_dropped() {
         let scripts = Scripts::default();
         for number in 0..MAX_RUNS + 10 {
             scripts.next(&format!("{number}/503/204"));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_never_earlier_than_asked_for() {
+    fn a_date_is_rounded_up() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_514_798_620_001);
         let value = |offset| RetryAfter::Date(offset).value(now);
         assert_eq!(value(1), "Mon, 01 Jan 2018 09:23:42 GMT");

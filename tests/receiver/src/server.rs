@@ -1,4 +1,4 @@
-//! Opens the listeners, and lists their addresses in the ready line.
+//! Opens the listeners, and describes them in the ready line.
 
 use std::fs;
 use std::io;
@@ -23,19 +23,19 @@ use crate::tunnels::Tunnels;
 
 const PROXY_CREDENTIALS: &str = "user:pass";
 const PROXY_AUTHORIZATION: &str = "Basic dXNlcjpwYXNz";
-/// The number of connections to try until a listener that accepts none stops answering.
-const FILLING_CONNECTIONS: usize = 8;
+/// Maximum number of connections to fill the queue of a listener that accepts none.
+const MAX_FILLING_CONNECTIONS: usize = 8;
 const UNANSWERED_AFTER: Duration = Duration::from_millis(100);
 
-/// The options of a receiver.
+/// Options of the receiver.
 pub struct Options {
     /// The plain listener's port; 0 for any free one.
     pub port: u16,
-    /// The directory for the CA files; by default one that is removed when the receiver ends.
+    /// Directory of the CA files; by default a directory that is removed with the receiver.
     pub certs_dir: Option<PathBuf>,
-    /// Whether requests are kept for `/_recorded`.
+    /// Whether to record requests for `/_recorded`.
     pub record: bool,
-    /// Whether order updates are printed on stdout.
+    /// Whether to print order updates on stdout.
     pub print: bool,
 }
 
@@ -50,11 +50,11 @@ impl Default for Options {
     }
 }
 
-/// A running receiver. Its threads stay until the process ends.
+/// A running receiver. Its threads run until the process exits.
 pub struct Receiver {
     ready: Value,
     temporary_directory: Option<PathBuf>,
-    /// Bound without listening, or with a full queue: kept open so that no other process gets the ports.
+    /// Bound without listening, or with a full queue; kept open to reserve the ports.
     _held: Vec<Socket>,
     _filling: Vec<TcpStream>,
 }
@@ -63,7 +63,7 @@ impl Receiver {
     /// Opens every listener; when this returns, all of them accept connections.
     ///
     /// # Errors
-    /// If a port or the certificates' directory is not available.
+    /// When a port cannot be bound, or the certificates cannot be written.
     pub fn start(options: &Options) -> io::Result<Self> {
         let temporary_directory = options.certs_dir.is_none().then(temporary_directory);
         let directory = options.certs_dir.as_ref().or(temporary_directory.as_ref());
@@ -82,7 +82,7 @@ impl Receiver {
         })
     }
 
-    /// The addresses of all listeners, as printed to stdout.
+    /// The ready line, as printed on stdout.
     pub fn ready(&self) -> &Value {
         &self.ready
     }
@@ -97,7 +97,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Several receivers may run at once, even within one process.
+/// A unique name, since several receivers may run in one process.
 fn temporary_directory() -> PathBuf {
     static STARTED: AtomicU64 = AtomicU64::new(0);
     let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -169,7 +169,7 @@ fn serve(options: &Options, listeners: Vec<Arc<Listener>>, sockets: Vec<TcpListe
 
 fn accept_all(socket: &TcpListener, listener: &Arc<Listener>, shared: &Arc<Shared>) {
     loop {
-        // `accept` fails if the client has closed already, or while there are no free descriptors.
+        // Accepting fails if the client has left, or while there are no free file descriptors.
         let Ok((stream, peer)) = socket.accept() else {
             thread::yield_now();
             continue;
@@ -177,26 +177,26 @@ fn accept_all(socket: &TcpListener, listener: &Arc<Listener>, shared: &Arc<Share
         let number = connection::count(listener, shared);
         let (listener, shared) = (Arc::clone(listener), Arc::clone(shared));
         let serve = move || connection::serve(stream, peer, number, &listener, &shared);
-        // If no thread can be started, the connection is closed.
+        // If no thread can be created, the connection is closed.
         let _ = thread::Builder::new().spawn(serve);
     }
 }
 
-/// Binds its port but does not listen: connections are refused.
+/// A bound socket that does not listen: connections are refused.
 fn refusing_socket() -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
     Ok(socket)
 }
 
-/// A listener with a full queue that accepts nothing, so that a connection attempt gets no answer.
-/// None on systems that behave differently.
+/// A socket whose queue is full, so that connection attempts get no answer. `None` on systems that
+/// behave differently.
 fn unanswering_socket() -> io::Result<(Option<Socket>, Vec<TcpStream>)> {
     let socket = refusing_socket()?;
     socket.listen(0)?;
     let address = socket_address(&socket)?;
     let mut filling = Vec::new();
-    while filling.len() < FILLING_CONNECTIONS {
+    while filling.len() < MAX_FILLING_CONNECTIONS {
         match TcpStream::connect_timeout(&address, UNANSWERED_AFTER) {
             Ok(stream) => filling.push(stream),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {

@@ -11,10 +11,10 @@ use crate::script::Scripts;
 use crate::stats::Stats;
 use crate::tunnels::Tunnels;
 
-/// A name for this machine that only the proxies can resolve, so clients reach it only through them.
+/// A name of this machine that only the proxies resolve.
 pub const PROXIED_NAME: &str = "endpoint.test";
 
-/// The kind of a listener's connections.
+/// How a listener handles its connections.
 pub enum Role {
     Origin,
     Proxy {
@@ -33,7 +33,7 @@ pub struct Listener {
     pub port: u16,
 }
 
-/// The state that all connections share.
+/// What all connections share.
 pub struct Shared {
     pub listeners: Vec<Arc<Listener>>,
     pub records: Option<Records>,

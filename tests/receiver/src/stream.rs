@@ -1,4 +1,4 @@
-//! One accepted connection, plain or TLS, with the ways of ending it that the faults need.
+//! An accepted connection, plain or TLS, with the ways to close it that faults need.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
-/// How long a graceful shutdown waits until the client has read the answer.
+/// How long a proper close waits until the client has read the response.
 const LINGER: Duration = Duration::from_millis(500);
 
 pub enum Stream {
@@ -17,7 +17,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    /// Completes the TLS handshake, to distinguish a failed handshake from a failed request.
+    /// Completes the TLS handshake, so that its failure is distinct from that of a request.
     pub fn accept_tls(mut socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
         let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
         while session.is_handshaking() {
@@ -36,18 +36,18 @@ impl Stream {
         }
     }
 
-    /// Ends with RST: discards all unread and unsent bytes.
+    /// Closes with RST; unread and unsent bytes are discarded.
     pub fn reset(self) {
-        // If this fails, the client receives FIN instead of RST, and the test fails.
+        // On failure the connection ends with FIN, which the test detects.
         let _ = SockRef::from(self.socket()).set_linger(Some(Duration::ZERO));
     }
 
-    /// Ends with FIN after the written bytes, without a TLS `close_notify`: a server that disappears.
+    /// Closes with FIN and without a TLS `close_notify`, like a server that crashed.
     pub fn close(self) {
         drop(self);
     }
 
-    /// Ends as a healthy server does: TLS `close_notify`, FIN, then waits until the client has read.
+    /// Closes properly: TLS `close_notify`, FIN, then waits until the client has read everything.
     pub fn finish(mut self) {
         if let Self::Tls(tls) = &mut self {
             tls.conn.send_close_notify();
@@ -60,7 +60,7 @@ impl Stream {
         }
     }
 
-    /// Reads and discards input until the client closes the connection, or it breaks.
+    /// Discards all input until the client closes or the connection breaks.
     pub fn discard_until_end(&mut self) {
         let mut discarded = [0; 4096];
         while self.read(&mut discarded).is_ok_and(|length| length > 0) {}

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-/// By local port, to recognise requests that arrive through a tunnel.
+/// By local port, to detect requests that come through a tunnel.
 #[derive(Default)]
 pub struct Tunnels {
     by_local_port: Mutex<HashMap<u16, &'static str>>,
 }
 
 impl Tunnels {
-    /// The proxy listener whose tunnel a connection from `peer` came through.
+    /// The proxy listener whose tunnel a connection from `peer` uses.
     pub fn via(&self, peer: SocketAddr) -> Option<&'static str> {
         self.by_local_port
             .lock()

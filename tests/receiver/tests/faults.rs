@@ -1,4 +1,4 @@
-//! Tests every step with a raw client against the binary.
+//! Every step, as a raw client sees it.
 
 mod client;
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use client::{Raw, Receiver, is_204, post, status};
 
 #[test]
-fn statuses_come_in_order_and_the_last_repeats() {
+fn statuses_are_sent_in_order_and_the_last_repeats() {
     let receiver = Receiver::start(&[]);
     let mut raw = Raw::connect(&receiver);
     let path = "/run/order/503/400/204";
@@ -19,7 +19,7 @@ fn statuses_come_in_order_and_the_last_repeats() {
 }
 
 #[test]
-fn what_arrived_can_be_read_back() {
+fn requests_are_recorded() {
     let receiver = Receiver::start(&[]);
     let mut raw = Raw::connect(&receiver);
     raw.exchange(&post("/run/back/204", "{\"city\":\"Zürich\"}"));
@@ -39,14 +39,14 @@ fn what_arrived_can_be_read_back() {
 }
 
 #[test]
-fn waiting_returns_when_the_request_arrives() {
+fn a_wait_returns_when_the_request_arrives() {
     let receiver = Receiver::start(&[]);
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| receiver.get("/_recorded/late?wait=1&timeout=30"));
         Raw::connect(&receiver).exchange(&post("/run/late/204", "{}"));
         assert_eq!(waiter.join().unwrap().as_array().unwrap().len(), 1);
     });
-    let begun = Instant::now();
+    let started = Instant::now();
     assert_eq!(
         receiver
             .get("/_recorded/never?wait=1&timeout=0.1")
@@ -55,7 +55,7 @@ fn waiting_returns_when_the_request_arrives() {
             .len(),
         0
     );
-    assert!(begun.elapsed() >= Duration::from_millis(100));
+    assert!(started.elapsed() >= Duration::from_millis(100));
 }
 
 #[test]
@@ -67,15 +67,12 @@ fn stats_count_connections_and_requests() {
     let stats = receiver.get("/_stats");
     assert_eq!(stats["listeners"]["url"]["connections"], 1);
     assert_eq!(stats["listeners"]["url"]["requests"], 2);
-    assert_eq!(
-        stats["requests"], 2,
-        "questions to the receiver do not count"
-    );
+    assert_eq!(stats["requests"], 2, "control requests are not counted");
     assert_eq!(stats["listeners"]["tls.good"]["connections"], 0);
 }
 
 #[test]
-fn retry_after_is_sent_as_told() {
+fn retry_after_is_sent_as_given() {
     let receiver = Receiver::start(&[]);
     let header = |path: &str| {
         let answer = Raw::connect(&receiver).exchange(&post(path, "{}"));
@@ -98,7 +95,7 @@ fn retry_after_is_sent_as_told() {
 }
 
 #[test]
-fn a_redirect_leads_to_a_place_that_is_watched() {
+fn a_redirect_leads_to_a_recorded_path() {
     let receiver = Receiver::start(&[]);
     let mut raw = Raw::connect(&receiver);
     let answer = raw.exchange(&post("/run/moved/307", "{}"));
@@ -114,13 +111,13 @@ fn a_redirect_leads_to_a_place_that_is_watched() {
 }
 
 #[test]
-fn slow_answers_late_and_hang_never() {
+fn slow_delays_and_hang_never_responds() {
     let receiver = Receiver::start(&[]);
-    let begun = Instant::now();
+    let started = Instant::now();
     assert!(is_204(
         &Raw::connect(&receiver).exchange(&post("/run/slow/slow=200", "{}"))
     ));
-    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert!(started.elapsed() >= Duration::from_millis(200));
 
     let mut hanging = Raw::connect(&receiver);
     hanging.send(&post("/run/hang/hang", "{}"));
@@ -145,7 +142,7 @@ fn trickle_sends_single_bytes() {
     let receiver = Receiver::start(&[]);
     let mut raw = Raw::connect(&receiver);
     raw.send(&post("/run/trickle/trickle", "{}"));
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut seen = Vec::new();
     for _ in 0..4 {
         let mut bytes = [0; 64];
@@ -154,7 +151,7 @@ fn trickle_sends_single_bytes() {
         seen.push(bytes[0]);
     }
     assert_eq!(seen, b"HTTP");
-    assert!(begun.elapsed() >= Duration::from_millis(250));
+    assert!(started.elapsed() >= Duration::from_millis(250));
 }
 
 #[test]
@@ -194,7 +191,7 @@ fn close_garbage_and_truncated_end_with_fin() {
 }
 
 #[test]
-fn huge_answers_do_not_end() {
+fn huge_responses_do_not_end() {
     let receiver = Receiver::start(&[]);
     for step in ["huge", "huge-head"] {
         let mut raw = Raw::connect(&receiver);
@@ -206,7 +203,7 @@ fn huge_answers_do_not_end() {
 }
 
 #[test]
-fn a_204_may_announce_the_end_or_not() {
+fn a_204_closes_with_or_without_an_announcement() {
     let receiver = Receiver::start(&[]);
     let mut announced = Raw::connect(&receiver);
     announced.send(&post("/run/x/204-close", "{}"));
@@ -243,7 +240,7 @@ fn continue_comes_before_the_body_is_sent() {
 }
 
 #[test]
-fn an_unknown_step_is_told() {
+fn an_unknown_step_gets_400() {
     let receiver = Receiver::start(&[]);
     let answer = Raw::connect(&receiver).exchange(&post("/run/x/dance", "{}"));
     assert!(
@@ -262,7 +259,7 @@ fn tls_bytes_on_the_plain_port_are_counted_as_malformed() {
 }
 
 #[test]
-fn nothing_is_kept_when_told_so() {
+fn nothing_is_recorded_with_no_record() {
     let receiver = Receiver::start(&["--no-record"]);
     let mut raw = Raw::connect(&receiver);
     assert_eq!(status(&raw.exchange(&post("/run/n/503/204", "{}"))), 503);

@@ -1,4 +1,4 @@
-//! The other ports: TLS with good and bad certificates, proxies, and ports that do not answer.
+//! The other ports: TLS with valid and invalid certificates, proxies, and ports without a server.
 
 mod client;
 
@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// One request over TLS; the error is the text of rustls.
+/// Sends one request over TLS; returns the error message of rustls.
 fn tls_post(receiver: &Receiver, kind: &str, trusted: Option<&str>) -> Result<String, String> {
     let mut roots = RootCertStore::empty();
     if let Some(key) = trusted {
@@ -43,14 +43,14 @@ fn tls_post(receiver: &Receiver, kind: &str, trusted: Option<&str>) -> Result<St
 }
 
 #[test]
-fn each_certificate_is_wrong_in_its_own_way() {
+fn each_certificate_has_its_own_problem() {
     let receiver = Receiver::start(&[]);
-    let outcome = |kind, trusted| tls_post(&receiver, kind, trusted);
-    let problem = |kind, trusted| outcome(kind, trusted).unwrap_err();
+    let result = |kind, trusted| tls_post(&receiver, kind, trusted);
+    let problem = |kind, trusted| result(kind, trusted).unwrap_err();
     let ca = Some("ca_file");
-    assert_eq!(status(&outcome("good", ca).unwrap()), 204);
+    assert_eq!(status(&result("good", ca).unwrap()), 204);
     assert_eq!(
-        status(&outcome("self_signed", Some("self_signed_file")).unwrap()),
+        status(&result("self_signed", Some("self_signed_file")).unwrap()),
         204
     );
     assert!(problem("good", None).contains("UnknownIssuer"));
@@ -71,7 +71,7 @@ fn each_certificate_is_wrong_in_its_own_way() {
 fn failed_handshakes_are_counted() {
     let receiver = Receiver::start(&[]);
     tls_post(&receiver, "good", None).unwrap_err();
-    // The client closes before the server has read its alert.
+    // The client has left before the server reads its alert.
     let failed = || receiver.get("/_stats")["listeners"]["tls.good"]["handshakes_failed"].clone();
     while failed() != 1 {
         std::thread::yield_now();
@@ -79,7 +79,7 @@ fn failed_handshakes_are_counted() {
 }
 
 #[test]
-fn the_mute_port_accepts_and_says_nothing() {
+fn the_mute_port_accepts_and_sends_nothing() {
     let receiver = Receiver::start(&[]);
     let mut raw = Raw::connect_to(&receiver.address("/tls/mute"));
     raw.send("\x16\x03\x01");
@@ -104,16 +104,16 @@ fn one_port_refuses_and_one_never_answers() {
         assert_ne!(
             std::env::consts::OS,
             "linux",
-            "Linux drops what a full queue can't take"
+            "on Linux, a full queue drops connection attempts"
         );
         return;
     }
     let address = receiver.address("/unanswered").parse().unwrap();
-    let outcome = TcpStream::connect_timeout(&address, Duration::from_millis(200));
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+    let result = TcpStream::connect_timeout(&address, Duration::from_millis(200));
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::TimedOut);
 }
 
-/// Requests a tunnel to the plain listener from a proxy.
+/// Requests a tunnel to the plain listener.
 fn tunnel(receiver: &Receiver, proxy: &str, headers: &str) -> (Raw, u16) {
     let mut raw = Raw::connect_to(&receiver.address(proxy));
     let target = receiver.address("/url");
@@ -125,7 +125,7 @@ fn tunnel(receiver: &Receiver, proxy: &str, headers: &str) -> (Raw, u16) {
 }
 
 #[test]
-fn requests_through_a_tunnel_say_so() {
+fn requests_through_a_tunnel_are_marked() {
     let receiver = Receiver::start(&[]);
     let (mut raw, code) = tunnel(&receiver, "/proxy", "");
     assert_eq!(code, 200);
@@ -140,7 +140,7 @@ fn requests_through_a_tunnel_say_so() {
 }
 
 #[test]
-fn a_tunnel_ends_when_the_origin_ends() {
+fn a_tunnel_closes_with_its_origin() {
     let receiver = Receiver::start(&[]);
     for step in ["close", "reset-after"] {
         let (mut raw, _) = tunnel(&receiver, "/proxy", "");
@@ -154,7 +154,7 @@ fn a_tunnel_ends_when_the_origin_ends() {
 }
 
 #[test]
-fn the_strict_proxy_wants_its_password() {
+fn the_proxy_with_authentication_requires_its_password() {
     let receiver = Receiver::start(&[]);
     let wrong = "Proxy-Authorization: Basic d3Jvbmc=\r\n";
     let right = "Proxy-Authorization: Basic dXNlcjpwYXNz\r\n";
@@ -170,7 +170,7 @@ fn the_strict_proxy_wants_its_password() {
 }
 
 #[test]
-fn a_proxy_also_takes_the_absolute_form() {
+fn a_proxy_accepts_the_absolute_form() {
     let receiver = Receiver::start(&[]);
     let url = format!(
         "{}/run/absolute/204",
@@ -186,7 +186,7 @@ fn a_proxy_also_takes_the_absolute_form() {
 }
 
 #[test]
-fn it_ends_with_its_stdin_and_takes_its_files_along() {
+fn it_exits_when_stdin_closes_and_removes_its_files() {
     let mut receiver = Receiver::start(&[]);
     let ca_file = receiver.ready["ca_file"].as_str().unwrap().to_owned();
     assert!(
@@ -200,7 +200,7 @@ fn it_ends_with_its_stdin_and_takes_its_files_along() {
 }
 
 #[test]
-fn updates_are_printed_as_they_arrive() {
+fn updates_are_printed() {
     let mut receiver = Receiver::start(&["--print"]);
     Raw::connect(&receiver).exchange(&post("/v2/_tr_offline", r#"{"order_id":"1001"}"#));
     let mut block = String::new();
@@ -212,7 +212,7 @@ fn updates_are_printed_as_they_arrive() {
 }
 
 #[test]
-fn a_wrong_argument_is_explained() {
+fn a_wrong_argument_is_a_usage_error() {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_katalys-receiver"));
         let output = command
@@ -225,14 +225,14 @@ fn a_wrong_argument_is_explained() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    let (code, said) = run(&["--port", "many"]);
+    let (code, message) = run(&["--port", "many"]);
     assert!(
-        code == Some(2) && said.contains("not a port: many"),
-        "{said}"
+        code == Some(2) && message.contains("not a port: many"),
+        "{message}"
     );
-    let (code, said) = run(&["--dance"]);
+    let (code, message) = run(&["--dance"]);
     assert!(
-        code == Some(2) && said.contains("unknown argument: --dance"),
-        "{said}"
+        code == Some(2) && message.contains("unknown argument: --dance"),
+        "{message}"
     );
 }

@@ -1,13 +1,14 @@
-//! Sends past orders from a file, oldest first, so that it can be stopped at any moment and goes
-//! on where it stopped.
+//! Sends past orders from a file, oldest first. It can be stopped at any moment, and resumes at the
+//! next run.
 //!
-//! `survey` reads the file once and says what is in it; `sort` puts its rows in order; `feed` sends
-//! them, and `mailbox` has what came of each; `state` remembers how far that got; `refused` keeps
-//! the rows that were not taken; `progress` shows it all.
+//! `survey` reads the file once and checks it; `sort` orders its rows; `dispatcher` sends them, at the
+//! pace of `rate`, and gets the results through `completions`; `state` records the progress;
+//! `refused` writes the refused rows to a file; `progress` shows a bar.
 
-mod feed;
-mod mailbox;
+mod completions;
+mod dispatcher;
 mod progress;
+mod rate;
 mod refused;
 mod sort;
 mod state;
@@ -15,78 +16,75 @@ mod survey;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::{Reading, Row, Source, beside};
+use crate::input::{InputOptions, Row, Source, sibling};
 use crate::output::{Output, Style};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::signals::Interrupt;
 use clap::Args;
-use feed::{Feed, Outcome};
+use dispatcher::{Dispatcher, RunEnd, RunResult};
 use katalys_core::bridge::Bridge as _;
 use katalys_core::order::visible;
 use katalys_core::{Call, Checked, Client, Code, Problem, Severity, Value};
 use progress::Progress;
-use refused::Refused;
+use refused::RefusedFile;
 use serde_json::json;
 use sort::Order;
 use state::{State, StateFile};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use survey::Survey;
 
-/// Sends past orders from a file, oldest first; resumes where it stopped when it is run again.
+/// Send past orders from a file, oldest first; resumable.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  katalys backfill orders.csv --dry-run\n  \
     katalys backfill orders.csv --sort --rate 200\n  \
-    katalys backfill orders.refused.csv        # once corrected")]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "each is an option of its own"
-)]
+    katalys backfill orders.refused.csv        # after correcting it")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a separate option")]
 pub struct Arguments {
-    /// A CSV, JSON or NDJSON file; every row needs an `order_time`.
+    /// CSV, JSON or NDJSON file; every row needs an `order_time`.
     file: PathBuf,
-    /// Check everything, and send nothing.
+    /// Check all rows without sending any.
     #[arg(long)]
     dry_run: bool,
-    /// Send each row as an order as a whole, with the fields required of one.
+    /// Send each row as a whole order, with the fields that `report` requires.
     #[arg(long)]
     report: bool,
-    /// Bring the rows into the order of their `order_time` first; the file stays as it is.
+    /// Sort the rows by `order_time` before sending; the file is not changed.
     #[arg(long)]
     sort: bool,
-    /// The most updates per second.
-    #[arg(long, value_name = "NUMBER", value_parser = rate)]
+    /// Maximum number of updates per second.
+    #[arg(long, value_name = "NUMBER", value_parser = rate::parse, allow_negative_numbers = true)]
     rate: Option<f64>,
-    /// How long to keep trying while the endpoint takes nothing, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    patience: u64,
-    /// Where refused rows are written, to be corrected and backfilled.
+    /// How long to retry while the endpoint accepts no update.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "300",
+        value_parser = settings::duration,
+        allow_negative_numbers = true
+    )]
+    patience: Duration,
+    /// File for refused rows, to be corrected and backfilled; by default beside the input.
     #[arg(long, value_name = "FILE")]
     refused: Option<PathBuf>,
-    /// Forget the progress of an earlier run, and start over.
+    /// Discard the progress of an earlier run and start over.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]
-    reading: Reading,
+    input: InputOptions,
     #[command(flatten)]
     settings: Settings,
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("give a number above 0".to_owned()),
-    }
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     if arguments.file == Path::new("-") {
         return Err(Failure::usage(
-            "a backfill needs a file, so that it can resume after a stop",
+            "a backfill needs a file, since it must be able to resume; stdin is not supported",
         ));
     }
-    let interrupt = Interrupt::listen()?;
-    let _alone = lock(&arguments.file)?;
+    let interrupt = Interrupt::install()?;
+    let _lock = lock(&arguments.file)?;
     if arguments.dry_run {
         let client = arguments.settings.client_without_outbox()?;
         return dry_run(arguments, &client, &interrupt, output);
@@ -95,12 +93,13 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let mut states = StateFile::of(&arguments.file);
     let mark = mark(arguments)?;
     let state = match states.read()? {
-        Some(state) if !arguments.restart => fitting(state, &mark, &states)?,
+        Some(state) if !arguments.restart => matching(state, &mark, &states)?,
         _ => State::new(mark),
     };
     if state.finished {
         let path = states.path().display().to_string();
-        let text = format!("this file was sent already, says {path}; --restart sends it again");
+        let text =
+            format!("according to {path}, this file was sent; use --restart to send it again");
         return Err(Failure::usage(text));
     }
     let Some((order, state)) = plan(arguments, &client, state, &interrupt, output)? else {
@@ -116,8 +115,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     )
 }
 
-/// In which order the rows are to be sent, and from where: known from an earlier run, or found by
-/// reading the file once. None if that was interrupted.
+/// The order of the rows and the state to start from: those of an earlier run, or found by reading
+/// the file once. `None` if that was interrupted.
 fn plan(
     arguments: &Arguments,
     client: &Client,
@@ -126,7 +125,7 @@ fn plan(
     output: &Output,
 ) -> Result<Option<(Order, State)>, Failure> {
     if state.rows > 0 && !arguments.sort {
-        return Ok(Some((Order::OfFile, state)));
+        return Ok(Some((Order::AsInFile, state)));
     }
     let progress = Progress::checking(&arguments.file, output);
     let survey = Survey::of(arguments, client, interrupt, &progress, |_, _| Ok(()))?;
@@ -134,7 +133,7 @@ fn plan(
     let Some(survey) = survey else {
         return Ok(None);
     };
-    survey.demand_order(&arguments.file)?;
+    survey.require_order(&arguments.file)?;
     state.rows = survey.rows;
     Ok(Some((survey.order, state)))
 }
@@ -145,21 +144,21 @@ fn dry_run(
     interrupt: &Interrupt,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    const MOST_SHOWN: u64 = 20;
+    const MAX_PRINTED: u64 = 20;
     let mut refused = arguments
         .refused
         .as_deref()
-        .map(|path| Refused::open(path, 0));
+        .map(|path| RefusedFile::open(path, 0));
     if let Some(refused) = &mut refused {
-        refused.set_header(Source::open(&arguments.file, &arguments.reading)?.header());
+        refused.set_header(Source::open(&arguments.file, &arguments.input)?.header());
     }
     let progress = Progress::checking(&arguments.file, output);
     let mut count = 0;
     let survey = Survey::of(arguments, client, interrupt, &progress, |row, refusal| {
         count += 1;
-        if count <= MOST_SHOWN {
+        if count <= MAX_PRINTED {
             let text = format!("{}:{}: {refusal}", arguments.file.display(), row.line);
-            progress.say(&text);
+            progress.print(&text);
         }
         match &mut refused {
             Some(refused) => refused.add(row, refusal),
@@ -171,10 +170,10 @@ fn dry_run(
         return Ok(Exit::Interrupted);
     };
     if let Some(refused) = &mut refused {
-        refused.settle()?;
+        refused.flush()?;
     }
-    tell_survey(&survey, output);
-    survey.demand_order(&arguments.file)?;
+    print_survey(&survey, output);
+    survey.require_order(&arguments.file)?;
     Ok(if survey.refused > 0 {
         Exit::Problems
     } else {
@@ -182,7 +181,7 @@ fn dry_run(
     })
 }
 
-fn tell_survey(survey: &Survey, output: &Output) {
+fn print_survey(survey: &Survey, output: &Output) {
     let Survey {
         rows,
         refused,
@@ -193,7 +192,7 @@ fn tell_survey(survey: &Survey, output: &Output) {
     if output.json {
         let text = json!({
             "dry_run": true, "rows": rows, "good": good, "refused": refused,
-            "warnings": warnings, "out_of_order": survey.disorder,
+            "warnings": warnings, "out_of_order": survey.out_of_order,
         });
         return output.json(&text);
     }
@@ -211,37 +210,37 @@ fn send(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let path = arguments.refused.clone();
-    let path = path.unwrap_or_else(|| beside(&arguments.file, "refused", None));
-    let refused = Refused::open(&path, state.refused_bytes);
-    let source = Source::open(&arguments.file, &arguments.reading)?;
+    let path = path.unwrap_or_else(|| sibling(&arguments.file, "refused", None));
+    let refused = RefusedFile::open(&path, state.refused_bytes);
+    let source = Source::open(&arguments.file, &arguments.input)?;
     let progress = Progress::sending(state.rows, state.sent + state.refused, output);
-    let feed = Feed::new(
+    let dispatcher = Dispatcher::new(
         arguments, client, source, refused, state, interrupt, &progress,
     );
-    let ended = feed.run(order, states)?;
+    let result = dispatcher.run(order, states)?;
     progress.end();
-    tell(&ended, &path, output);
-    Ok(match ended.outcome {
-        Outcome::Complete if ended.state.refused > 0 => Exit::Problems,
-        Outcome::Complete => Exit::Done,
-        Outcome::Interrupted => Exit::Interrupted,
-        Outcome::Failed(error) => return Err(error.into()),
+    print(&result, &path, output);
+    Ok(match result.end {
+        RunEnd::Complete if result.state.refused > 0 => Exit::Problems,
+        RunEnd::Complete => Exit::Done,
+        RunEnd::Interrupted => Exit::Interrupted,
+        RunEnd::Failed(error) => return Err(error.into()),
     })
 }
 
-fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
+fn print(result: &RunResult, refused: &Path, output: &Output) {
     let State {
         rows,
         sent,
         refused: refusals,
         finished,
         ..
-    } = &ended.state;
+    } = &result.state;
     if output.json {
         let text = json!({
             "rows": rows, "sent": sent, "refused": refusals, "finished": finished,
             "refused_file": (*refusals > 0).then(|| refused.display().to_string()),
-            "in_outbox": ended.in_outbox,
+            "in_outbox": result.in_outbox,
         });
         return output.json(&text);
     }
@@ -260,9 +259,9 @@ fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
             "the refused rows are in {path}: correct them, then backfill that file"
         ));
     }
-    if let Some(left) = ended.in_outbox.filter(|left| *left > 0) {
+    if let Some(left) = result.in_outbox.filter(|left| *left > 0) {
         output.line(&format!(
-            "{left} updates wait in the outbox; `katalys relay` delivers them"
+            "{left} updates are pending in the outbox; `katalys relay` delivers them"
         ));
     }
     if !finished {
@@ -270,7 +269,7 @@ fn tell(ended: &feed::Ended, refused: &Path, output: &Output) {
     }
 }
 
-/// What keeps two backfills of one file apart.
+/// Locks the file, so that no second backfill of it can run.
 fn lock(path: &Path) -> Result<File, Failure> {
     use rustix::fs::{FlockOperation, flock};
     let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
@@ -279,53 +278,55 @@ fn lock(path: &Path) -> Result<File, Failure> {
             let text = format!("{}: another backfill is sending this file", path.display());
             Err(Failure::usage(text))
         }
-        _ => Ok(file), // A file system without locks is no reason to refuse.
+        _ => Ok(file), // Some file systems have no locks.
     }
 }
 
-/// What a state belongs to: the file's content and every option that changes what is sent.
+/// Identifies the file's content and every option that changes what is sent.
 fn mark(arguments: &Arguments) -> Result<String, Failure> {
     let Arguments {
         file,
         report,
         sort,
-        reading,
+        input,
         settings,
         ..
     } = arguments;
     let content = state::fingerprint(file).map_err(|error| Failure::file(file, &error))?;
-    let said = ["site_id", "endpoint", "outbox", "timezone", "invalid"];
-    let said = said.map(|name| settings.text(name).unwrap_or_default());
-    let options = format!("{report} {sort} {reading:?} {said:?}");
+    let values = ["site_id", "endpoint", "outbox", "timezone", "invalid"];
+    let values = values.map(|name| settings.text(name).unwrap_or_default());
+    let options = format!("{report} {sort} {input:?} {values:?}");
     Ok(format!(
         "{content:016x}-{:016x}",
         state::hash(options.as_bytes())
     ))
 }
 
-/// The state of an earlier run, if it is one of this file with these options.
-fn fitting(state: State, mark: &str, states: &StateFile) -> Result<State, Failure> {
+/// Returns the state of an earlier run if it belongs to this file and these options.
+fn matching(state: State, mark: &str, states: &StateFile) -> Result<State, Failure> {
     if state.mark == mark {
         return Ok(state);
     }
     let path = states.path().display();
     let text = if state.mark.split('-').next() == mark.split('-').next() {
-        format!("an earlier run, says {path}, had other options; use those, or --restart")
+        format!("according to {path}, an earlier run had other options; use those, or --restart")
     } else {
-        format!("the file has changed since an earlier run, says {path}; --restart starts over")
+        format!(
+            "according to {path}, the file has changed since an earlier run; use --restart to start over"
+        )
     };
     Err(Failure::usage(text))
 }
 
-/// A row that is not sent, and why: code and sentence.
+/// Why a row is not sent: message and code.
 pub type Refusal = String;
 
-/// Checks a row, and that its time was given and is sent: the endpoint takes an order without one
-/// for an order of now, and so would a report stamp it.
+/// Checks a row. It must have a valid time: the endpoint dates an order without a time at its
+/// arrival, and `report` at the time of the call.
 fn check(client: &Client, call: Call, row: &Row<'_>) -> Result<Checked, Refusal> {
     let update = match &row.content {
         Ok(update) => update,
-        Err(fault) => return Err(format!("{fault} [{}]", fault.code())),
+        Err(error) => return Err(format!("{error} [{}]", error.code())),
     };
     let checked = client.prepare(call, &update.order_id, &update.fields);
     let checked = checked.map_err(|error| {
@@ -337,8 +338,8 @@ fn check(client: &Client, call: Call, row: &Row<'_>) -> Result<Checked, Refusal>
     let mut given = update.fields.iter();
     let is_given = given.any(|(key, value)| key == TIME && *value != Value::Null);
     let mut warnings = checked.warnings.iter();
-    let left_out = warnings.find(|warning| warning.path == TIME && !is_sent_all_the_same(warning));
-    match left_out {
+    let dropped = warnings.find(|warning| warning.path == TIME && !is_sent(warning));
+    match dropped {
         None if is_given => Ok(checked),
         Some(warning) if is_given => Err(warning.to_string()),
         _ => {
@@ -350,7 +351,8 @@ fn check(client: &Client, call: Call, row: &Row<'_>) -> Result<Checked, Refusal>
 
 const TIME: &str = "order_time";
 
-fn is_sent_all_the_same(warning: &Problem) -> bool {
+/// Whether a time is sent in spite of the warning.
+fn is_sent(warning: &Problem) -> bool {
     matches!(warning.code, Code::TimeFuture | Code::TimeBefore2000)
 }
 

@@ -1,4 +1,4 @@
-//! The bar: on a terminal, and nowhere else.
+//! A progress bar, shown only on a terminal.
 
 use crate::output::{Output, plain};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -12,13 +12,13 @@ const CHECKING: &str = "checking {wide_bar} {percent}%  {eta} left";
 const SENDING: &str = "sending {wide_bar} {human_pos}/{human_len}  {per_sec}  {eta} left  {msg}";
 
 impl Progress {
-    /// By bytes.
+    /// A bar that counts bytes.
     pub fn checking(path: &Path, output: &Output) -> Self {
         let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         Self::new(size, CHECKING, output)
     }
 
-    /// By rows.
+    /// A bar that counts rows.
     pub fn sending(rows: u64, settled: u64, output: &Output) -> Self {
         let progress = Self::new(rows, SENDING, output);
         progress.0.set_position(settled);
@@ -38,17 +38,17 @@ impl Progress {
         Self(bar)
     }
 
-    pub fn at(&self, position: u64) {
+    pub fn set(&self, position: u64) {
         self.0.set_position(position);
     }
 
-    /// What there is to say beside the bar.
+    /// Shows a note beside the bar.
     pub fn note(&self, text: String) {
         self.0.set_message(text);
     }
 
-    /// A line on stderr that leaves the bar whole.
-    pub fn say(&self, text: &str) {
+    /// Prints a line on stderr above the bar.
+    pub fn print(&self, text: &str) {
         self.0.suspend(|| eprintln!("{}", plain(text)));
     }
 

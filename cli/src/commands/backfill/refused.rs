@@ -1,4 +1,4 @@
-//! The file of refused rows: in the form of the input, each with what is wrong with it, so that it
+//! The file of refused rows: in the format of the input, each row with its problem, so that the file
 //! can be corrected and backfilled.
 
 use super::Refusal;
@@ -8,18 +8,18 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The file of refused rows; made when there is one.
-pub struct Refused {
+/// The file of refused rows; created with the first one.
+pub struct RefusedFile {
     path: PathBuf,
     out: Option<BufWriter<File>>,
     bytes: u64,
-    /// What a CSV file begins with.
+    /// The header and the delimiter of a CSV file.
     header: Option<(Vec<u8>, u8)>,
 }
 
-impl Refused {
-    /// Continues after this many bytes; what an earlier run wrote after them was not settled. If
-    /// the file has been removed meanwhile, a new one is begun.
+impl RefusedFile {
+    /// Continues after this many bytes; what an earlier run wrote after them was not settled. Starts a
+    /// new file if the old one was removed.
     pub fn open(path: &Path, bytes: u64) -> Self {
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         Self {
@@ -30,7 +30,7 @@ impl Refused {
         }
     }
 
-    /// Says that the rows are CSV.
+    /// Sets the header, if the rows are CSV.
     pub fn set_header(&mut self, header: Option<(&[u8], u8)>) {
         self.header = header.map(|(header, delimiter)| (header.to_owned(), delimiter));
     }
@@ -40,19 +40,19 @@ impl Refused {
     }
 
     pub fn add(&mut self, row: &Row<'_>, refusal: &Refusal) -> Result<(), Failure> {
-        let is_whole = row.content.is_ok();
-        self.add_raw(row.raw, is_whole, row.line, refusal)
+        let is_readable = row.content.is_ok();
+        self.add_raw(row.raw, is_readable, row.line, refusal)
     }
 
     /// Adds a row by its bytes.
     pub fn add_raw(
         &mut self,
         raw: &[u8],
-        is_whole: bool,
+        is_readable: bool,
         line: u64,
         refusal: &Refusal,
     ) -> Result<(), Failure> {
-        let text = self.entry(raw, is_whole, line, refusal);
+        let text = self.entry(raw, is_readable, line, refusal);
         let written = self.write(&text);
         written.map_err(|error| Failure::file(&self.path, &error))
     }
@@ -63,10 +63,10 @@ impl Refused {
         Ok(())
     }
 
-    fn entry(&self, raw: &[u8], is_whole: bool, line: u64, refusal: &Refusal) -> Vec<u8> {
+    fn entry(&self, raw: &[u8], is_readable: bool, line: u64, refusal: &Refusal) -> Vec<u8> {
         let mut text = Vec::with_capacity(raw.len() + refusal.len() + 64);
         match &self.header {
-            _ if !is_whole => {
+            _ if !is_readable => {
                 text.extend_from_slice(COMMENT);
                 let _ = writeln!(text, " line {line}: {}", refusal.replace('\n', " "));
                 text.extend_from_slice(raw);
@@ -81,7 +81,7 @@ impl Refused {
                     .iter()
                     .rposition(|byte| *byte == b'}')
                     .unwrap_or(raw.len());
-                // Of an object over several lines, this makes one.
+                // An object over several lines becomes one line.
                 let body = raw[..end]
                     .iter()
                     .map(|byte| if *byte == b'\n' { b' ' } else { *byte });
@@ -123,8 +123,8 @@ impl Refused {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Hands everything to the system; returns the file, to be synced.
-    pub fn settle(&mut self) -> Result<Option<File>, Failure> {
+    /// Flushes the buffer; returns the file, to be synced.
+    pub fn flush(&mut self) -> Result<Option<File>, Failure> {
         let Some(out) = &mut self.out else {
             return Ok(None);
         };

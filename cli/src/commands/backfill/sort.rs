@@ -1,16 +1,16 @@
-//! The order in which rows are sent. Sorting happens outside of memory: what is sorted are the
-//! places of the rows, in runs that go to temporary files and are merged while they are read.
+//! The order in which rows are sent. An external merge sort: it sorts the positions of the rows in
+//! runs, writes the runs to temporary files, and merges them while they are read.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
-/// The entries that are sorted in memory at a time: 12 MB.
+/// Maximum number of entries per run: 12 MB.
 const RUN: usize = if cfg!(test) { 1_000 } else { 1 << 19 };
 const ENTRY: usize = 24;
 
-/// A row by its time and place; of rows with equal times, the first in the file comes first.
+/// A row's time and position; rows with equal times keep the order of the file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     pub time: i64,
@@ -18,9 +18,9 @@ pub struct Entry {
     pub line: u64,
 }
 
-/// In which order rows are sent.
+/// The order in which rows are sent.
 pub enum Order {
-    OfFile,
+    AsInFile,
     Sorted(Sorted),
 }
 
@@ -65,7 +65,7 @@ impl Sorter {
     }
 }
 
-/// A file that no other process sees, and that is gone with this one.
+/// A file that no other process can open, and that is removed with this process.
 fn temporary_file(number: usize) -> io::Result<File> {
     let name = format!("katalys-sort-{}-{number}", std::process::id());
     let path = std::env::temp_dir().join(name);
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_a_run_comes_out_in_order() {
+    fn several_runs_are_merged_in_order() {
         let mut sorter = Sorter::default();
         let count = (RUN * 2 + 7) as u64;
         for offset in 0..count {

@@ -1,8 +1,8 @@
-//! How far a backfill has come: a small file beside the input, replaced as a whole and on disk
-//! before it counts. A thread writes it, so that sending never waits for the disk.
+//! The progress of a backfill, in a small file beside the input. The file is replaced atomically and
+//! synced. A thread writes it, so that sending never waits for the disk.
 
 use crate::failure::Failure;
-use crate::input::beside;
+use crate::input::sibling;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,28 +11,28 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// A row by its number, from 0, and where it begins.
+/// A row's number, from 0, and where it begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct RowPosition {
     pub row: u64,
     pub offset: u64,
     pub line: u64,
 }
 
-/// Everything that is needed to resume.
+/// Everything that a backfill needs to resume.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// What it belongs to: the file's content and the options.
+    /// Identifies the file's content and the options that the state belongs to.
     pub mark: String,
-    /// How many rows there are.
+    /// The number of rows of the file.
     pub rows: u64,
-    /// The first row that is not settled; all before it are.
-    pub next: Place,
-    /// Rows behind that one which are settled all the same.
+    /// The first unsettled row.
+    pub next: RowPosition,
+    /// Settled rows after `next`.
     pub settled_beyond: Vec<u64>,
     pub sent: u64,
     pub refused: u64,
-    /// How much of the file of refused rows belongs to what is settled.
+    /// The length of the file of refused rows, as far as its rows are settled.
     pub refused_bytes: u64,
     pub finished: bool,
 }
@@ -51,7 +51,7 @@ pub struct StateFile(PathBuf);
 
 impl StateFile {
     pub fn of(input: &Path) -> Self {
-        Self(beside(input, "backfill", Some("json")))
+        Self(sibling(input, "backfill", Some("json")))
     }
 
     pub fn path(&self) -> &Path {
@@ -65,12 +65,12 @@ impl StateFile {
         };
         let state = serde_json::from_slice(&text);
         state.map(Some).map_err(|_| {
-            let text = "is not the state of a backfill; --restart starts over";
+            let text = "is not the state of a backfill; use --restart to start over";
             Failure::usage(format!("{} {text}", self.0.display()))
         })
     }
 
-    /// Durable when it returns.
+    /// Writes the state; it is durable when this returns.
     pub fn write(&self, state: &State) -> io::Result<()> {
         let fresh = self.0.with_extension("json.new");
         let mut file = File::create(&fresh)?;
@@ -85,29 +85,29 @@ impl StateFile {
     }
 }
 
-/// Writes states on a thread of its own, the newest as soon as the one before is on disk.
-pub struct Saver {
+/// Writes states on a thread: the newest, as soon as the previous one is on disk.
+pub struct StateWriter {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
 struct Shared {
-    work: Mutex<Work>,
-    news: Condvar,
+    pending: Mutex<Pending>,
+    changed: Condvar,
 }
 
 #[derive(Default)]
-struct Work {
+struct Pending {
     newest: Option<(State, Option<File>)>,
     failure: Option<io::Error>,
-    is_over: bool,
+    is_closed: bool,
 }
 
-/// No more often, since each is a write to the disk.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+/// Minimum time between two writes, since each one syncs the disk.
+const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
-impl Saver {
+impl StateWriter {
     pub fn start(path: &Path) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (own, file) = (Arc::clone(&shared), StateFile(path.to_owned()));
@@ -120,18 +120,18 @@ impl Saver {
         })
     }
 
-    /// Hands over the newest state, and a file that has to be on disk before it.
-    pub fn offer(&self, state: State, before: Option<File>) -> io::Result<()> {
-        let mut work = self.shared.lock();
-        work.newest = Some((state, before));
-        self.shared.news.notify_one();
-        work.failure.take().map_or(Ok(()), Err)
+    /// Hands over the newest state, and a file that must be synced before it.
+    pub fn write_later(&self, state: State, before: Option<File>) -> io::Result<()> {
+        let mut pending = self.shared.lock();
+        pending.newest = Some((state, before));
+        self.shared.changed.notify_one();
+        pending.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Returns when the last state is on disk.
+    /// Waits until the last state is on disk.
     pub fn finish(mut self) -> io::Result<()> {
-        self.shared.lock().is_over = true;
-        self.shared.news.notify_one();
+        self.shared.lock().is_closed = true;
+        self.shared.changed.notify_one();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -147,30 +147,33 @@ impl Shared {
             if let Err(error) = before.and_then(|()| file.write(&state)) {
                 self.lock().failure = Some(error);
             }
-            let mut work = self.lock();
-            while !work.is_over && started.elapsed() < SHORTEST_PAUSE {
-                let left = SHORTEST_PAUSE.saturating_sub(started.elapsed());
-                let waited = self.news.wait_timeout(work, left);
-                work = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let mut pending = self.lock();
+            while !pending.is_closed && started.elapsed() < MIN_INTERVAL {
+                let left = MIN_INTERVAL.saturating_sub(started.elapsed());
+                let waited = self.changed.wait_timeout(pending, left);
+                pending = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
     }
 
     fn next(&self) -> Option<(State, Option<File>)> {
-        let mut work = self.lock();
+        let mut pending = self.lock();
         loop {
-            if let Some(newest) = work.newest.take() {
+            if let Some(newest) = pending.newest.take() {
                 return Some(newest);
             }
-            if work.is_over {
+            if pending.is_closed {
                 return None;
             }
-            work = self.news.wait(work).unwrap_or_else(PoisonError::into_inner);
+            pending = self
+                .changed
+                .wait(pending)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -180,7 +183,7 @@ fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Tells changed content, not content made to look the same.
+/// Detects changed content; not collision-resistant against an attacker.
 pub fn hash(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let hash = words
@@ -192,7 +195,7 @@ pub fn hash(bytes: &[u8]) -> u64 {
     mix(hash, bytes.len() as u64)
 }
 
-/// The same of a file's content.
+/// The hash of a file's content.
 pub fn fingerprint(path: &Path) -> io::Result<u64> {
     const PIECE: usize = 256 * 1024;
     let mut file = File::open(path)?;

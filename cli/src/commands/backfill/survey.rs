@@ -1,5 +1,4 @@
-//! Reads the whole file once, before anything is sent: whether its rows are right, in which order
-//! they are, and how many.
+//! Reads the whole file once, before anything is sent: checks its rows, their order and their number.
 
 use super::progress::Progress;
 use super::sort::{Entry, Order, Sorter};
@@ -11,19 +10,19 @@ use crate::signals::Interrupt;
 use katalys_core::Client;
 use std::path::Path;
 
-/// What is in a file.
+/// What a file contains.
 pub struct Survey {
     pub rows: u64,
     pub refused: u64,
     pub warnings: u64,
-    /// Rows that are older than one before them, and the line of the first.
-    pub disorder: u64,
-    first_disorder: u64,
+    /// The number of rows that are older than a row above them, and the line of the first.
+    pub out_of_order: u64,
+    first_out_of_order: u64,
     pub order: Order,
 }
 
 impl Survey {
-    /// None if it was interrupted.
+    /// `None` if it was interrupted.
     pub fn of(
         arguments: &Arguments,
         client: &Client,
@@ -33,17 +32,17 @@ impl Survey {
     ) -> Result<Option<Self>, Failure> {
         let path = &arguments.file;
         let failed = |error| Failure::file(path, &error);
-        let mut source = Source::open(path, &arguments.reading)?;
-        arguments.settings.demand_site(&source)?;
+        let mut source = Source::open(path, &arguments.input)?;
+        arguments.settings.require_site(&source)?;
         let mut sorter = arguments.sort.then(Sorter::default);
         let (call, mut newest) = (arguments.call(), i64::MIN);
         let mut survey = Self {
             rows: 0,
             refused: 0,
             warnings: 0,
-            disorder: 0,
-            first_disorder: 0,
-            order: Order::OfFile,
+            out_of_order: 0,
+            first_out_of_order: 0,
+            order: Order::AsInFile,
         };
         while let Some(row) = source.next_row().map_err(failed)? {
             survey.rows += 1;
@@ -64,35 +63,35 @@ impl Survey {
                 sorter.push(Entry { time, offset, line }).map_err(failed)?;
             }
             if survey.rows.is_multiple_of(1024) {
-                progress.at(source.position());
-                if interrupt.came() {
+                progress.set(source.position());
+                if interrupt.is_set() {
                     return Ok(None);
                 }
             }
         }
         if let Some(sorter) = sorter {
             survey.order = sorter.sorted().map_err(failed)?;
-            survey.disorder = 0;
+            survey.out_of_order = 0;
         }
         Ok(Some(survey))
     }
 
     fn compare(&mut self, newest: &mut i64, time: i64, line: u64) {
         if time < *newest {
-            self.disorder += 1;
-            if self.disorder == 1 {
-                self.first_disorder = line;
+            self.out_of_order += 1;
+            if self.out_of_order == 1 {
+                self.first_out_of_order = line;
             }
         }
         *newest = (*newest).max(time);
     }
 
-    /// Oldest first, or nothing is sent.
-    pub fn demand_order(&self, path: &Path) -> Result<(), Failure> {
-        if self.disorder == 0 {
+    /// Fails unless the oldest row comes first.
+    pub fn require_order(&self, path: &Path) -> Result<(), Failure> {
+        if self.out_of_order == 0 {
             return Ok(());
         }
-        let (path, line, count) = (path.display(), self.first_disorder, self.disorder);
+        let (path, line, count) = (path.display(), self.first_out_of_order, self.out_of_order);
         let rows = if count == 1 { "row is" } else { "rows are" };
         let text = format!(
             "{path}:{line}: this row's order_time is before that of a row above it; {count} {rows} \

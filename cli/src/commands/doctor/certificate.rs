@@ -1,5 +1,5 @@
-//! The endpoint's certificates: whose they are, who vouches for them, and until when they hold.
-//! The check is the one that sending makes; here its answer is told with what was looked at.
+//! Checks the endpoint's certificates: subject, issuer and expiry. The verification is the same as for
+//! sending; here its result is reported with the certificates.
 
 use super::{Finding, Verdict};
 use katalys_core::RouteChoice;
@@ -17,17 +17,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// A certificate that ends sooner is worth a warning.
-const SOON: i64 = 14 * 24 * 60 * 60;
+/// A certificate that expires sooner gets a warning.
+const EXPIRY_WARNING: i64 = 14 * 24 * 60 * 60;
 const DAY: i64 = 24 * 60 * 60;
 
-pub fn look(route: &RouteChoice, address: SocketAddr) -> Finding {
+pub fn check(route: &RouteChoice, address: SocketAddr) -> Finding {
     match examine(route, address) {
         Ok(finding) => finding,
         Err(reason) => Finding::bad(
             "certificate",
             reason,
-            "something else than the endpoint listens there; check --endpoint and its port",
+            "the server there is not the endpoint; check --endpoint and its port",
         ),
     }
 }
@@ -35,7 +35,7 @@ pub fn look(route: &RouteChoice, address: SocketAddr) -> Finding {
 fn examine(route: &RouteChoice, address: SocketAddr) -> Result<Finding, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Witness::new(route, &provider)?);
+    let verifier = Arc::new(RecordingVerifier::new(route, &provider)?);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| text(&error))?
@@ -55,18 +55,21 @@ fn examine(route: &RouteChoice, address: SocketAddr) -> Result<Finding, String> 
     socket
         .set_write_timeout(limit)
         .map_err(|error| text(&error))?;
-    let shaken = session.complete_io(&mut socket).map(drop);
+    let handshake = session.complete_io(&mut socket).map(drop);
     session.send_close_notify();
     let _ = session.write_tls(&mut socket).and_then(|_| socket.flush());
-    let chain = verifier.seen();
-    match (chain.is_empty(), shaken) {
+    let chain = verifier.chain();
+    match (chain.is_empty(), handshake) {
         (true, Err(error)) if is_timeout(&error) => {
             let limit = route.connect_timeout.as_secs_f64();
             Err(format!("no TLS connection: no answer within {limit} s"))
         }
         (true, Err(error)) => Err(format!("no TLS connection: {error}")),
         (true, Ok(())) => Err("no TLS connection".to_owned()),
-        (false, shaken) => Ok(judge(&chain, shaken.err().map(|error| error.to_string()))),
+        (false, handshake) => Ok(assess(
+            &chain,
+            handshake.err().map(|error| error.to_string()),
+        )),
     }
 }
 
@@ -77,8 +80,8 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-/// What there is to say of a chain, and of the check that refused it.
-fn judge(chain: &[CertificateDer<'static>], refusal: Option<String>) -> Finding {
+/// Describes a chain, and the error of its verification.
+fn assess(chain: &[CertificateDer<'static>], refusal: Option<String>) -> Finding {
     let parsed: Vec<X509Certificate<'_>> = chain
         .iter()
         .filter_map(|der| {
@@ -90,7 +93,7 @@ fn judge(chain: &[CertificateDer<'static>], refusal: Option<String>) -> Finding 
     let Some(leaf) = parsed.first() else {
         return Finding::bad(
             "certificate",
-            "it cannot be read",
+            "the certificate cannot be parsed",
             "check --endpoint and its port",
         );
     };
@@ -113,20 +116,20 @@ fn judge(chain: &[CertificateDer<'static>], refusal: Option<String>) -> Finding 
     let until = if left < 0 {
         format!("it ended {} days ago", -left / DAY)
     } else {
-        format!("it holds for {} more days", left / DAY)
+        format!("it is valid for {} more days", left / DAY)
     };
     let found = format!("{whose}; {until}; {} in the chain", chain.len());
     match refusal {
-        Some(refusal) => Finding::bad("certificate", format!("{found}; {refusal}"), WHAT_TO_DO),
-        None if left < SOON => Finding::new("certificate", Verdict::Warning, found)
-            .advise("the endpoint's operator has to renew it soon"),
+        Some(refusal) => Finding::bad("certificate", format!("{found}; {refusal}"), ADVICE),
+        None if left < EXPIRY_WARNING => Finding::new("certificate", Verdict::Warning, found)
+            .advise("the endpoint's operator must renew it soon"),
         None => Finding::good("certificate", found),
     }
 }
 
-const WHAT_TO_DO: &str = "if it has ended, wait for its renewal and check this machine's clock; if \
-    a proxy of your own opens TLS, give its authority with --ca-file; otherwise do not send: the \
-    other side is not who it says it is";
+const ADVICE: &str = "if it has expired, check this machine's clock and wait for its renewal; if your \
+    own proxy intercepts TLS, use --ca-file with its authority; otherwise send nothing: the server \
+    is not the endpoint";
 
 fn shown_name(name: &x509_parser::extensions::GeneralName<'_>) -> String {
     use x509_parser::extensions::GeneralName;
@@ -140,24 +143,24 @@ fn shown_name(name: &x509_parser::extensions::GeneralName<'_>) -> String {
     }
 }
 
-/// Checks as always, and remembers what it was shown.
+/// Verifies as usual, and records the server's certificates.
 #[derive(Debug)]
-struct Witness {
-    judge: Arc<WebPkiServerVerifier>,
+struct RecordingVerifier {
+    inner: Arc<WebPkiServerVerifier>,
     chain: Mutex<Vec<CertificateDer<'static>>>,
 }
 
-impl Witness {
+impl RecordingVerifier {
     fn new(route: &RouteChoice, provider: &Arc<CryptoProvider>) -> Result<Self, String> {
         let roots = Arc::new(roots(route)?);
-        let judge = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
+        let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
             .build()
             .map_err(|error| error.to_string())?;
         let chain = Mutex::default();
-        Ok(Self { judge, chain })
+        Ok(Self { inner, chain })
     }
 
-    fn seen(&self) -> Vec<CertificateDer<'static>> {
+    fn chain(&self) -> Vec<CertificateDer<'static>> {
         self.chain
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -177,7 +180,7 @@ fn roots(route: &RouteChoice) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-impl ServerCertVerifier for Witness {
+impl ServerCertVerifier for RecordingVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -189,7 +192,7 @@ impl ServerCertVerifier for Witness {
         let chain = std::iter::once(leaf).chain(others);
         let chain = chain.map(|one| one.clone().into_owned()).collect();
         *self.chain.lock().unwrap_or_else(PoisonError::into_inner) = chain;
-        self.judge.verify_server_cert(leaf, others, name, ocsp, now)
+        self.inner.verify_server_cert(leaf, others, name, ocsp, now)
     }
 
     fn verify_tls12_signature(
@@ -198,7 +201,7 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge
+        self.inner
             .verify_tls12_signature(message, certificate, signature)
     }
 
@@ -208,11 +211,11 @@ impl ServerCertVerifier for Witness {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge
+        self.inner
             .verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
+        self.inner.supported_verify_schemes()
     }
 }

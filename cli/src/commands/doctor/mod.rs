@@ -1,5 +1,5 @@
-//! Looks for what keeps updates from arriving, from the settings to the endpoint's answer, and
-//! says what to do. Sends no order.
+//! Finds out why updates do not arrive: checks the settings, the connection to the endpoint and the
+//! outbox. Sends no order.
 
 mod certificate;
 mod network;
@@ -14,7 +14,7 @@ use clap::Args;
 use katalys_core::order::visible;
 use serde_json::json;
 
-/// Looks for what keeps updates from arriving, and says what to do. Sends no order.
+/// Find out why updates do not arrive; sends no order.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  katalys doctor\n  katalys doctor --outbox /var/lib/shop/katalys.db --json"
@@ -24,13 +24,13 @@ pub struct Arguments {
     settings: Settings,
 }
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Good,
     Warning,
     Bad,
-    /// There was nothing to check, or what it needs failed.
+    /// There was nothing to check, or an earlier check failed.
     Skipped,
 }
 
@@ -55,7 +55,7 @@ impl Verdict {
     }
 }
 
-/// One check: what was looked at, what was found, and what to do.
+/// One check: its name, what it found, and what to do.
 pub struct Finding {
     pub check: &'static str,
     pub verdict: Verdict,
@@ -89,29 +89,33 @@ impl Finding {
 }
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let mut findings = settings::look(&arguments.settings);
+    let mut findings = settings::check(&arguments.settings);
     let path = arguments.settings.text("outbox");
-    // Without its outbox, so that nothing is opened, made or set aside.
+    // Without its outbox, so that no file is opened, created or renamed.
     match arguments.settings.client_without_outbox() {
-        Ok(client) => findings.extend(network::look(&client)),
+        Ok(client) => findings.extend(network::check(&client)),
         Err(Failure::Core(error)) => {
-            let advice = "correct this setting; nothing can be sent before";
+            let advice = "correct this setting; no update can be sent without it";
             findings.push(Finding::bad("configuration", error.message(), advice));
         }
         Err(other) => return Err(other),
     }
-    findings.extend(outbox::look(path.as_deref()));
-    let is_ill = findings
+    findings.extend(outbox::check(path.as_deref()));
+    let has_errors = findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Bad);
-    tell(&findings, is_ill, output);
-    Ok(if is_ill { Exit::Problems } else { Exit::Done })
+    print(&findings, has_errors, output);
+    Ok(if has_errors {
+        Exit::Problems
+    } else {
+        Exit::Done
+    })
 }
 
-fn tell(findings: &[Finding], is_ill: bool, output: &Output) {
+fn print(findings: &[Finding], has_errors: bool, output: &Output) {
     if output.json {
         let shown: Vec<_> = findings.iter().map(as_json).collect();
-        return output.json(&json!({ "healthy": !is_ill, "findings": shown }));
+        return output.json(&json!({ "healthy": !has_errors, "findings": shown }));
     }
     for finding in findings {
         let verdict = finding.verdict.painted(output);

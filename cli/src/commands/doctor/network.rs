@@ -1,5 +1,5 @@
-//! The way to the endpoint, one step after the other: name, connection, certificate, answer,
-//! clock.
+//! Checks the connection to the endpoint step by step: route, name, connection, certificate,
+//! response, clock.
 
 use super::certificate;
 use super::{Finding, Verdict};
@@ -9,7 +9,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub fn look(client: &Client) -> Vec<Finding> {
+pub fn check(client: &Client) -> Vec<Finding> {
     let mut findings = Vec::new();
     let route = match client.route() {
         Ok(route) => route,
@@ -23,7 +23,7 @@ pub fn look(client: &Client) -> Vec<Finding> {
     };
     let (host, port) = first_hop(&route);
     findings.push(via(&route));
-    let addresses = match look_up(&host, port, route.connect_timeout) {
+    let addresses = match resolve(&host, port, route.connect_timeout) {
         Ok(addresses) => addresses,
         Err(reason) => {
             let advice = "check the spelling of the host and this machine's name servers \
@@ -41,21 +41,21 @@ pub fn look(client: &Client) -> Vec<Finding> {
         format!("{host} is {}", listed.join(", ")),
     ));
     let Some((finding, address)) = connect(&addresses, &route) else {
-        let found = format!("none of the addresses of {host} takes connections at port {port}");
-        let advice = "check that a firewall lets this machine out to that port, or set a proxy";
+        let found = format!("no address of {host} accepts connections on port {port}");
+        let advice = "check that firewalls allow connections to that port, or set a proxy";
         findings.push(Finding::bad("tcp", found, advice));
         return findings;
     };
     findings.push(finding);
     if route.is_tls {
         findings.push(if route.proxy.is_none() {
-            certificate::look(&route, address)
+            certificate::check(&route, address)
         } else {
-            let found = "not looked at in detail through a proxy";
+            let found = "not checked through a proxy";
             Finding::new("certificate", Verdict::Skipped, found)
         });
     }
-    findings.extend(answer(client.probe()));
+    findings.extend(response(client.probe()));
     findings
 }
 
@@ -82,8 +82,8 @@ fn via(route: &RouteChoice) -> Finding {
     Finding::good("route", format!("{scheme}://{host}:{port} {way}{trust}"))
 }
 
-/// The system's look-up cannot be interrupted, so it has a thread of its own.
-fn look_up(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
+/// Resolves a name on a separate thread, since the system's resolver cannot be interrupted.
+fn resolve(host: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, String> {
     let (done, result) = channel();
     let name = host.to_owned();
     thread::spawn(move || {
@@ -118,7 +118,7 @@ fn connect(addresses: &[SocketAddr], route: &RouteChoice) -> Option<(Finding, So
     None
 }
 
-fn answer(answer: Result<Answer, Error>) -> Vec<Finding> {
+fn response(answer: Result<Answer, Error>) -> Vec<Finding> {
     match answer {
         Err(error) => vec![Finding::bad(
             "endpoint",
@@ -136,24 +136,22 @@ fn answer(answer: Result<Answer, Error>) -> Vec<Finding> {
 fn advice(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::Certificate => {
-            "if a proxy of your own opens TLS, give its authority with --ca-file; otherwise do not \
-             send: the other side is not who it says it is"
+            "if your own proxy intercepts TLS, use --ca-file with its authority; otherwise send \
+             nothing: the server is not the endpoint"
         }
         ErrorCode::Proxy => "check the proxy's address, user name and password",
         ErrorCode::Tls | ErrorCode::Protocol => {
-            "something else than the endpoint listens there; check --endpoint, its port and scheme"
+            "the server there is not the endpoint; check --endpoint, its port and scheme"
         }
-        ErrorCode::Timeout => {
-            "check firewalls on the way, or increase --timeout and --connect-timeout"
-        }
-        _ => "check --endpoint, and try again later: updates are retried meanwhile",
+        ErrorCode::Timeout => "check firewalls, or increase --timeout and --connect-timeout",
+        _ => "check --endpoint, and try again later; updates are retried until then",
     }
 }
 
-/// How far this machine's clock is from the endpoint's.
+/// Compares this machine's clock with the endpoint's.
 fn clock(date: Option<i64>) -> Finding {
-    const MOST_APART: i64 = 5;
-    const TOO_FAR: i64 = 5 * 60;
+    const MAX_GOOD: i64 = 5;
+    const MAX_TOLERABLE: i64 = 5 * 60;
     let Some(date) = date else {
         return Finding::new(
             "clock",
@@ -167,10 +165,11 @@ fn clock(date: Option<i64>) -> Finding {
     let apart = i64::try_from(now).unwrap_or(i64::MAX) - date;
     let direction = if apart < 0 { "behind" } else { "ahead of" };
     let found = format!("{} s {direction} the endpoint's", apart.abs());
-    let advice = "set the clock (NTP): order times of now would be wrong, and orders counted twice";
+    let advice =
+        "set the clock (NTP): current order times would be wrong, and orders counted twice";
     match apart.abs() {
-        0..=MOST_APART => Finding::good("clock", found),
-        ..=TOO_FAR => Finding::new("clock", Verdict::Warning, found).advise(advice),
+        0..=MAX_GOOD => Finding::good("clock", found),
+        ..=MAX_TOLERABLE => Finding::new("clock", Verdict::Warning, found).advise(advice),
         _ => Finding::bad("clock", found, advice),
     }
 }

@@ -1,11 +1,11 @@
-//! The outbox's file: rights, version, soundness and counters. Changes nothing.
+//! Checks the outbox's file: permissions, version, integrity and counters. Changes nothing.
 
 use super::{Finding, Verdict};
 use katalys_core::{ErrorCode, inspect_outbox};
 use std::fs;
 use std::path::Path;
 
-pub fn look(path: Option<&str>) -> Vec<Finding> {
+pub fn check(path: Option<&str>) -> Vec<Finding> {
     let Some(path) = path.map(Path::new) else {
         let found = "none is set; updates that cannot be sent at once are lost";
         return vec![Finding::new("outbox", Verdict::Skipped, found)];
@@ -17,7 +17,7 @@ pub fn look(path: Option<&str>) -> Vec<Finding> {
     if !path.exists() {
         return vec![missing(path, folder)];
     }
-    let mut findings = Vec::from_iter(rights(path));
+    let mut findings = Vec::from_iter(permissions(path));
     findings.extend(writable(path, folder));
     findings.push(content(path));
     findings
@@ -26,29 +26,31 @@ pub fn look(path: Option<&str>) -> Vec<Finding> {
 fn missing(path: &Path, folder: &Path) -> Finding {
     let found = format!("{} does not exist yet", path.display());
     if folder.exists() && !is_writable(folder) {
-        let advice = "the folder is not writable for this user: the first update could not be kept";
+        let advice = "the folder is not writable for this user: no update can be kept";
         return Finding::bad("outbox", found, advice);
     }
     Finding::good("outbox", format!("{found}; the first update creates it"))
 }
 
 #[cfg(unix)]
-fn rights(path: &Path) -> Option<Finding> {
+fn permissions(path: &Path) -> Option<Finding> {
     use std::os::unix::fs::MetadataExt;
     let mode = fs::metadata(path).ok()?.mode() & 0o777;
     if mode.trailing_zeros() >= 6 {
         return Some(Finding::good(
             "outbox",
-            format!("its rights are {mode:03o}"),
+            format!("its permissions are {mode:03o}"),
         ));
     }
-    let found = format!("its rights are {mode:03o}: others than its owner may read customer data");
+    let found = format!(
+        "its permissions are {mode:03o}: users other than its owner may read customer data"
+    );
     let advice = format!("chmod 600 {}", path.display());
     Some(Finding::new("outbox", Verdict::Warning, found).advise(&advice))
 }
 
 #[cfg(not(unix))]
-fn rights(_path: &Path) -> Option<Finding> {
+fn permissions(_path: &Path) -> Option<Finding> {
     None
 }
 
@@ -59,8 +61,8 @@ fn writable(path: &Path, folder: &Path) -> Option<Finding> {
     }
     let what = if is_file_writable { folder } else { path };
     let found = format!("{} is not writable for this user", what.display());
-    let advice = "run as the user the file belongs to; the folder has to be writable too, for the \
-                  log beside the file";
+    let advice = "run as the owner of the file; the folder must be writable too, for the log beside \
+                  the file";
     Some(Finding::bad("outbox", found, advice))
 }
 
@@ -85,7 +87,7 @@ fn content(path: &Path) -> Finding {
     );
     if !report.is_balanced {
         let advice =
-            "the counters do not match the file's content; keep a copy of it and report this";
+            "the counters do not match the content of the file; keep a copy and report this";
         return Finding::bad("outbox", found, advice);
     }
     if report.dead > 0 {
@@ -101,8 +103,8 @@ const fn advice(code: ErrorCode) -> &'static str {
             "no update is accepted until it is repaired: stop the processes that use it, then run \
              `katalys outbox FILE repair`"
         }
-        ErrorCode::OutboxForeign => "correct the path; the file was left as it is",
+        ErrorCode::OutboxForeign => "correct the path; the file was not changed",
         ErrorCode::OutboxNewer => "use the newer version of this program that wrote it",
-        _ => "check the path and the rights of the file",
+        _ => "check the path and the permissions of the file",
     }
 }

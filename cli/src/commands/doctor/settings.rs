@@ -1,11 +1,11 @@
-//! Which settings hold, and where each comes from; passwords are not shown.
+//! Lists the effective settings and where each comes from; hides passwords.
 
 use super::{Finding, Verdict};
 use crate::settings::{Settings, from_environment};
 use katalys_core::Language;
 use katalys_core::config::{ROUTE_VARIABLES, SETTINGS, Setting, SettingKind};
 
-pub fn look(settings: &Settings) -> Vec<Finding> {
+pub fn check(settings: &Settings) -> Vec<Finding> {
     let given = SETTINGS.iter().filter_map(|row| described(settings, row));
     let mut findings: Vec<Finding> = given.map(|text| Finding::good("setting", text)).collect();
     for variable in ROUTE_VARIABLES {
@@ -13,10 +13,14 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
             .ok()
             .filter(|value| !value.is_empty())
         {
-            // Proxies may hold passwords.
+            // A proxy's URL may hold a password.
             let is_proxy =
                 !variable.eq_ignore_ascii_case("no_proxy") && *variable != "SSL_CERT_FILE";
-            let shown = if is_proxy { hidden(&value) } else { value };
+            let shown = if is_proxy {
+                without_credentials(&value)
+            } else {
+                value
+            };
             findings.push(Finding::good(
                 "setting",
                 format!("{variable} = {shown} (environment)"),
@@ -24,9 +28,9 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
         }
     }
     if settings.text("site_id").is_none() {
-        let found = "no site id is set";
-        let advice = "give --site-id or set KATALYS_SITE_ID: the script name of the tracking \
-                      snippet, such as abcd.com of /js/abcd.com.js";
+        let found = "the site id is not set";
+        let advice = "use --site-id or set KATALYS_SITE_ID: the script name of the tracking snippet, \
+                      such as abcd.com in /js/abcd.com.js";
         findings.push(Finding::new("setting", Verdict::Warning, found).advise(advice));
     }
     findings
@@ -34,13 +38,13 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
 
 fn described(settings: &Settings, row: &Setting) -> Option<String> {
     let name = Language::Cli.spell(row.name);
-    let (value, source) = match (settings.shown(row.name), from_environment(row)) {
+    let (value, source) = match (settings.option(row.name), from_environment(row)) {
         (Some(given), _) => (given, "option".to_owned()),
         (None, Some(value)) => (value, format!("from {}", row.env?)),
         (None, None) => return None,
     };
     let shown = if row.kind == SettingKind::SecretUrl {
-        hidden(&value)
+        without_credentials(&value)
     } else {
         value
     };
@@ -48,7 +52,7 @@ fn described(settings: &Settings, row: &Setting) -> Option<String> {
 }
 
 /// A URL without user name and password.
-fn hidden(url: &str) -> String {
+fn without_credentials(url: &str) -> String {
     match url.rsplit_once('@') {
         None => url.to_owned(),
         Some((before, host)) => {
@@ -61,15 +65,18 @@ fn hidden(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::hidden;
+    use super::without_credentials;
 
     #[test]
-    fn a_password_is_not_shown() {
+    fn credentials_are_hidden() {
         assert_eq!(
-            hidden("http://user:p@ss@proxy:3128"),
+            without_credentials("http://user:p@ss@proxy:3128"),
             "http://(hidden)@proxy:3128"
         );
-        assert_eq!(hidden("user:pass@proxy"), "(hidden)@proxy");
-        assert_eq!(hidden("http://proxy:3128"), "http://proxy:3128");
+        assert_eq!(without_credentials("user:pass@proxy"), "(hidden)@proxy");
+        assert_eq!(
+            without_credentials("http://proxy:3128"),
+            "http://proxy:3128"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What is in an outbox, as a list, one by one, or as NDJSON.
+//! Shows the updates of an outbox: as a list, one by one, or as NDJSON.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -12,26 +12,26 @@ use serde_json::{Value, json};
 /// Rows read at a time.
 pub const PAGE: usize = 500;
 
-/// What to list.
+/// The updates to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Which {
-    /// Both.
+    /// Pending updates and dead letters.
     #[default]
     All,
     /// Pending updates.
     Pending,
-    /// Dead letters: updates that were refused for good.
+    /// Dead letters: updates that are no longer retried.
     Dead,
 }
 
-/// What is wanted of a list.
-pub struct Wish {
+/// How to list updates.
+pub struct ListOptions {
     pub which: Which,
     pub show_orders: bool,
     pub limit: usize,
 }
 
-/// Either kind of update.
+/// A pending update or a dead letter.
 enum Item {
     Dead(DeadLetter),
     Pending(PendingUpdate),
@@ -45,8 +45,8 @@ impl Item {
         }
     }
 
-    /// Everything but what the customer's is.
-    fn facts(&self) -> Value {
+    /// Everything but customer data.
+    fn metadata(&self) -> Value {
         match self {
             Self::Dead(letter) => json!({
                 "id": letter.id, "state": "dead", "status": letter.status, "code": letter.code,
@@ -81,18 +81,18 @@ impl Item {
     }
 }
 
-/// Visits dead letters, then pending updates, until `see` returns false.
-fn each(
+/// Visits dead letters, then pending updates, until `visit` returns false.
+fn for_each(
     reader: &mut OutboxReader,
     which: Which,
-    mut see: impl FnMut(Item) -> bool,
+    mut visit: impl FnMut(Item) -> bool,
 ) -> Result<(), Failure> {
     let mut from = if which == Which::Pending { i64::MAX } else { 0 };
     loop {
         let letters = reader.dead_letters(from, PAGE)?;
         let Some(last) = letters.last() else { break };
         from = last.id + 1;
-        if !letters.into_iter().map(Item::Dead).all(&mut see) {
+        if !letters.into_iter().map(Item::Dead).all(&mut visit) {
             return Ok(());
         }
     }
@@ -101,27 +101,31 @@ fn each(
         let updates = reader.pending_updates(from, PAGE)?;
         let Some(last) = updates.last() else { break };
         from = last.id + 1;
-        if !updates.into_iter().map(Item::Pending).all(&mut see) {
+        if !updates.into_iter().map(Item::Pending).all(&mut visit) {
             return Ok(());
         }
     }
     Ok(())
 }
 
-pub fn list(reader: &mut OutboxReader, wish: &Wish, output: &Output) -> Result<(), Failure> {
-    let mut left = wish.limit;
-    each(reader, wish.which, |item| {
+pub fn list(
+    reader: &mut OutboxReader,
+    options: &ListOptions,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut left = options.limit;
+    for_each(reader, options.which, |item| {
         if left == 0 {
             return false;
         }
         left -= 1;
         if output.json {
-            let mut facts = item.facts();
-            if wish.show_orders {
-                facts["order_id"] = item.order_id().into();
+            let mut metadata = item.metadata();
+            if options.show_orders {
+                metadata["order_id"] = item.order_id().into();
             }
-            output.json(&facts);
-        } else if wish.show_orders {
+            output.json(&metadata);
+        } else if options.show_orders {
             output.line(&format!(
                 "{}  {}",
                 item.line(output),
@@ -140,7 +144,7 @@ pub fn show(reader: &mut OutboxReader, id: i64, output: &Output) -> Result<Exit,
         .pending_updates(id, 1)?
         .into_iter()
         .map(Item::Pending);
-    let found = dead.chain(pending).find(|item| item.facts()["id"] == id);
+    let found = dead.chain(pending).find(|item| item.metadata()["id"] == id);
     let Some(item) = found else {
         return Err(Failure::new(
             Exit::Problems,
@@ -148,7 +152,7 @@ pub fn show(reader: &mut OutboxReader, id: i64, output: &Output) -> Result<Exit,
         ));
     };
     if output.json {
-        output.json_text(&whole(&item));
+        output.json_text(&full_json(&item));
     } else {
         output.line(item.line(output).trim_start());
         let payload: Value = serde_json::from_slice(item.payload()).unwrap_or_default();
@@ -158,15 +162,15 @@ pub fn show(reader: &mut OutboxReader, id: i64, output: &Output) -> Result<Exit,
 }
 
 pub fn export(reader: &mut OutboxReader, which: Which, output: &Output) -> Result<(), Failure> {
-    each(reader, which, |item| {
-        output.json_text(&whole(&item));
+    for_each(reader, which, |item| {
+        output.json_text(&full_json(&item));
         true
     })
 }
 
-/// The facts with the payload as it is, digit for digit.
-fn whole(item: &Item) -> String {
-    let mut text = item.facts().to_string();
+/// The metadata with the exact payload.
+fn full_json(item: &Item) -> String {
+    let mut text = item.metadata().to_string();
     text.pop();
     let payload = serde_json::from_slice::<&RawValue>(item.payload());
     format!(

@@ -1,4 +1,4 @@
-//! Manages an outbox's file, also while other processes use it.
+//! Manages an outbox, also while other processes use it.
 
 mod listing;
 mod reading;
@@ -8,23 +8,23 @@ use super::send::pair;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, Style};
-use crate::settings::{Settings, timeout};
+use crate::settings::{self, Settings};
 use clap::{Args, Subcommand};
 use katalys_core::config::EXIT_WAIT;
 use katalys_core::{Client, Error, Fields, Stats, Value};
-use listing::{Which, Wish};
-use reading::{demand_file, open_read_only, unicode};
+use listing::{ListOptions, Which};
+use reading::{open_read_only, require_file};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Manages an outbox: shows pending updates and dead letters, edits, replays and discards these.
+/// Show and manage an outbox: pending updates and dead letters.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  katalys outbox katalys.db status\n  \
     katalys outbox katalys.db edit 17 sale_amount=25.67 --replay\n  \
     katalys outbox katalys.db export > updates.ndjson")]
 pub struct Arguments {
-    /// The outbox's file.
+    /// Outbox file.
     file: PathBuf,
     #[command(subcommand)]
     action: Action,
@@ -32,70 +32,80 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Shows the counters: accepted, delivered, pending, dead and discarded updates.
+    /// Show the counters.
     Status,
-    /// Lists pending updates and dead letters, without customer data.
+    /// List pending updates and dead letters, without customer data.
     List {
-        /// What to list.
+        /// Updates to list.
         #[arg(value_enum, default_value_t)]
         which: Which,
-        /// Also show the order's id, which is customer data.
+        /// Include the order id, which is customer data.
         #[arg(long)]
         show_orders: bool,
-        /// List at most this many.
+        /// Maximum number of updates to list.
         #[arg(long, value_name = "NUMBER")]
         limit: Option<usize>,
     },
-    /// Shows one update in full, with its customer data.
+    /// Show one update with its customer data.
     Show {
-        /// The number of the update.
+        /// Number of the update.
         id: i64,
     },
-    /// Puts dead letters back into the queue, each at its old place.
-    Replay(Choice),
-    /// Removes dead letters for good and erases their data from the file; they stay counted.
-    Discard(Choice),
-    /// Changes fields of a dead letter, and erases their old values; KEY= removes a field.
+    /// Put dead letters back into the queue, at their old positions.
+    Replay(Selection),
+    /// Remove dead letters, and erase their data from the file.
+    ///
+    /// The counter `discarded` includes them.
+    Discard(Selection),
+    /// Change fields of a dead letter, and erase their old values.
+    ///
+    /// KEY= removes a field.
     Edit {
-        /// The number of the dead letter.
+        /// Number of the dead letter.
         id: i64,
-        /// The changes.
+        /// Changes.
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = pair)]
         changes: Vec<(String, String)>,
-        /// Also put it back into the queue.
+        /// Put the dead letter back into the queue as well.
         #[arg(long)]
         replay: bool,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Delivers until nothing is pending.
+    /// Deliver until no update is pending.
     Flush {
-        /// For at most this many seconds.
-        #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = timeout)]
+        /// Maximum time to wait.
+        #[arg(
+            long,
+            value_name = "SECONDS",
+            default_value = "60",
+            value_parser = settings::duration,
+            allow_negative_numbers = true
+        )]
         wait: Duration,
         #[command(flatten)]
         settings: Settings,
     },
-    /// Writes every update as NDJSON, with its customer data.
+    /// Write all updates as NDJSON, with their customer data.
     Export {
-        /// What to write.
+        /// Updates to write.
         #[arg(value_enum, default_value_t)]
         which: Which,
     },
-    /// Repairs a damaged outbox; no process may have it open.
+    /// Repair a damaged outbox; no process may have it open.
     ///
-    /// Reads every page of the file and its log, and writes what can be read into a sound file at the
-    /// same path. Numbers continue after the highest one given. The damaged files are copied to
-    /// FILE.damaged-<ms> first; the copies hold customer data. A sound file is not changed. A repair that
-    /// is interrupted loses nothing: run it again.
+    /// Reads every page of the file and its log, and writes all readable updates into a sound file at
+    /// the same path. Numbers continue after the highest one used. The damaged files are copied to
+    /// FILE.damaged-<ms> first; the copies hold customer data. A sound file is not changed. An
+    /// interrupted repair loses nothing: run it again.
     Repair,
 }
 
-/// Which dead letters.
+/// The dead letters to change.
 #[derive(Args)]
 #[group(required = true, multiple = false)]
-struct Choice {
-    /// The numbers of the dead letters.
+struct Selection {
+    /// Numbers of the dead letters.
     ids: Vec<i64>,
     /// All dead letters.
     #[arg(long)]
@@ -113,20 +123,20 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
             show_orders,
             limit,
         } => {
-            let wish = Wish {
+            let options = ListOptions {
                 which: *which,
                 show_orders: *show_orders,
                 limit: limit.unwrap_or(usize::MAX),
             };
-            listing::list(&mut reader()?, &wish, output)?;
+            listing::list(&mut reader()?, &options, output)?;
         }
         Action::Show { id } => return listing::show(&mut reader()?, *id, output),
         Action::Export { which } => listing::export(&mut reader()?, *which, output)?,
-        Action::Replay(choice) => {
-            return each(&writer()?, choice, "put back", output, Client::replay);
+        Action::Replay(selection) => {
+            return for_each(&writer()?, selection, "put back", output, Client::replay);
         }
-        Action::Discard(choice) => {
-            return each(&writer()?, choice, "discarded", output, Client::discard);
+        Action::Discard(selection) => {
+            return for_each(&writer()?, selection, "discarded", output, Client::discard);
         }
         Action::Edit {
             id,
@@ -151,8 +161,8 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
 }
 
 fn client(file: &Path, settings: &Settings, deliver: bool) -> Result<Client, Failure> {
-    demand_file(file)?;
-    let path = Value::from(unicode(file)?.to_owned());
+    require_file(file)?;
+    let path = settings::path_value(file)?;
     settings.client(&[("outbox", path), ("deliver", deliver.into())])
 }
 
@@ -185,34 +195,34 @@ fn status(stats: &Stats, output: &Output) {
     output.line(&format!("{:<22} {age:>12.1}", "oldest pending (s)"));
 }
 
-/// Does the same to each of the chosen dead letters.
-fn each(
+/// Applies an action to each selected dead letter.
+fn for_each(
     client: &Client,
-    choice: &Choice,
+    selection: &Selection,
     done: &str,
     output: &Output,
-    act: fn(&Client, i64) -> Result<bool, Error>,
+    action: fn(&Client, i64) -> Result<bool, Error>,
 ) -> Result<Exit, Failure> {
     let mut missing = Vec::new();
     let mut count = 0_u64;
-    let mut one = |id: i64| -> Result<(), Failure> {
-        if act(client, id)? {
+    let mut apply = |id: i64| -> Result<(), Failure> {
+        if action(client, id)? {
             count += 1;
         } else {
             missing.push(id);
         }
         Ok(())
     };
-    if choice.all {
+    if selection.all {
         let mut from = 0;
         loop {
             let letters = client.dead_letters(from, listing::PAGE)?;
             let Some(last) = letters.last() else { break };
             from = last.id + 1;
-            letters.iter().try_for_each(|letter| one(letter.id))?;
+            letters.iter().try_for_each(|letter| apply(letter.id))?;
         }
     } else {
-        choice.ids.iter().try_for_each(|id| one(*id))?;
+        selection.ids.iter().try_for_each(|id| apply(*id))?;
     }
     if output.json {
         output.json(&json!({ "done": count, "missing": missing }));

@@ -1,5 +1,4 @@
-//! Read-only access to an outbox, for every command that only reads: nothing is created, renamed,
-//! migrated or delivered.
+//! Read-only access to an outbox: creates, renames, migrates and delivers nothing.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -7,14 +6,14 @@ use katalys_core::OutboxReader;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Opens an outbox for reading. This is the one place that does so.
+/// Opens an outbox for reading. No other function does.
 pub fn open_read_only(file: &Path) -> Result<OutboxReader, Failure> {
-    demand_file(file)?;
+    require_file(file)?;
     Ok(OutboxReader::open(file)?)
 }
 
-/// No command of this group creates an outbox.
-pub fn demand_file(file: &Path) -> Result<(), Failure> {
+/// Fails if the file does not exist, since no command of this group creates an outbox.
+pub fn require_file(file: &Path) -> Result<(), Failure> {
     let reason = match std::fs::metadata(file) {
         Ok(metadata) if metadata.is_dir() => "is a directory, not an outbox".to_owned(),
         Ok(_) => return Ok(()),
@@ -27,9 +26,4 @@ pub fn demand_file(file: &Path) -> Result<(), Failure> {
         Exit::Outbox,
         format!("{} {reason}", file.display()),
     ))
-}
-
-pub fn unicode(file: &Path) -> Result<&str, Failure> {
-    file.to_str()
-        .ok_or_else(|| Failure::usage("the file's name is not Unicode"))
 }

@@ -1,4 +1,4 @@
-//! Repairs a damaged outbox, and reports what could be recovered.
+//! Repairs a damaged outbox, and reports what was recovered.
 
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -1,4 +1,4 @@
-//! `/health` and `/metrics` (Prometheus' text format) over plain HTTP.
+//! Serves `/health` and `/metrics` (Prometheus' text format) over plain HTTP.
 
 use crate::failure::Failure;
 use katalys_core::results::{Metric, Record, ResultValue};
@@ -12,25 +12,51 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What happened to updates in this process.
-#[derive(Default)]
-pub struct Counters {
-    retried: AtomicU64,
-    dead_lettered: AtomicU64,
-    delivered: AtomicU64,
+/// The events of this process, by kind.
+pub struct Counters(Vec<AtomicU64>);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(EventKind::ALL.iter().map(|_| AtomicU64::new(0)).collect())
+    }
 }
 
 impl Counters {
     pub fn count(&self, kind: EventKind) {
-        let counter = match kind {
-            EventKind::Retried => &self.retried,
-            EventKind::DeadLettered => &self.dead_lettered,
-            EventKind::Delivered => &self.delivered,
-            _ => return,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+        if let Some(counter) = self.counter(kind) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self, kind: EventKind) -> u64 {
+        self.counter(kind)
+            .map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    fn counter(&self, kind: EventKind) -> Option<&AtomicU64> {
+        let index = EventKind::ALL.iter().position(|one| *one == kind)?;
+        self.0.get(index)
     }
 }
+
+/// The kinds of events that have a metric, with its name and help text.
+const EVENT_METRICS: &[(EventKind, &str, &str)] = &[
+    (
+        EventKind::Delivered,
+        "relay_delivered_total",
+        "Updates that this process delivered.",
+    ),
+    (
+        EventKind::Retried,
+        "relay_retries_total",
+        "Attempts of this process that will be retried.",
+    ),
+    (
+        EventKind::DeadLettered,
+        "relay_dead_letters_total",
+        "Updates of this process that were refused.",
+    ),
+];
 
 pub struct Metrics {
     pub client: Arc<Client>,
@@ -39,19 +65,19 @@ pub struct Metrics {
     pub max_wait: Duration,
 }
 
-/// How long one connection may take in all, however its bytes arrive.
-const CONNECTION_TIME: Duration = Duration::from_secs(3);
-/// Connections that are served at the same time; further ones wait for the first to end.
-const MOST_CONNECTIONS: usize = 16;
-const LARGEST_REQUEST: usize = 8 * 1024;
+/// Maximum total time of one connection, however its bytes arrive.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of concurrent connections; further ones wait.
+const MAX_CONNECTIONS: usize = 16;
+const MAX_REQUEST: usize = 8 * 1024;
 const STACK_SIZE: usize = 256 * 1024;
 
 impl Metrics {
-    /// Listens, and answers on threads of its own; returns the address.
+    /// Listens, and serves requests on separate threads; returns the address.
     pub fn serve(self, address: SocketAddr, is_public: bool) -> Result<SocketAddr, Failure> {
         if !address.ip().is_loopback() && !is_public {
-            let text = "--metrics listens on loopback, such as 127.0.0.1:9185; --metrics-public \
-                        allows another address";
+            let text = "--metrics needs a loopback address, such as 127.0.0.1:9185; --metrics-public \
+                        allows any address";
             return Err(Failure::usage(text));
         }
         let failed = |error: io::Error| Failure::usage(format!("--metrics {address}: {error}"));
@@ -59,14 +85,14 @@ impl Metrics {
         let bound = listener.local_addr().map_err(failed)?;
         let listener = Arc::new(listener);
         let metrics = Arc::new(self);
-        for _ in 0..MOST_CONNECTIONS {
+        for _ in 0..MAX_CONNECTIONS {
             let (listener, metrics) = (Arc::clone(&listener), Arc::clone(&metrics));
             let builder = thread::Builder::new().name("katalys-metrics".into());
             let serving = move || {
                 for stream in listener.incoming() {
                     match stream {
-                        Ok(stream) => drop(metrics.answer(stream)), // A client that left needs none.
-                        // Out of file descriptors, as a rule: it passes.
+                        Ok(stream) => drop(metrics.respond(stream)), // The client may have left.
+                        // Usually out of file descriptors, which is temporary.
                         Err(_) => thread::sleep(Duration::from_millis(20)),
                     }
                 }
@@ -79,10 +105,10 @@ impl Metrics {
         Ok(bound)
     }
 
-    fn answer(&self, stream: TcpStream) -> io::Result<()> {
-        let mut stream = Timed {
+    fn respond(&self, stream: TcpStream) -> io::Result<()> {
+        let mut stream = TimedStream {
             stream,
-            deadline: Instant::now() + CONNECTION_TIME,
+            deadline: Instant::now() + CONNECTION_TIMEOUT,
         };
         let (status, kind, body) = match path(&read_head(&mut stream)?) {
             Some("/health") => self.health(),
@@ -90,48 +116,48 @@ impl Metrics {
             Some(_) => (
                 "404 Not Found",
                 "text/plain",
-                "there are /health and /metrics\n".into(),
+                "not found; the paths are /health and /metrics\n".into(),
             ),
             None => ("405 Method Not Allowed", "text/plain", "GET only\n".into()),
         };
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\
              \r\nCache-Control: no-store\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(answer.as_bytes())
+        stream.write_all(response.as_bytes())
     }
 
     fn health(&self) -> (&'static str, &'static str, String) {
-        const ILL: &str = "503 Service Unavailable";
+        const UNHEALTHY: &str = "503 Service Unavailable";
         let json_type = "application/json";
         match self.client.stats() {
             Err(error) => {
                 let (reason, message) = (error.code().as_str(), error.message());
                 let body = json!({ "healthy": false, "reason": reason, "message": message });
-                (ILL, json_type, format!("{body}\n"))
+                (UNHEALTHY, json_type, format!("{body}\n"))
             }
             Ok(stats) => {
                 let age = stats.oldest_pending_seconds;
-                let is_well = age <= self.max_wait.as_secs_f64();
-                let answer = if is_well { "200 OK" } else { ILL };
-                let reason = if is_well {
+                let is_healthy = age <= self.max_wait.as_secs_f64();
+                let code = if is_healthy { "200 OK" } else { UNHEALTHY };
+                let reason = if is_healthy {
                     ""
                 } else {
                     ",\"reason\":\"oldest_pending\""
                 };
                 let body = format!(
-                    "{{\"healthy\":{is_well}{reason},\"oldest_pending_seconds\":{age:.1},\
+                    "{{\"healthy\":{is_healthy}{reason},\"oldest_pending_seconds\":{age:.1},\
                      \"pending\":{},\"dead\":{}}}\n",
                     stats.pending, stats.dead
                 );
-                (answer, json_type, body)
+                (code, json_type, body)
             }
         }
     }
 
     fn metrics(&self) -> (&'static str, &'static str, String) {
-        let kind = "text/plain; version=0.0.4; charset=utf-8";
+        let content_type = "text/plain; version=0.0.4; charset=utf-8";
         let stats = self.client.stats();
         let up = u8::from(stats.is_ok());
         let mut text = String::new();
@@ -139,50 +165,34 @@ impl Metrics {
             &mut text,
             "outbox_up",
             "gauge",
-            "Whether the outbox can be used.",
+            "Whether the outbox is available.",
             f64::from(up),
         );
         if let Ok(stats) = stats {
-            of_outbox(&mut text, &stats);
+            outbox_metrics(&mut text, &stats);
         }
-        let counters = &self.counters;
-        for (name, help, counter) in [
-            (
-                "relay_delivered_total",
-                "Updates this process delivered.",
-                &counters.delivered,
-            ),
-            (
-                "relay_retries_total",
-                "Attempts of this process that are made again.",
-                &counters.retried,
-            ),
-            (
-                "relay_dead_letters_total",
-                "Updates this process saw refused.",
-                &counters.dead_lettered,
-            ),
-        ] {
+        for (kind, name, help) in EVENT_METRICS {
+            let count = self.counters.get(*kind);
             family(
                 &mut text,
                 name,
                 "counter",
                 help,
-                number(&ResultValue::Whole(counter.load(Ordering::Relaxed))),
+                number(&ResultValue::Whole(count)),
             );
         }
-        ("200 OK", kind, text)
+        ("200 OK", content_type, text)
     }
 }
 
 /// The statistics that are metrics: counters first, then gauges.
-fn of_outbox(text: &mut String, stats: &Stats) {
+fn outbox_metrics(text: &mut String, stats: &Stats) {
     for is_counter in [true, false] {
-        for (place, field) in Stats::TABLE.fields.iter().enumerate() {
+        for (index, field) in Stats::TABLE.fields.iter().enumerate() {
             let Some(metric) = field.metric else { continue };
             if matches!(metric, Metric::Counter(_)) == is_counter {
                 let name = format!("outbox_{}", metric.name(field.name));
-                let value = number(&stats.value(place));
+                let value = number(&stats.value(index));
                 family(text, &name, metric.kind(), metric.help(), value);
             }
         }
@@ -196,10 +206,7 @@ fn family(text: &mut String, name: &str, kind: &str, help: &str, value: f64) {
     );
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "Prometheus has nothing but doubles"
-)]
+#[allow(clippy::cast_precision_loss, reason = "Prometheus values are doubles")]
 fn number(value: &ResultValue<'_>) -> f64 {
     match value {
         ResultValue::Whole(count) => *count as f64,
@@ -208,13 +215,13 @@ fn number(value: &ResultValue<'_>) -> f64 {
     }
 }
 
-/// A connection that ends at a fixed time, whatever its client does.
-struct Timed {
+/// A connection with a deadline for all reads and writes.
+struct TimedStream {
     stream: TcpStream,
     deadline: Instant,
 }
 
-impl Timed {
+impl TimedStream {
     fn left(&self) -> io::Result<Option<Duration>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -224,14 +231,14 @@ impl Timed {
     }
 }
 
-impl Read for Timed {
+impl Read for TimedStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
         self.stream.read(buffer)
     }
 }
 
-impl Write for Timed {
+impl Write for TimedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
         self.stream.write(bytes)
@@ -245,7 +252,7 @@ impl Write for Timed {
 fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     let mut piece = [0; 1024];
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < LARGEST_REQUEST {
+    while !head.windows(4).any(|end| end == b"\r\n\r\n") && head.len() < MAX_REQUEST {
         match stream.read(&mut piece)? {
             0 => break,
             size => head.extend_from_slice(&piece[..size]),
@@ -254,7 +261,7 @@ fn read_head(stream: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The path of a GET.
+/// The path of a GET request.
 fn path(head: &[u8]) -> Option<&str> {
     let line = head.split(|byte| *byte == b'\r').next()?;
     let mut words = str::from_utf8(line).ok()?.split(' ');

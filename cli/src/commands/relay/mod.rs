@@ -1,4 +1,4 @@
-//! Delivers an outbox as a service until it is told to stop; updates in flight are finished first.
+//! Delivers an outbox as a service until a stop signal; updates in flight are finished first.
 
 mod metrics;
 mod notify;
@@ -6,53 +6,67 @@ mod notify;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Output, escaped_json};
-use crate::settings::{Settings, timeout};
+use crate::settings::{self, Settings};
 use crate::signals::Interrupt;
 use clap::Args;
 use katalys_core::order::visible;
-use katalys_core::{Client, Event, EventKind};
+use katalys_core::results::Level;
+use katalys_core::{Client, Event};
 use metrics::{Counters, Metrics};
-use notify::Manager;
+use notify::ServiceManager;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Delivers an outbox as a service, until SIGTERM or Ctrl-C.
+/// Deliver an outbox as a service, until SIGTERM or Ctrl-C.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  katalys relay --outbox /var/lib/shop/katalys.db --metrics 127.0.0.1:9185\n\n\
     docs/relay.md has a systemd unit and a container."
 )]
 pub struct Arguments {
-    /// The outbox's file, if not given as --outbox.
+    /// Outbox file; alternative to --outbox.
     file: Option<PathBuf>,
-    /// Answer /health and Prometheus' /metrics at this address, which has to be on loopback.
+    /// Serve /health and Prometheus metrics (/metrics) at this loopback address.
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
-    /// Allow --metrics to listen on an address that other machines can reach.
+    /// Allow --metrics at an address that other machines can reach.
     #[arg(long)]
     metrics_public: bool,
-    /// /health fails when the oldest pending update is older than this, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = timeout)]
+    /// Maximum age of the oldest pending update before /health fails.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "300",
+        value_parser = settings::duration,
+        allow_negative_numbers = true
+    )]
     max_wait: Duration,
-    /// How long to wait for updates in flight when it stops, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = timeout)]
+    /// How long to wait for updates in flight on shutdown.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "20",
+        value_parser = settings::duration,
+        allow_negative_numbers = true
+    )]
     grace: Duration,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// How often to look for a signal to stop, and whether the outbox can be used.
-const TICK: Duration = Duration::from_millis(100);
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often to check for a stop signal.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How often to check the outbox.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let client = Arc::new(client(arguments)?);
-    // Fails without an outbox. What is pending is due at once, and delivery starts.
+    // Fails without an outbox; otherwise all pending updates become due and delivery starts.
     client.flush(Duration::ZERO)?;
-    let interrupt = Interrupt::listen()?;
+    let interrupt = Interrupt::install()?;
     let counters = Arc::new(Counters::default());
     observe(&client, &counters, output.json);
     let metrics = match arguments.metrics {
@@ -67,27 +81,27 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
             Some(metrics.serve(address, arguments.metrics_public)?)
         }
     };
-    let manager = Manager::from_environment();
-    say_started(metrics, output);
-    manager.tell("READY=1");
+    let manager = ServiceManager::from_environment();
+    log_started(metrics, output);
+    manager.notify("READY=1");
     watch(&client, &interrupt, &manager, output.json);
-    manager.tell("STOPPING=1");
+    manager.notify("STOPPING=1");
     let left = client.close(arguments.grace)?;
     log(output.json, &json!({ "event": "stopped", "left": left }));
     Ok(Exit::Done)
 }
 
-/// Checks the outbox until there is a signal to stop. Tells the service manager while it can be
-/// used, and the log when that changes.
-fn watch(client: &Client, interrupt: &Interrupt, manager: &Manager, json: bool) {
+/// Checks the outbox until a stop signal. Notifies the service manager while the outbox is available,
+/// and logs when that changes.
+fn watch(client: &Client, interrupt: &Interrupt, manager: &ServiceManager, json: bool) {
     let mut checked: Option<Instant> = None;
     let mut failing = None;
-    while !interrupt.came() {
-        if checked.is_none_or(|at| at.elapsed() >= CHECK_EVERY) {
+    while !interrupt.is_set() {
+        if checked.is_none_or(|at| at.elapsed() >= CHECK_INTERVAL) {
             checked = Some(Instant::now());
             let code = client.stats().err().map(|error| error.code().as_str());
             if code.is_none() {
-                manager.tell("WATCHDOG=1");
+                manager.notify("WATCHDOG=1");
             }
             match code {
                 _ if code == failing => {}
@@ -96,46 +110,40 @@ fn watch(client: &Client, interrupt: &Interrupt, manager: &Manager, json: bool) 
             }
             failing = code;
         }
-        std::thread::sleep(TICK);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
 fn client(arguments: &Arguments) -> Result<Client, Failure> {
-    let mut decided = vec![("deliver", true.into())];
+    let mut fixed = vec![("deliver", true.into())];
     if let Some(file) = &arguments.file {
-        let path = file
-            .to_str()
-            .ok_or_else(|| Failure::usage("the file's name is not Unicode"))?;
-        decided.push(("outbox", path.to_owned().into()));
+        fixed.push(("outbox", settings::path_value(file)?));
     }
-    arguments.settings.client(&decided)
+    arguments.settings.client(&fixed)
 }
 
-/// Counts events and logs those that an operator needs. No event holds customer data unless
+/// Counts events, and logs those above the level `debug`. An event holds no customer data unless
 /// `event_order_ids` is `plain`.
 fn observe(client: &Client, counters: &Arc<Counters>, json: bool) {
     let counters = Arc::clone(counters);
     client.observe(move |events| {
         for event in events {
             counters.count(event.kind);
-            if matches!(
-                event.kind,
-                EventKind::Retried | EventKind::DeadLettered | EventKind::Failed
-            ) {
-                log(json, &described(event));
+            if event.kind.level() > Level::Debug {
+                log(json, &as_json(event));
             }
         }
     });
 }
 
-fn described(event: &Event) -> serde_json::Value {
+fn as_json(event: &Event) -> serde_json::Value {
     json!({
         "event": event.kind.as_str(), "id": event.id, "order": event.order,
         "attempts": event.attempts, "status": event.status, "code": event.code,
     })
 }
 
-fn say_started(metrics: Option<SocketAddr>, output: &Output) {
+fn log_started(metrics: Option<SocketAddr>, output: &Output) {
     let metrics = metrics.map(|address| format!("http://{address}"));
     log(
         output.json,
@@ -143,7 +151,7 @@ fn say_started(metrics: Option<SocketAddr>, output: &Output) {
     );
 }
 
-/// One line on stderr, where services write their logs; as JSON, or as `key=value`.
+/// Writes one line to stderr, as JSON or as `key=value` pairs.
 fn log(json: bool, entry: &serde_json::Value) {
     if json {
         eprintln!("{}", escaped_json(&entry.to_string()));

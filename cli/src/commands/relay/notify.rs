@@ -1,18 +1,18 @@
-//! Tells systemd how the service is (`sd_notify`), where there is one.
+//! Notifies systemd of the service's state (`sd_notify`).
 
 use std::ffi::OsString;
 
-/// The service manager's socket.
-pub struct Manager(Option<OsString>);
+/// The service manager's socket, if there is one.
+pub struct ServiceManager(Option<OsString>);
 
-impl Manager {
+impl ServiceManager {
     pub fn from_environment() -> Self {
         Self(std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()))
     }
 
-    /// Sends a notification; a manager that does not listen misses it.
+    /// Sends a notification, if there is a service manager; errors are ignored.
     #[cfg(target_os = "linux")]
-    pub fn tell(&self, what: &str) {
+    pub fn notify(&self, state: &str) {
         use std::os::linux::net::SocketAddrExt;
         use std::os::unix::ffi::OsStrExt;
         use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -22,12 +22,12 @@ impl Manager {
             _ => SocketAddr::from_pathname(name),
         };
         if let (Ok(socket), Ok(address)) = (UnixDatagram::unbound(), address) {
-            let _ = socket.send_to_addr(what.as_bytes(), &address);
+            let _ = socket.send_to_addr(state.as_bytes(), &address);
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub fn tell(&self, _what: &str) {
+    pub fn notify(&self, _state: &str) {
         debug_assert!(self.0.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Problems for people: one line each, as compilers write them.
+//! Reports problems in the format of compilers, one line each.
 
 use super::{Finding, Out, Report, Summary};
 use crate::output::{Output, Style};
@@ -53,13 +53,13 @@ impl Report for Human<'_> {
             ..
         } = summary;
         let verdict = if *errors > 0 {
-            self.output.paint(Style::Bad, "not fit to be sent")
+            self.output.paint(Style::Bad, "failed")
         } else {
-            self.output.paint(Style::Good, "fit to be sent")
+            self.output.paint(Style::Good, "passed")
         };
         writeln!(
             self.out,
-            "{verdict}: {rows} rows, {refused} of them refused, {errors} errors, {warnings} warnings"
+            "{verdict}: {rows} rows, {refused} refused, {errors} errors, {warnings} warnings"
         )?;
         self.out.flush()
     }

@@ -1,4 +1,4 @@
-//! Problems as one JSON document, written as they are found.
+//! Reports problems as one JSON document, written as they are found.
 
 use super::{Finding, Out, Report, Summary, write_item};
 use serde_json::json;

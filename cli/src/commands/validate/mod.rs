@@ -1,4 +1,4 @@
-//! Checks files of updates without sending any: every problem, with file, line, field and code.
+//! Checks files of updates without sending any, and reports every problem.
 
 mod human;
 mod json;
@@ -6,7 +6,7 @@ mod sarif;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::input::{Fault, Reading, Row, Source};
+use crate::input::{InputOptions, Row, RowError, Source};
 use crate::output::Output;
 use crate::settings::Settings;
 use clap::{Args, ValueEnum};
@@ -15,38 +15,40 @@ use katalys_core::{Call, Client, Problem, Severity};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Checks files of updates, and sends nothing: every problem with file, line, field and code.
+/// Check files of updates; sends nothing.
+///
+/// Every problem is reported with its file, line, field and code.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  katalys validate orders.csv --map 'Order no=order_id'\n  \
     katalys validate --report --format sarif *.ndjson > problems.sarif"
 )]
 pub struct Arguments {
-    /// The files; - is stdin.
+    /// Files; - is stdin.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// How problems are written.
+    /// Format of the report.
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Check each row as an order as a whole, with the fields required of one.
+    /// Check each row as a whole order, with the fields that `report` requires.
     #[arg(long)]
     report: bool,
-    /// Leave out warnings.
+    /// Omit warnings.
     #[arg(long)]
     errors_only: bool,
-    /// Let warnings count as errors do in the exit code.
+    /// Exit with 1 for warnings, too.
     #[arg(long)]
     deny_warnings: bool,
     #[command(flatten)]
-    reading: Reading,
+    input: InputOptions,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// How problems are written.
+/// The format of the report.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: one line each.
+    /// One line per problem.
     Human,
     /// One JSON document.
     Json,
@@ -54,18 +56,18 @@ enum Format {
     Sarif,
 }
 
-/// One problem, with its place.
+/// One problem, with its location.
 pub struct Finding<'f> {
     pub file: &'f Path,
     pub line: u64,
-    /// The field; empty if it is about the row.
+    /// The field; empty if the problem concerns the row.
     pub path: &'f str,
     pub code: &'f str,
     pub message: &'f str,
     pub severity: Severity,
 }
 
-/// What was found in all.
+/// Totals of a report.
 #[derive(Default)]
 pub struct Summary {
     pub files: u64,
@@ -75,7 +77,7 @@ pub struct Summary {
     pub warnings: u64,
 }
 
-/// Writes findings as they come.
+/// Writes findings as they are found.
 trait Report {
     fn begin(&mut self) -> io::Result<()>;
     fn finding(&mut self, finding: &Finding<'_>) -> io::Result<()>;
@@ -84,13 +86,13 @@ trait Report {
 
 pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let client = arguments.settings.client_without_outbox()?;
-    let usual = if output.json {
+    let default = if output.json {
         Format::Json
     } else {
         Format::Human
     };
     let out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-    let report: Box<dyn Report + '_> = match arguments.format.unwrap_or(usual) {
+    let report: Box<dyn Report + '_> = match arguments.format.unwrap_or(default) {
         Format::Human => Box::new(human::Human::new(out, output)),
         Format::Json => Box::new(json::Json::new(out)),
         Format::Sarif => Box::new(sarif::Sarif::new(out)),
@@ -100,7 +102,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     } else {
         Call::Update
     };
-    let mut check = Check {
+    let mut checker = Checker {
         client,
         settings: &arguments.settings,
         call,
@@ -108,10 +110,10 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
         report,
         summary: Summary::default(),
     };
-    check.all(&arguments.files, &arguments.reading)?;
+    checker.check_all(&arguments.files, &arguments.input)?;
     let Summary {
         errors, warnings, ..
-    } = check.summary;
+    } = checker.summary;
     if errors > 0 || (arguments.deny_warnings && warnings > 0) {
         Ok(Exit::Problems)
     } else {
@@ -119,7 +121,7 @@ pub fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     }
 }
 
-struct Check<'c> {
+struct Checker<'c> {
     client: Client,
     settings: &'c Settings,
     call: Call,
@@ -128,45 +130,44 @@ struct Check<'c> {
     summary: Summary,
 }
 
-impl Check<'_> {
-    fn all(&mut self, files: &[PathBuf], reading: &Reading) -> Result<(), Failure> {
-        // What cannot be read should show before others were read for minutes, and before a
-        // report is begun.
+impl Checker<'_> {
+    fn check_all(&mut self, files: &[PathBuf], input: &InputOptions) -> Result<(), Failure> {
+        // An unreadable file is an error before the report begins, not minutes later.
         let mut stdin = None;
         for path in files {
-            let source = Source::open(path, reading)?;
-            self.settings.demand_site(&source)?;
+            let source = Source::open(path, input)?;
+            self.settings.require_site(&source)?;
             if path == Path::new("-") {
                 stdin = Some(source);
             }
         }
-        written(self.report.begin())?;
+        handle(self.report.begin())?;
         for path in files {
             let source = match stdin.take_if(|_| path == Path::new("-")) {
                 Some(stdin) => stdin,
-                None => Source::open(path, reading)?,
+                None => Source::open(path, input)?,
             };
-            self.file(path, source)?;
+            self.check_file(path, source)?;
         }
-        written(self.report.end(&self.summary))
+        handle(self.report.end(&self.summary))
     }
 
-    fn file(&mut self, path: &Path, mut source: Source) -> Result<(), Failure> {
+    fn check_file(&mut self, path: &Path, mut source: Source) -> Result<(), Failure> {
         self.summary.files += 1;
         while let Some(row) = source
             .next_row()
             .map_err(|error| Failure::file(path, &error))?
         {
             self.summary.rows += 1;
-            self.row(path, &row)?;
+            self.check_row(path, &row)?;
         }
         Ok(())
     }
 
-    fn row(&mut self, path: &Path, row: &Row<'_>) -> Result<(), Failure> {
+    fn check_row(&mut self, path: &Path, row: &Row<'_>) -> Result<(), Failure> {
         let update = match &row.content {
             Ok(update) => update,
-            Err(fault) => return self.fault(path, row.line, *fault),
+            Err(error) => return self.row_error(path, row.line, *error),
         };
         match self
             .client
@@ -181,14 +182,14 @@ impl Check<'_> {
         }
     }
 
-    fn fault(&mut self, file: &Path, line: u64, fault: Fault) -> Result<(), Failure> {
+    fn row_error(&mut self, file: &Path, line: u64, error: RowError) -> Result<(), Failure> {
         self.summary.refused += 1;
         let finding = Finding {
             file,
-            line: line + fault.lines_behind(),
+            line: line + error.line_offset(),
             path: "",
-            code: fault.code(),
-            message: &fault.to_string(),
+            code: error.code(),
+            message: &error.to_string(),
             severity: Severity::Error,
         };
         self.finding(&finding)
@@ -216,11 +217,12 @@ impl Check<'_> {
         if self.errors_only && finding.severity == Severity::Warning {
             return Ok(());
         }
-        written(self.report.finding(finding))
+        handle(self.report.finding(finding))
     }
 }
 
-fn written(result: io::Result<()>) -> Result<(), Failure> {
+/// Turns a write error into a failure; a closed pipe ends the program.
+fn handle(result: io::Result<()>) -> Result<(), Failure> {
     if let Err(error) = &result
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -228,11 +230,11 @@ fn written(result: io::Result<()>) -> Result<(), Failure> {
             "the report cannot be written: {error}"
         )));
     }
-    crate::output::unless_gone(result);
+    crate::output::exit_on_broken_pipe(result);
     Ok(())
 }
 
-/// The file's name as a URI reference: what is special there is escaped.
+/// The file's name as a URI reference, with special characters escaped.
 fn uri(path: &Path) -> String {
     use std::fmt::Write as _;
     let mut uri = String::new();
@@ -248,7 +250,7 @@ fn uri(path: &Path) -> String {
 
 type Out<'o> = BufWriter<io::StdoutLock<'o>>;
 
-/// Writes one JSON value after another, with commas between them.
+/// Writes one item of a JSON list.
 fn write_item(
     out: &mut impl Write,
     is_first: &mut bool,

@@ -1,7 +1,7 @@
-//! Problems as SARIF 2.1.0 (OASIS), which code scanners show beside the file.
+//! Reports problems as SARIF 2.1.0 (OASIS), for code scanning.
 
 use super::{Finding, Out, Report, Summary, uri, write_item};
-use crate::input::Fault;
+use crate::input::RowError;
 use katalys_core::{Code, Severity, VERSION};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -64,7 +64,7 @@ fn level(severity: Severity) -> &'static str {
     severity.as_str()
 }
 
-/// Every code there is: the core's, and those of rows that cannot be read.
+/// All codes: the core's, and those of rows that cannot be read.
 fn rules() -> Vec<Value> {
     let rule = |code: &str, text: &str, severity: Severity| {
         json!({
@@ -76,7 +76,7 @@ fn rules() -> Vec<Value> {
     let of_core = Code::ALL
         .iter()
         .map(|code| rule(code.as_str(), code.explanation(), code.severity()));
-    let of_rows = Fault::CODES
+    let of_rows = RowError::CODES
         .iter()
         .map(|(code, text)| rule(code, text, Severity::Error));
     of_core.chain(of_rows).collect()

@@ -1,39 +1,39 @@
-//! Which brackets ahead have an end, found in one pass. After a broken row every line may begin the next
-//! one; without this, each would search the rest of the file for its end.
+//! Finds the ends of brackets in one pass. After an unreadable row, every line may begin the next row;
+//! without this, each attempt would search the rest of the file for its end.
 
-use super::LONGEST_ROW;
+use super::MAX_ROW;
 use std::collections::{BTreeMap, VecDeque};
 
-/// The brackets from one place of the file on, as far as they have been looked at.
+/// The brackets of the file from one offset on, as far as they were scanned.
 pub struct Brackets {
-    /// What is before this offset is known.
+    /// The offset up to which the file was scanned.
     at: u64,
-    /// The brackets without an end yet, the outermost first.
+    /// The open brackets, the outermost first.
     open: VecDeque<u64>,
-    /// Where the others end; [`NEVER`] for those that cannot.
+    /// Where the other brackets end; [`NEVER`] for those that cannot.
     ends: BTreeMap<u64, u64>,
     is_in_text: bool,
     is_escaped: bool,
 }
 
-/// What is known of a bracket.
+/// The known extent of a bracket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// It ends before this offset.
     Ends(u64),
-    /// It has no end, or none within the longest row.
+    /// It has no end, or none within the maximum length of a row.
     Broken,
-    /// More of the file is needed.
+    /// More of the file must be scanned.
     Open,
-    /// It is not among those that were looked at.
+    /// It was not scanned.
     Unknown,
 }
 
-/// A line ends in the middle of a text, and no text goes over a line's end in JSON.
+/// For brackets around a string with a line end, which JSON does not allow.
 const NEVER: u64 = u64::MAX;
 
 impl Brackets {
-    /// Those within `bytes`, which begin at `offset` of the file, and not within a text.
+    /// Scans `bytes`, which begin at `offset` of the file, outside of a string.
     pub fn of(offset: u64, bytes: &[u8]) -> Self {
         let mut brackets = Self {
             at: offset,
@@ -42,23 +42,23 @@ impl Brackets {
             is_in_text: false,
             is_escaped: false,
         };
-        brackets.go_on(bytes);
+        brackets.resume(bytes);
         brackets
     }
 
-    /// Where the bytes begin that have not been looked at.
+    /// The offset up to which the file was scanned.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    pub fn go_on(&mut self, bytes: &[u8]) {
+    pub fn resume(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.see(*byte);
+            self.scan(*byte);
             self.at += 1;
         }
     }
 
-    fn see(&mut self, byte: u8) {
+    fn scan(&mut self, byte: u8) {
         match byte {
             b'\n' if self.is_in_text => {
                 self.ends
@@ -81,10 +81,10 @@ impl Brackets {
 
     pub fn extent(&self, bracket: u64) -> Extent {
         match self.ends.get(&bracket) {
-            Some(end) if end - bracket <= LONGEST_ROW as u64 => Extent::Ends(*end),
+            Some(end) if end - bracket <= MAX_ROW as u64 => Extent::Ends(*end),
             Some(_) => Extent::Broken,
             None if !self.is_open(bracket) => Extent::Unknown,
-            None if self.at - bracket > LONGEST_ROW as u64 => Extent::Broken,
+            None if self.at - bracket > MAX_ROW as u64 => Extent::Broken,
             None => Extent::Open,
         }
     }
@@ -93,7 +93,7 @@ impl Brackets {
         self.open.binary_search(&bracket).is_ok()
     }
 
-    /// Drops what is before this offset and no longer needed.
+    /// Removes the brackets before an offset.
     pub fn forget_before(&mut self, offset: u64) {
         while self.open.front().is_some_and(|start| *start < offset) {
             self.open.pop_front();

@@ -1,145 +1,143 @@
-//! What the sandbox has received, in `SQLite`: one thread owns it, records what arrives in groups
-//! and answers questions in between.
+//! What the sandbox has received, in `SQLite`. One thread owns the database; it records requests in
+//! groups, one transaction each, and runs commands between them.
+//!
+//! `schema` opens the database, `record` writes to it; `list`, `order` and `stream` read from it.
 
-mod names;
-mod query;
+mod counters;
+mod id_index;
+mod list;
+mod order;
 mod record;
 mod schema;
+mod sql;
+mod stored_order;
+mod stream;
 
-use names::Names;
-pub use query::{Filter, Found};
-pub use record::{Arrival, Content};
+pub use counters::Counters;
+pub use list::Filter;
+pub use order::Lookup;
+pub use record::{Content, ReceivedRequest};
 
+use id_index::IdIndex;
 use rusqlite::Connection;
-use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Where the records stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Tick {
-    /// Grows with every change.
-    pub revision: u64,
-    pub orders: u64,
-    pub updates: u64,
-    pub refused: u64,
-    pub faulted: u64,
-}
-
-/// The records themselves, on their thread.
-pub struct Books {
+/// The database, and data derived from it in memory; owned by the store's thread.
+pub struct Records {
     connection: Connection,
-    tick: Tick,
+    counters: Counters,
     next_seq: i64,
-    /// How many orders there are per status and per site.
+    /// The number of orders per status and per site.
     statuses: HashMap<String, u64>,
     sites: HashMap<String, u64>,
-    /// The orders of the filter that was asked for last, with the revision it holds for.
+    /// The result of the latest filter, with the revision it is valid for.
     listed: Option<(u64, Filter, Vec<i64>)>,
-    /// Every id, for searching; none until it is asked for, and after orders were merged.
-    names: Option<Names>,
+    /// Every id, for searching; built on first use, and again after orders were merged.
+    id_index: Option<IdIndex>,
 }
 
-type Question = Box<dyn FnOnce(&mut Books) + Send>;
+type Command = Box<dyn FnOnce(&mut Records) + Send>;
 
 enum Job {
-    Record(Box<Arrival>, oneshot::Sender<Result<(), String>>),
-    Ask(Question),
+    Record(Box<ReceivedRequest>, oneshot::Sender<Result<(), String>>),
+    Run(Command),
 }
 
-/// A handle to the thread, for the server.
+/// A handle to the store's thread.
 pub struct Store {
     jobs: mpsc::Sender<Job>,
-    pub ticks: watch::Receiver<Tick>,
+    pub counters: watch::Receiver<Counters>,
 }
 
-/// More waiting requests than this wait for their turn to wait.
-const MOST_WAITING: usize = 4096;
-/// The most updates in one transaction, so that a query never waits long.
-const LARGEST_GROUP: usize = 512;
+/// Maximum number of queued jobs; further callers wait.
+const MAX_QUEUED: usize = 4096;
+/// Maximum number of jobs per group, so that no command waits long.
+const MAX_GROUP: usize = 512;
 
 impl Store {
-    /// Opens the file, or records in memory, and starts the thread.
+    /// Opens the file, or a database in memory, and starts the thread.
     pub fn open(file: Option<&Path>) -> Result<(Self, JoinHandle<()>), String> {
         let connection = schema::open(file)?;
-        let books = Books::read(connection).map_err(|error| error.to_string())?;
-        let (tick, ticks) = watch::channel(books.tick);
-        let (jobs, waiting) = mpsc::channel(MOST_WAITING);
+        let records = Records::load(connection).map_err(|error| error.to_string())?;
+        let (publish, counters) = watch::channel(records.counters);
+        let (jobs, queue) = mpsc::channel(MAX_QUEUED);
         let thread = thread::Builder::new()
             .name("sandbox-store".into())
-            .spawn(move || work(books, waiting, &tick))
+            .spawn(move || work(records, queue, &publish))
             .map_err(|error| error.to_string())?;
-        Ok((Self { jobs, ticks }, thread))
+        Ok((Self { jobs, counters }, thread))
     }
 
-    /// Returns when the arrival is recorded.
-    pub async fn record(&self, arrival: Arrival) -> Result<(), String> {
-        let (done, answer) = oneshot::channel();
-        let job = Job::Record(Box::new(arrival), done);
-        self.jobs.send(job).await.map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+    /// Returns when the request is recorded.
+    pub async fn record(&self, request: ReceivedRequest) -> Result<(), String> {
+        let (done, reply) = oneshot::channel();
+        let job = Job::Record(Box::new(request), done);
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        reply.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Runs a question on the thread, after everything that arrived before it.
-    pub async fn ask<T: Send + 'static>(
+    /// Runs a command on the thread, after all requests that arrived before it.
+    pub async fn run<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&mut Books) -> rusqlite::Result<T> + Send + 'static,
+        command: impl FnOnce(&mut Records) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, String> {
-        let (done, answer) = oneshot::channel();
-        let job = Job::Ask(Box::new(move |books| {
-            let _ = done.send(question(books).map_err(|error| error.to_string()));
+        let (done, reply) = oneshot::channel();
+        let job = Job::Run(Box::new(move |records| {
+            let _ = done.send(command(records).map_err(|error| error.to_string()));
         }));
-        self.jobs.send(job).await.map_err(|_| gone())?;
-        answer.await.unwrap_or_else(|_| Err(gone()))
+        self.jobs.send(job).await.map_err(|_| closed())?;
+        reply.await.unwrap_or_else(|_| Err(closed()))
     }
 }
 
-fn gone() -> String {
-    "the sandbox is ending".into()
+fn closed() -> String {
+    "the sandbox is shutting down".into()
 }
 
-fn work(mut books: Books, mut jobs: mpsc::Receiver<Job>, ticks: &watch::Sender<Tick>) {
+fn work(mut records: Records, mut jobs: mpsc::Receiver<Job>, publish: &watch::Sender<Counters>) {
     while let Some(first) = jobs.blocking_recv() {
         let mut group = vec![first];
-        while group.len() < LARGEST_GROUP
+        while group.len() < MAX_GROUP
             && let Ok(next) = jobs.try_recv()
         {
             group.push(next);
         }
-        books.settle(group);
-        ticks.send_if_modified(|tick| std::mem::replace(tick, books.tick) != books.tick);
+        records.process(group);
+        let counters = records.counters;
+        publish.send_if_modified(|last| std::mem::replace(last, counters) != counters);
     }
 }
 
-impl Books {
-    fn read(connection: Connection) -> rusqlite::Result<Self> {
+impl Records {
+    fn load(connection: Connection) -> rusqlite::Result<Self> {
         connection.set_prepared_statement_cache_capacity(48);
-        let mut books = Self {
+        let mut records = Self {
             connection,
-            tick: Tick::default(),
+            counters: Counters::default(),
             next_seq: 1,
             statuses: HashMap::new(),
             sites: HashMap::new(),
             listed: None,
-            names: None,
+            id_index: None,
         };
-        books.count()?;
-        Ok(books)
+        records.recount()?;
+        Ok(records)
     }
 
-    /// One transaction for everything that arrived together; questions are asked in between, in
-    /// their place.
-    fn settle(&mut self, group: Vec<Job>) {
+    /// Records all requests of a group in one transaction, and runs its commands in between, each
+    /// at its position.
+    fn process(&mut self, group: Vec<Job>) {
         let mut recorded = Vec::with_capacity(group.len());
         for job in group {
             match job {
-                Job::Ask(question) => question(self),
-                Job::Record(arrival, done) => {
+                Job::Run(command) => command(self),
+                Job::Record(request, done) => {
                     let result = self
                         .begin(recorded.is_empty())
-                        .and_then(|()| self.record(&arrival));
+                        .and_then(|()| self.record(&request));
                     recorded.push((done, result));
                 }
             }
@@ -158,9 +156,9 @@ impl Books {
                 .map(|error| error.to_string());
         }
         if failure.is_some() && !self.connection.is_autocommit() {
-            // A group succeeds or fails as one: its senders are told, and may send again.
+            // A group succeeds or fails as a whole: its senders get the error and may send again.
             let _ = self.connection.execute_batch("ROLLBACK");
-            let _ = self.count();
+            let _ = self.recount();
         }
         for (done, _) in recorded {
             let _ = done.send(failure.clone().map_or(Ok(()), Err));
@@ -174,15 +172,15 @@ impl Books {
         Ok(())
     }
 
-    /// Notes a change that is not in the records, such as a new fault.
+    /// Publishes a change that is not in the database, such as a new fault.
     pub fn touch(&mut self) {
-        self.tick.revision += 1;
+        self.counters.revision += 1;
     }
 
-    /// Forgets everything. Cursors continue, so that an old one finds nothing rather than too much.
+    /// Deletes everything. Sequence numbers continue, so that an old cursor returns nothing older.
     pub fn clear(&mut self) -> rusqlite::Result<()> {
-        let open = !self.connection.is_autocommit();
-        let (begin, commit) = if open {
+        let is_open = !self.connection.is_autocommit();
+        let (begin, commit) = if is_open {
             ("", "")
         } else {
             ("BEGIN IMMEDIATE;", "COMMIT;")
@@ -193,10 +191,10 @@ impl Books {
         self.statuses.clear();
         self.sites.clear();
         self.listed = None;
-        self.names = None;
-        self.tick = Tick {
-            revision: self.tick.revision + 1,
-            ..Tick::default()
+        self.id_index = None;
+        self.counters = Counters {
+            revision: self.counters.revision + 1,
+            ..Counters::default()
         };
         Ok(())
     }

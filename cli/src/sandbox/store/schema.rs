@@ -1,14 +1,14 @@
-//! The tables, and how a file is opened.
+//! The tables, and how a database is opened.
 
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::path::Path;
 
-/// `KSBX`: marks a file as a sandbox's.
+/// `KSBX` identifies a file as a sandbox's.
 const APPLICATION: i64 = 0x4b53_4258;
 
-/// An order has one row, however many ids lead to it. `listed` holds everything a list is
-/// filtered by, so that filtering never leaves the index.
+/// An order has one row, and any number of ids. The index `listed` covers every column that a list
+/// is filtered by, so that filtering reads the index only.
 const TABLES: &str = "
 CREATE TABLE orders(
   order_no INTEGER PRIMARY KEY, site_id TEXT NOT NULL, order_id TEXT NOT NULL,
@@ -29,7 +29,7 @@ CREATE INDEX updates_of_order ON updates(order_no, seq) WHERE order_no IS NOT NU
 CREATE INDEX unrecorded ON updates(outcome) WHERE outcome > 0;
 ";
 
-/// Opens the file, made if it is not there, or keeps the records in memory.
+/// Opens the file and creates it if it does not exist; without a file, opens a database in memory.
 pub fn open(file: Option<&Path>) -> Result<Connection, String> {
     let Some(path) = file else {
         let connection = Connection::open_in_memory().map_err(|error| error.to_string())?;
@@ -46,7 +46,7 @@ pub fn open(file: Option<&Path>) -> Result<Connection, String> {
     prepare(connection, settings)
 }
 
-/// Orders are customers' data: the file is for its owner only.
+/// Orders are customer data: only the owner may read the file.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true);

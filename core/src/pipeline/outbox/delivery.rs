@@ -16,7 +16,7 @@ use crate::pipeline::link::Link;
 use crate::queue::group::Group;
 use crate::queue::sqlite::FileWatch;
 use crate::queue::store::{
-    Cause, Checkpointer, Claim, ClaimOrder, Died, Effect, Settlement, Store, Verdict, Work,
+    Cause, Checkpointer, Claim, ClaimOrder, DeadUpdate, Effect, Settlement, Store, Verdict, Work,
 };
 use crate::results::{Event, EventKind, OUTBOX_LOG};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,11 +108,11 @@ impl Delivery {
 
     /// Hands claimed updates to the workers.
     pub(super) fn send(delivery: &Arc<Self>, claimed: Effect, lease: Lease) {
-        let Effect::Claimed { claims, died } = claimed else {
+        let Effect::Claimed { claims, dead } = claimed else {
             return;
         };
-        for died in died {
-            delivery.report_died(died);
+        for update in dead {
+            delivery.report_dead(update);
         }
         // First the leases: a worker sends nothing without one.
         let lanes = claims.iter().map(|claim| claim.lane);
@@ -223,13 +223,13 @@ impl Delivery {
         Verdict::Rejected { cause, hold }
     }
 
-    fn report_died(&self, died: Died) {
-        let Died {
+    fn report_dead(&self, dead: DeadUpdate) {
+        let DeadUpdate {
             lane,
             id,
             payload,
             cause,
-        } = died;
+        } = dead;
         log::error!(target: OUTBOX_LOG, "update {id} is now a dead letter: {}", cause.reason);
         let kind = EventKind::DeadLettered;
         let order = self.events.label_stored(kind, lane, &payload);

@@ -8,7 +8,7 @@ use super::lane;
 use super::schema::HELD;
 use crate::queue::clock::{Millis, millis};
 use crate::queue::store::{
-    Backlog, Cause, Claim, ClaimOrder, Died, Effect, LaneId, Owner, UpdateId, count, text_of,
+    Backlog, Cause, Claim, ClaimOrder, DeadUpdate, Effect, LaneId, Owner, UpdateId, count, text_of,
 };
 use crate::results::OUTBOX_LOG;
 use crate::results::PendingUpdate;
@@ -37,7 +37,7 @@ pub(super) fn claim(
     now: Millis,
     order: &ClaimOrder,
 ) -> Result<Effect, Fault> {
-    let (mut claims, mut died) = (Vec::new(), Vec::new());
+    let (mut claims, mut dead_updates) = (Vec::new(), Vec::new());
     let mut interrupted = 0;
     for head in due_lanes(transaction, now, order)? {
         // At most one interrupted update per claim, so that the one that ends the process is found.
@@ -51,7 +51,7 @@ pub(super) fn claim(
         let (lane, id) = (head.lane, head.id);
         if let Some(cause) = cause_of_death(&head, now - accepted_at, order) {
             dead::insert(transaction, counters, now, (lane, id), &cause, order.hold)?;
-            died.push(Died {
+            dead_updates.push(DeadUpdate {
                 lane,
                 id,
                 payload,
@@ -67,7 +67,10 @@ pub(super) fn claim(
             failures: u32::try_from(head.failures).unwrap_or(u32::MAX),
         });
     }
-    Ok(Effect::Claimed { claims, died })
+    Ok(Effect::Claimed {
+        claims,
+        dead: dead_updates,
+    })
 }
 
 fn due_lanes(

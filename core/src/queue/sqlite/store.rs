@@ -107,9 +107,9 @@ impl SqliteStore {
         let now = self.clock.now();
         let mut effects = Vec::with_capacity(work.len());
         for piece in work {
-            let effect = if piece.is_of_a_caller() && self.is_misplaced {
+            let effect = if piece.has_caller() && self.is_misplaced {
                 Effect::Refused(self.location.moved())
-            } else if piece.takes_in() && !has_space {
+            } else if piece.is_append() && !has_space {
                 Effect::Refused(reserve::disk_full(&self.location.path))
             } else {
                 let state = (&mut counters, &mut appended);
@@ -125,11 +125,11 @@ impl SqliteStore {
 
     /// After the commit: callers get tickets only for updates in the file at the path.
     fn refuse_if_misplaced(&mut self, work: &[Work], effects: &mut [Effect]) {
-        if !work.iter().any(Work::is_of_a_caller) || self.checked_place() == Place::AtPath {
+        if !work.iter().any(Work::has_caller) || self.checked_place() == Place::AtPath {
             return;
         }
         for (piece, effect) in work.iter().zip(effects) {
-            if piece.is_of_a_caller() {
+            if piece.has_caller() {
                 *effect = Effect::Refused(self.location.moved());
             }
         }
@@ -138,7 +138,7 @@ impl SqliteStore {
     /// The disk is full. The reserve lets the settlements through; new updates are refused until the disk
     /// has space.
     fn transact_on_reserve(&mut self, work: &[Work], full: Fault) -> Result<Vec<Effect>, Fault> {
-        if work.iter().all(Work::takes_in) {
+        if work.iter().all(Work::is_append) {
             return Err(full);
         }
         self.reserve.release();
@@ -222,7 +222,7 @@ fn perform<'w>(
 
 impl Store for SqliteStore {
     fn commit(&mut self, work: &[Work]) -> Result<Vec<Effect>, Error> {
-        let has_space = !work.iter().any(Work::takes_in) || self.reserve.ensure();
+        let has_space = !work.iter().any(Work::is_append) || self.reserve.ensure();
         let done = match self.transact(work, has_space) {
             Err(fault) if fault.is_full() => self.transact_on_reserve(work, fault),
             done => done,

@@ -1,4 +1,4 @@
-//! A raw client, and a receiver that ends with its test.
+//! A raw HTTP client, and a receiver that ends with its test.
 
 // Each test file uses a part of this module.
 #![allow(dead_code)]
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Far longer than any step takes; a test that reaches this limit has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Only a failing test waits this long.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub struct Receiver {
     pub child: Child,
@@ -73,7 +73,7 @@ impl Raw {
 
     pub fn connect_to(address: &str) -> Self {
         let socket = TcpStream::connect(address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         Self { socket }
     }
 
@@ -81,7 +81,7 @@ impl Raw {
         self.socket.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Sends a request and reads its answer, with the body.
+    /// Sends a request and reads the response with its body.
     pub fn exchange(&mut self, request: &str) -> String {
         self.send(request);
         let mut answer = self.head();
@@ -94,7 +94,7 @@ impl Raw {
         answer
     }
 
-    /// Reads exactly one head.
+    /// Reads one head, and not a byte more.
     pub fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -105,7 +105,7 @@ impl Raw {
         String::from_utf8(head).unwrap()
     }
 
-    /// Reads until FIN, or returns the error.
+    /// Reads everything up to FIN; or returns the error.
     pub fn end(&mut self) -> Result<Vec<u8>, ErrorKind> {
         let mut bytes = Vec::new();
         self.socket

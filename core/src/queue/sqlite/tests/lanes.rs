@@ -210,10 +210,10 @@ fn a_claim_finds_updates_of_its_own_transaction_and_earlier_ones() {
         new(2, "b"),
         claim_order(1, 9, HOUR),
     ];
-    let Some(Effect::Claimed { claims, died }) = store.commit(&work).unwrap().pop() else {
+    let Some(Effect::Claimed { claims, dead }) = store.commit(&work).unwrap().pop() else {
         panic!("another effect");
     };
-    assert!(died.is_empty());
+    assert!(dead.is_empty());
     let mut claimed: Vec<(LaneId, UpdateId, &[u8])> = claims
         .iter()
         .map(|claim| (claim.lane, claim.id, claim.payload.as_slice()))

@@ -1,26 +1,26 @@
-//! What is wrong with a row that cannot be read at all.
+//! Why a row cannot be read.
 
 use std::fmt;
 
 /// Why a row cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Not JSON, as was seen at this column of this line behind the row's first.
+pub enum RowError {
+    /// Not JSON: the error is at this column of this line, counted from the row's first.
     Json { line: u64, column: u64 },
     /// JSON, but not an object.
     NotAnObject,
-    /// A row with another number of columns than the header.
+    /// The number of columns differs from the header's.
     Columns { found: usize, header: usize },
-    /// A quote that no quote closes, or text behind the one that does.
+    /// A quote is not closed, or text follows the closing quote.
     Quote,
-    /// A row longer than any update.
+    /// The row is longer than any update.
     TooLong,
-    /// Lists and objects in each other, deeper than any update has them.
+    /// Lists and objects are nested deeper than in any update.
     TooDeep,
 }
 
-impl Fault {
-    /// Every code with what it means, for rules of reports.
+impl RowError {
+    /// Every code with its meaning, for the rules of a report.
     pub const CODES: &[(&str, &str)] = &[
         ("json_syntax", "is not valid JSON"),
         (
@@ -42,12 +42,12 @@ impl Fault {
         ),
     ];
 
-    /// The code, in the manner of the core's.
+    /// The code, in the style of the core's codes.
     pub const fn code(self) -> &'static str {
-        Self::CODES[self.place()].0
+        Self::CODES[self.index()].0
     }
 
-    const fn place(self) -> usize {
+    const fn index(self) -> usize {
         match self {
             Self::Json { .. } => 0,
             Self::NotAnObject => 1,
@@ -58,8 +58,8 @@ impl Fault {
         }
     }
 
-    /// How many lines behind the row's first it was seen.
-    pub const fn lines_behind(self) -> u64 {
+    /// The line of the error, counted from the row's first.
+    pub const fn line_offset(self) -> u64 {
         match self {
             Self::Json { line, .. } => line,
             _ => 0,
@@ -67,8 +67,8 @@ impl Fault {
     }
 }
 
-/// A sentence; holds nothing of the row's content.
-impl fmt::Display for Fault {
+/// A sentence without any content of the row.
+impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json { column, .. } => {
@@ -80,7 +80,7 @@ impl fmt::Display for Fault {
                     "the row has {found} columns where the header has {header}"
                 )
             }
-            other => write!(f, "the row {}", Self::CODES[other.place()].1),
+            other => write!(f, "the row {}", Self::CODES[other.index()].1),
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Sends the rows: several in flight, never two of one order; what is settled is recorded.
+//! Sends the rows: many in flight, never two of one order; records which rows are settled.
 
-use super::mailbox::{Completion, Mailbox};
+use super::completions::{Completion, CompletionQueue};
 use super::progress::Progress;
-use super::refused::Refused;
+use super::rate::RateLimiter;
+use super::refused::RefusedFile;
 use super::sort::Order;
-use super::state::{Place, Saver, State, StateFile};
+use super::state::{RowPosition, State, StateFile, StateWriter};
 use super::{Arguments, Refusal, check};
 use crate::failure::Failure;
 use crate::input::Source;
@@ -17,78 +18,81 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Twice as many as a client has threads that send, so that one that is done finds the next row
-/// ready and need not be woken for it.
-const MOST_IN_FLIGHT: usize = 64;
-/// With an outbox, updates share its transactions.
-const MOST_IN_FLIGHT_TO_OUTBOX: usize = 256;
-/// How far sending may get ahead of a row that is not settled.
-const MOST_AHEAD: usize = 4096;
-const SAVE_EVERY: Duration = Duration::from_millis(25);
-const LOOK_UP: Duration = Duration::from_millis(50);
-const SHORT_WAIT: Duration = Duration::from_millis(2);
-/// Before a full outbox is asked again.
+/// Twice the number of a client's sending threads, so that a thread that becomes free finds the next
+/// row without a wake-up.
+const MAX_IN_FLIGHT: usize = 64;
+/// In an outbox, many updates share a transaction.
+const MAX_IN_FLIGHT_TO_OUTBOX: usize = 256;
+/// How many rows may be sent beyond the first unsettled one.
+const MAX_AHEAD: usize = 4096;
+const SAVE_INTERVAL: Duration = Duration::from_millis(25);
+/// How often to check for a stop request.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const FULL_LOAD_WAIT: Duration = Duration::from_millis(2);
+/// The pause before an update is offered to a full outbox again.
 const OUTBOX_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a run ended.
-pub enum Outcome {
+pub enum RunEnd {
     Complete,
     Interrupted,
     Failed(Error),
 }
 
-pub struct Ended {
-    pub outcome: Outcome,
+/// The result of a run.
+pub struct RunResult {
+    pub end: RunEnd,
     pub state: State,
-    /// What still waits in the outbox, if there is one.
+    /// Pending updates of the outbox, if there is one.
     pub in_outbox: Option<u64>,
 }
 
-pub struct Feed<'f> {
-    arguments: &'f Arguments,
-    client: &'f Client,
+pub struct Dispatcher<'d> {
+    arguments: &'d Arguments,
+    client: &'d Client,
     source: Source,
-    refused: Refused,
+    refused: RefusedFile,
     state: State,
-    interrupt: &'f Interrupt,
-    progress: &'f Progress,
+    interrupt: &'d Interrupt,
+    progress: &'d Progress,
     has_outbox: bool,
-    /// Settled by an earlier run.
+    /// Rows that an earlier run settled.
     settled_before: HashSet<u64>,
-    /// Every row from the first unsettled one on that was taken up, by its place.
-    window: VecDeque<(Place, bool)>,
-    in_flight: HashMap<u64, Flight>,
+    /// The rows that were started, from the first unsettled one on, each with whether it is settled.
+    window: VecDeque<(RowPosition, bool)>,
+    in_flight: HashMap<u64, InFlight>,
     lanes: HashSet<u64>,
-    mailbox: Arc<Mailbox>,
-    /// The number of the row to take up next, and where that is in the file.
-    next: Place,
+    completions: Arc<CompletionQueue>,
+    /// The position of the next row to read.
+    next: RowPosition,
     rest: Order,
-    /// A row that waits for an earlier one of its order.
-    waiting: Option<Flight>,
+    /// The next row, while an earlier row of its order is in flight.
+    blocked: Option<InFlight>,
     is_read: bool,
-    stop: Option<Outcome>,
+    /// Set when the run stops early.
+    end: Option<RunEnd>,
     last_success: Instant,
     saved: Instant,
-    pace: Pace,
+    limiter: RateLimiter,
 }
 
 /// A row in flight.
-struct Flight {
-    place: Place,
+struct InFlight {
+    position: RowPosition,
     raw: Vec<u8>,
     checked: Checked,
     submission: Option<Submission>,
 }
 
-impl<'f> Feed<'f> {
+impl<'d> Dispatcher<'d> {
     pub fn new(
-        arguments: &'f Arguments,
-        client: &'f Client,
+        arguments: &'d Arguments,
+        client: &'d Client,
         source: Source,
-        mut refused: Refused,
+        mut refused: RefusedFile,
         state: State,
-        interrupt: &'f Interrupt,
-        progress: &'f Progress,
+        interrupt: &'d Interrupt,
+        progress: &'d Progress,
     ) -> Self {
         refused.set_header(source.header());
         let now = Instant::now();
@@ -106,62 +110,65 @@ impl<'f> Feed<'f> {
             window: VecDeque::new(),
             in_flight: HashMap::new(),
             lanes: HashSet::new(),
-            mailbox: Arc::default(),
-            rest: Order::OfFile,
-            waiting: None,
+            completions: Arc::default(),
+            rest: Order::AsInFile,
+            blocked: None,
             is_read: false,
-            stop: None,
+            end: None,
             last_success: now,
             saved: now,
-            pace: Pace::new(arguments.rate, now),
+            limiter: RateLimiter::new(arguments.rate, now),
         }
     }
 
-    pub fn run(mut self, order: Order, states: &StateFile) -> Result<Ended, Failure> {
+    pub fn run(mut self, order: Order, states: &StateFile) -> Result<RunResult, Failure> {
         self.start(order)?;
-        let saver = Saver::start(states.path()).map_err(|error| unsaved(states, &error))?;
-        while !self.is_over() {
-            if self.interrupt.came() && self.stop.is_none() {
-                self.halt(Outcome::Interrupted);
+        let writer =
+            StateWriter::start(states.path()).map_err(|error| not_saved(states, &error))?;
+        while !self.is_finished() {
+            if self.interrupt.is_set() && self.end.is_none() {
+                self.stop(RunEnd::Interrupted);
             }
-            if self.may_take() {
-                self.take_up()?;
+            if self.may_start() {
+                self.start_next()?;
             } else {
-                let (wanted, wait) = self.patience();
-                for completion in self.mailbox.collect(wanted, wait) {
+                let (threshold, timeout) = self.wait_limits();
+                for completion in self.completions.drain(threshold, timeout) {
                     self.complete(completion)?;
                 }
             }
-            if self.saved.elapsed() >= SAVE_EVERY {
-                self.save(&saver).map_err(|error| unsaved(states, &error))?;
+            if self.saved.elapsed() >= SAVE_INTERVAL {
+                self.save(&writer)
+                    .map_err(|error| not_saved(states, &error))?;
             }
         }
-        self.state.finished = self.stop.is_none();
-        self.save(&saver).map_err(|error| unsaved(states, &error))?;
-        saver.finish().map_err(|error| unsaved(states, &error))?;
+        self.state.finished = self.end.is_none();
+        self.save(&writer)
+            .map_err(|error| not_saved(states, &error))?;
+        writer.finish().map_err(|error| not_saved(states, &error))?;
         let in_outbox = if self.has_outbox {
             Some(self.client.close(EXIT_WAIT)?)
         } else {
             None
         };
-        Ok(Ended {
-            outcome: self.stop.unwrap_or(Outcome::Complete),
+        Ok(RunResult {
+            end: self.end.unwrap_or(RunEnd::Complete),
             state: self.state,
             in_outbox,
         })
     }
 
-    /// Goes to the first row that is not settled.
+    /// Seeks to the first unsettled row.
     fn start(&mut self, order: Order) -> Result<(), Failure> {
         let failed = |error: io::Error| Failure::file(&self.arguments.file, &error);
         self.rest = order;
         match &mut self.rest {
-            Order::OfFile if self.next.row > 0 => {
+            Order::AsInFile if self.next.row > 0 => {
                 self.source
                     .go_to(self.next.offset, self.next.line)
                     .map_err(failed)?;
             }
-            Order::OfFile => {}
+            Order::AsInFile => {}
             Order::Sorted(sorted) => {
                 for _ in 0..self.next.row {
                     sorted.next().map_err(failed)?;
@@ -171,47 +178,47 @@ impl<'f> Feed<'f> {
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
-        let has_more = self.stop.is_none() && (!self.is_read || self.waiting.is_some());
+    fn is_finished(&self) -> bool {
+        let has_more = self.end.is_none() && (!self.is_read || self.blocked.is_some());
         self.in_flight.is_empty() && !has_more
     }
 
-    fn most_in_flight(&self) -> usize {
+    fn max_in_flight(&self) -> usize {
         if self.has_outbox {
-            MOST_IN_FLIGHT_TO_OUTBOX
+            MAX_IN_FLIGHT_TO_OUTBOX
         } else {
-            MOST_IN_FLIGHT
+            MAX_IN_FLIGHT
         }
     }
 
-    /// How many completions to wait for, and for how long. Of a full load, half is worth a
-    /// wake-up, unless the endpoint is slow.
-    fn patience(&self) -> (usize, Duration) {
-        let pause = self.pace.wait();
-        if self.in_flight.len() >= self.most_in_flight() {
-            (self.most_in_flight() / 2, SHORT_WAIT)
+    /// How many completions to wait for, and for how long. At full load, half of the rows in flight
+    /// are worth a wake-up, unless the endpoint is slow.
+    fn wait_limits(&self) -> (usize, Duration) {
+        let pause = self.limiter.wait();
+        if self.in_flight.len() >= self.max_in_flight() {
+            (self.max_in_flight() / 2, FULL_LOAD_WAIT)
         } else if pause.is_zero() {
-            (1, LOOK_UP)
+            (1, POLL_INTERVAL)
         } else {
-            (usize::MAX, pause.min(LOOK_UP))
+            (usize::MAX, pause.min(POLL_INTERVAL))
         }
     }
 
-    fn may_take(&self) -> bool {
-        let has_more = match &self.waiting {
+    fn may_start(&self) -> bool {
+        let has_more = match &self.blocked {
             Some(flight) => !self.lanes.contains(&flight.checked.lane()),
             None => !self.is_read,
         };
         has_more
-            && self.stop.is_none()
-            && self.in_flight.len() < self.most_in_flight()
-            && self.window.len() < MOST_AHEAD
-            && self.pace.wait().is_zero()
+            && self.end.is_none()
+            && self.in_flight.len() < self.max_in_flight()
+            && self.window.len() < MAX_AHEAD
+            && self.limiter.wait().is_zero()
     }
 
-    /// Sends the row that waits, or the next one.
-    fn take_up(&mut self) -> Result<(), Failure> {
-        let flight = match self.waiting.take() {
+    /// Sends the blocked row, or the next one.
+    fn start_next(&mut self) -> Result<(), Failure> {
+        let flight = match self.blocked.take() {
             Some(flight) => flight,
             None => match self.read()? {
                 Some(flight) => flight,
@@ -220,17 +227,16 @@ impl<'f> Feed<'f> {
         };
         let lane = flight.checked.lane();
         if self.lanes.contains(&lane) {
-            self.waiting = Some(flight);
+            self.blocked = Some(flight);
             return Ok(());
         }
-        self.pace.take();
+        self.limiter.count();
         self.lanes.insert(lane);
         self.submit(flight)
     }
 
-    /// The next row that can be sent; refuses those that cannot. None at the end, or to let others
-    /// have a turn.
-    fn read(&mut self) -> Result<Option<Flight>, Failure> {
+    /// Reads a row and checks it. `None` at the end, or if the row needs no sending.
+    fn read(&mut self) -> Result<Option<InFlight>, Failure> {
         let path = &self.arguments.file;
         let failed = |error: io::Error| Failure::file(path, &error);
         if let Order::Sorted(sorted) = &mut self.rest {
@@ -247,55 +253,55 @@ impl<'f> Feed<'f> {
             self.is_read = true;
             return Ok(None);
         };
-        let place = Place {
+        let position = RowPosition {
             row: number,
             offset: row.offset,
             line: row.line,
         };
         self.next.row += 1;
         if self.settled_before.remove(&number) {
-            self.window.push_back((place, true));
+            self.window.push_back((position, true));
             self.advance();
             return Ok(None);
         }
         match check(self.client, self.arguments.call(), &row) {
             Ok(checked) => {
-                self.window.push_back((place, false));
+                self.window.push_back((position, false));
                 let raw = row.raw.to_vec();
-                Ok(Some(Flight {
-                    place,
+                Ok(Some(InFlight {
+                    position,
                     raw,
                     checked,
                     submission: None,
                 }))
             }
             Err(refusal) => {
-                say(
+                print_refusal(
                     self.progress,
                     &self.arguments.file,
-                    place.line,
+                    position.line,
                     &refusal,
                     self.state.refused,
                 );
                 self.refused.add(&row, &refusal)?;
                 self.state.refused += 1;
-                self.window.push_back((place, true));
+                self.window.push_back((position, true));
                 self.advance();
                 Ok(None)
             }
         }
     }
 
-    fn submit(&mut self, mut flight: Flight) -> Result<(), Failure> {
-        let (row, done) = (flight.place.row, Arc::clone(&self.mailbox));
+    fn submit(&mut self, mut flight: InFlight) -> Result<(), Failure> {
+        let (row, done) = (flight.position.row, Arc::clone(&self.completions));
         let update = flight.checked.clone();
         if self.has_outbox {
             self.client.enqueue_async(update, move |result| {
-                done.put((row, result.map(drop)));
+                done.push((row, result.map(drop)));
             })?;
         } else {
             flight.submission = Some(self.client.submit(update, move |result| {
-                done.put((row, result.map(drop)));
+                done.push((row, result.map(drop)));
             })?);
         }
         self.in_flight.insert(row, flight);
@@ -315,31 +321,32 @@ impl<'f> Feed<'f> {
             Err(error) if error.kind() == ErrorKind::Rejected && !error.is_retryable() => {
                 self.last_success = Instant::now();
                 let refusal = format!("{error} [{}]", error.code().as_str());
-                let (place, raw) = (flight.place, &flight.raw);
-                say(
+                let (position, raw) = (flight.position, &flight.raw);
+                print_refusal(
                     self.progress,
                     &self.arguments.file,
-                    place.line,
+                    position.line,
                     &refusal,
                     self.state.refused,
                 );
-                self.refused.add_raw(raw, true, place.line, &refusal)?;
+                self.refused.add_raw(raw, true, position.line, &refusal)?;
                 self.state.refused += 1;
             }
-            Err(error) => return self.try_again(flight, error),
+            Err(error) => return self.retry(flight, error),
         }
         self.lanes.remove(&flight.checked.lane());
         self.settle(row);
         Ok(())
     }
 
-    /// A failure that is not the row's: the same again, unless it has lasted too long.
-    fn try_again(&mut self, flight: Flight, error: Error) -> Result<(), Failure> {
-        let patience = Duration::from_secs(self.arguments.patience);
-        let is_lost = !error.is_retryable() || self.last_success.elapsed() >= patience;
-        if self.stop.is_none() && is_lost {
-            self.halt(Outcome::Failed(error));
-        } else if self.stop.is_none() {
+    /// Retries a row after a failure that the row did not cause, unless failures have lasted longer than
+    /// `--patience`.
+    fn retry(&mut self, flight: InFlight, error: Error) -> Result<(), Failure> {
+        let must_stop =
+            !error.is_retryable() || self.last_success.elapsed() >= self.arguments.patience;
+        if self.end.is_none() && must_stop {
+            self.stop(RunEnd::Failed(error));
+        } else if self.end.is_none() {
             self.progress.note(format!("waiting: {error}"));
             if error.kind() == ErrorKind::OutboxFull || error.kind() == ErrorKind::Outbox {
                 std::thread::sleep(OUTBOX_PAUSE);
@@ -350,10 +357,10 @@ impl<'f> Feed<'f> {
         Ok(())
     }
 
-    /// Takes up nothing more, and lets go of what has not left yet.
-    fn halt(&mut self, outcome: Outcome) {
-        self.stop = Some(outcome);
-        self.waiting = None;
+    /// Starts no more rows, and cancels those that are not being sent yet.
+    fn stop(&mut self, end: RunEnd) {
+        self.end = Some(end);
+        self.blocked = None;
         for flight in self.in_flight.values() {
             if let Some(submission) = &flight.submission {
                 submission.cancel();
@@ -362,7 +369,10 @@ impl<'f> Feed<'f> {
     }
 
     fn settle(&mut self, row: u64) {
-        let first = self.window.front().map_or(row, |(place, _)| place.row);
+        let first = self
+            .window
+            .front()
+            .map_or(row, |(position, _)| position.row);
         let index = usize::try_from(row - first).unwrap_or(usize::MAX);
         if let Some((_, is_settled)) = self.window.get_mut(index) {
             *is_settled = true;
@@ -370,7 +380,7 @@ impl<'f> Feed<'f> {
         self.advance();
     }
 
-    /// Moves on over what is settled.
+    /// Removes settled rows from the front of the window.
     fn advance(&mut self) {
         while self
             .window
@@ -380,75 +390,49 @@ impl<'f> Feed<'f> {
             self.window.pop_front();
         }
         if self.next.row.is_multiple_of(64) {
-            self.progress.at(self.state.sent + self.state.refused);
+            self.progress.set(self.state.sent + self.state.refused);
         }
     }
 
-    /// The state as it is now: rows that are in flight, or wait, are not settled.
-    fn save(&mut self, saver: &Saver) -> io::Result<()> {
+    /// Hands the current state to the writer. Rows in flight are not settled.
+    fn save(&mut self, writer: &StateWriter) -> io::Result<()> {
         self.saved = Instant::now();
-        self.progress.at(self.state.sent + self.state.refused);
+        self.progress.set(self.state.sent + self.state.refused);
         self.state.next = match self.window.front() {
-            Some((place, _)) => *place,
-            None => Place {
+            Some((position, _)) => *position,
+            None => RowPosition {
                 row: self.next.row,
                 offset: self.source.position(),
                 line: self.source.line(),
             },
         };
         let beyond = self.window.iter().filter(|(_, is_settled)| *is_settled);
-        self.state.settled_beyond = beyond.map(|(place, _)| place.row).collect();
+        self.state.settled_beyond = beyond.map(|(position, _)| position.row).collect();
         let earlier = self.settled_before.iter().copied();
         self.state.settled_beyond.extend(earlier);
         let file = self
             .refused
-            .settle()
+            .flush()
             .map_err(|_| io::Error::from(io::ErrorKind::Other))?;
         self.state.refused_bytes = self.refused.bytes();
-        saver.offer(self.state.clone(), file)
+        writer.write_later(self.state.clone(), file)
     }
 }
 
-/// The first refusals are shown; the file has them all.
-fn say(progress: &Progress, file: &std::path::Path, line: u64, refusal: &Refusal, earlier: u64) {
-    const MOST_SHOWN: u64 = 20;
-    if earlier < MOST_SHOWN {
-        progress.say(&format!("{}:{line}: {refusal}", file.display()));
+/// Prints the first refusals; the file has all of them.
+fn print_refusal(
+    progress: &Progress,
+    file: &std::path::Path,
+    line: u64,
+    refusal: &Refusal,
+    earlier: u64,
+) {
+    const MAX_PRINTED: u64 = 20;
+    if earlier < MAX_PRINTED {
+        progress.print(&format!("{}:{line}: {refusal}", file.display()));
     }
 }
 
-fn unsaved(states: &StateFile, error: &io::Error) -> Failure {
+fn not_saved(states: &StateFile, error: &io::Error) -> Failure {
     Failure::file(states.path(), error)
-}
-
-/// Holds to a rate.
-struct Pace {
-    interval: Option<Duration>,
-    next: Instant,
-}
-
-impl Pace {
-    fn new(rate: Option<f64>, now: Instant) -> Self {
-        let interval = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
-        Self {
-            interval,
-            next: now,
-        }
-    }
-
-    fn wait(&self) -> Duration {
-        match self.interval {
-            None => Duration::ZERO,
-            Some(_) => self.next.saturating_duration_since(Instant::now()),
-        }
-    }
-
-    /// What was missed lately is made up for, though for a tenth of a second at most.
-    fn take(&mut self) {
-        const MOST_MISSED: Duration = Duration::from_millis(100);
-        if let Some(interval) = self.interval {
-            let earliest = Instant::now().checked_sub(MOST_MISSED).unwrap_or(self.next);
-            self.next = self.next.max(earliest) + interval;
-        }
-    }
 }

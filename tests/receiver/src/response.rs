@@ -1,4 +1,4 @@
-//! Plays one step on a connection whose request has been read.
+//! Executes one step on a connection whose request was read.
 
 use std::io::{self, Write};
 use std::thread;
@@ -13,19 +13,19 @@ const GARBAGE: &[u8] = b"\x00\x01\xFFthis is not HTTP\r\n\r\n\xC3\x28 at all\r\n
 const TRICKLE_START: &[u8] = b"HTTP/1.1 204 No Content\r\nX-Trickle: ";
 const TRICKLE_PAUSE: Duration = Duration::from_millis(100);
 
-/// How the connection continues after a step.
+/// What happens to the connection after a step.
 #[derive(Debug, PartialEq)]
 pub enum After {
     KeepAlive,
-    /// Ends as a healthy server does, after the client has read.
+    /// Closed properly, after the client has read the response.
     Finish,
-    /// Ends with FIN, without notice.
+    /// Closed immediately, with FIN.
     Close,
     Reset,
 }
 
-/// Writes the answer of the step. A client that disconnects meanwhile is not a failure.
-pub fn play(step: &Step, run: &str, stream: &mut Stream) -> After {
+/// Writes the response of a step. A client that leaves is not an error.
+pub fn execute(step: &Step, run: &str, stream: &mut Stream) -> After {
     write_step(step, run, stream).unwrap_or(After::Close)
 }
 
@@ -39,7 +39,7 @@ fn write_step(step: &Step, run: &str, stream: &mut Stream) -> io::Result<After> 
             stream.write_all(NO_CONTENT)?;
         }
         Step::Status { code, retry_after } => {
-            stream.write_all(&status_answer(*code, retry_after.as_ref(), run))?;
+            stream.write_all(&status_response(*code, retry_after.as_ref(), run))?;
         }
         Step::Slow(pause) => {
             thread::sleep(*pause);
@@ -68,7 +68,7 @@ fn write_and(stream: &mut Stream, bytes: &[u8], after: After) -> io::Result<Afte
     Ok(after)
 }
 
-fn status_answer(code: u16, retry_after: Option<&RetryAfter>, run: &str) -> Vec<u8> {
+fn status_response(code: u16, retry_after: Option<&RetryAfter>, run: &str) -> Vec<u8> {
     let mut lines = vec![format!("HTTP/1.1 {code} {}", reason(code))];
     if let Some(retry_after) = retry_after {
         lines.push(format!(
@@ -77,7 +77,7 @@ fn status_answer(code: u16, retry_after: Option<&RetryAfter>, run: &str) -> Vec<
         ));
     }
     if let 301 | 302 | 303 | 307 | 308 = code {
-        // A URL that answers 204, so that a client that follows the redirect shows a success.
+        // A URL that accepts the update, so that a client that follows the redirect would succeed.
         lines.push(format!("Location: /elsewhere/{run}"));
     }
     let body = match code {
@@ -92,7 +92,7 @@ fn status_answer(code: u16, retry_after: Option<&RetryAfter>, run: &str) -> Vec<
     format!("{head}\r\n\r\n{body}").into_bytes()
 }
 
-/// A complete answer with a body.
+/// A complete response with a body.
 pub fn with_body(status: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let mut answer = format!(
@@ -103,7 +103,7 @@ pub fn with_body(status: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// Sends one byte at a time until the client gives up.
+/// Sends a head one byte at a time, until the client gives up.
 fn trickle(stream: &mut Stream) -> io::Result<()> {
     for byte in TRICKLE_START.iter().copied().chain(std::iter::repeat(b'.')) {
         stream.write_all(&[byte])?;
@@ -131,7 +131,7 @@ fn endless_head(stream: &mut Stream) -> io::Result<()> {
     }
 }
 
-/// Any phrase will do: clients must use the number.
+/// The reason phrase; clients must use the number only.
 fn reason(code: u16) -> &'static str {
     match code {
         200 => "OK",
@@ -153,8 +153,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_says_where_and_a_304_has_no_body() {
-        let text = |code| String::from_utf8(status_answer(code, None, "id")).unwrap();
+    fn a_redirect_has_a_location_and_a_304_has_no_body() {
+        let text = |code| String::from_utf8(status_response(code, None, "id")).unwrap();
         assert!(text(302).contains("\r\nLocation: /elsewhere/id\r\n"));
         assert!(text(304).ends_with("304 As Told\r\n\r\n"));
         assert!(text(503).ends_with("\r\nContent-Length: 15\r\n\r\n{\"status\":503}\n"));

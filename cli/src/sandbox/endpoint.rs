@@ -1,10 +1,10 @@
-//! The endpoint: reads an update, lets a fault have its way, records it, and answers 204.
+//! The endpoint: reads an update, applies a fault if a rule matches, records it, and answers 204.
 
 use super::App;
-use super::answer::{self, Answer};
 use super::faults::{Action, Fault};
+use super::response::{self, Response};
 use super::serve::Connection;
-use super::store::{Arrival, Content};
+use super::store::{Content, ReceivedRequest};
 use super::update::{self, Refusal};
 use axum::body::Body;
 use axum::extract::State;
@@ -14,63 +14,61 @@ use jiff::Timestamp;
 use std::future;
 use std::sync::Arc;
 
-/// The clients' own limit is 256 KiB; a little over it is still read, so that it can be shown.
-const LARGEST_BODY: usize = 272 * 1024;
-const MOST_READ: usize = 16 * 1024 * 1024;
+/// The clients' own limit is 256 KiB; a body slightly above it is still read, so that the page can
+/// show it.
+const MAX_BODY: usize = 272 * 1024;
+/// A larger body is read up to here, so that the client gets its response instead of a reset.
+const MAX_DISCARDED: usize = 16 * 1024 * 1024;
 
-pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Answer {
+pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let connection = request.extensions().get::<Arc<Connection>>().cloned();
     if app.faults.resets_before() {
         return reset(connection).await;
     }
-    let read = match read_body(request.into_body()).await {
-        Ok(body) => Read::new(body),
-        Err(status) => Read::without_body(status),
+    let parsed = match read_body(request.into_body()).await {
+        Ok(body) => Parsed::new(body),
+        Err(status) => Parsed::without_body(status),
     };
-    let fault = match read.order() {
-        Some(order) => app.faults.pick(Some(order)),
-        None => app.faults.pick(None),
-    };
-    let refusal = read.refusal_answer();
-    let (status, refusal) = match refusal {
+    let fault = app.faults.pick(parsed.order());
+    let (status, refusal) = match parsed.refusal() {
         Some((status, message)) => (status, Some(message)),
         None => (StatusCode::NO_CONTENT, None),
     };
-    let arrival = read.into_arrival(fault.as_ref(), status);
-    if let Err(message) = app.store.record(arrival).await {
-        return answer::error(StatusCode::INTERNAL_SERVER_ERROR, &message);
+    let received = parsed.into_received(fault.as_ref(), status);
+    if let Err(message) = app.store.record(received).await {
+        return response::error(StatusCode::INTERNAL_SERVER_ERROR, &message);
     }
-    let due = match refusal {
-        Some(message) => answer::error(status, &message),
-        None => answer::empty(status),
+    let regular = match refusal {
+        Some(message) => response::error(status, &message),
+        None => response::empty(status),
     };
     match fault {
-        None => due,
-        Some(fault) => carry_out(fault, due, connection).await,
+        None => regular,
+        Some(fault) => apply(fault, regular, connection).await,
     }
 }
 
-/// A request as far as it could be read.
-struct Read {
+/// A request, as far as it could be parsed.
+struct Parsed {
     body: String,
     content: Content,
     /// The status of a refusal.
-    refused: StatusCode,
+    refusal_status: StatusCode,
 }
 
-impl Read {
+impl Parsed {
     fn new(body: Vec<u8>) -> Self {
         let content = match update::read(&body) {
             Ok(update) => Content::Update(update),
             Err(refusal) => Content::Unreadable(refusal),
         };
-        // What is not UTF-8 is not JSON either; it is shown as well as it can be.
+        // A body that is not UTF-8 is not JSON either; the page shows its readable part.
         let body = String::from_utf8(body)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Self {
             body,
             content,
-            refused: StatusCode::BAD_REQUEST,
+            refusal_status: StatusCode::BAD_REQUEST,
         }
     }
 
@@ -82,10 +80,11 @@ impl Read {
         Self {
             body: String::new(),
             content: Content::Unreadable(Refusal::new(message)),
-            refused: status,
+            refusal_status: status,
         }
     }
 
+    /// Site id and order id.
     fn order(&self) -> Option<(&str, &str)> {
         match &self.content {
             Content::Update(update) => Some((&update.site_id, &update.order_id)),
@@ -93,72 +92,72 @@ impl Read {
         }
     }
 
-    fn refusal_answer(&self) -> Option<(StatusCode, String)> {
+    fn refusal(&self) -> Option<(StatusCode, String)> {
         match &self.content {
             Content::Update(_) => None,
-            Content::Unreadable(refusal) => Some((self.refused, refusal.message.clone())),
+            Content::Unreadable(refusal) => Some((self.refusal_status, refusal.message.clone())),
         }
     }
 
-    fn into_arrival(self, fault: Option<&Fault>, due: StatusCode) -> Arrival {
+    /// What the store records; `regular` is the status of the response without a fault.
+    fn into_received(self, fault: Option<&Fault>, regular: StatusCode) -> ReceivedRequest {
         let status = match fault.map(|fault| &fault.action) {
-            None | Some(Action::Delay) => due.as_u16(),
-            Some(Action::Answer { status, .. }) => *status,
+            None | Some(Action::Delay) => regular.as_u16(),
+            Some(Action::Respond { status, .. }) => *status,
             Some(Action::Hang | Action::Reset) => 0,
         };
-        let applies = |fault: &Fault| fault.apply || fault.action == Action::Delay;
-        Arrival {
+        let is_applied = |fault: &Fault| fault.apply || fault.action == Action::Delay;
+        ReceivedRequest {
             received_ms: Timestamp::now().as_millisecond(),
             body: self.body,
             content: self.content,
-            fault: fault.map(|fault| (fault.rule.clone(), applies(fault))),
+            fault: fault.map(|fault| (fault.rule.clone(), is_applied(fault))),
             status,
         }
     }
 }
 
-/// Reads on for a while where the body is too large, so that the client gets to its answer.
 async fn read_body(mut body: Body) -> Result<Vec<u8>, StatusCode> {
     let (mut bytes, mut length) = (Vec::new(), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
         let data = frame.into_data().unwrap_or_default();
         length += data.len();
-        if length <= LARGEST_BODY {
+        if length <= MAX_BODY {
             bytes.extend_from_slice(&data);
-        } else if length > MOST_READ {
+        } else if length > MAX_DISCARDED {
             break;
         }
     }
-    if length > LARGEST_BODY {
+    if length > MAX_BODY {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     Ok(bytes)
 }
 
-async fn carry_out(fault: Fault, due: Answer, connection: Option<Arc<Connection>>) -> Answer {
+async fn apply(fault: Fault, regular: Response, connection: Option<Arc<Connection>>) -> Response {
     if !fault.latency.is_zero() {
         tokio::time::sleep(fault.latency).await;
     }
     match fault.action {
-        Action::Delay => due,
+        Action::Delay => regular,
         Action::Hang => future::pending().await,
         Action::Reset => reset(connection).await,
-        Action::Answer {
+        Action::Respond {
             status,
             location,
             retry_after,
-        } => faulty_answer(status, location, retry_after),
+        } => fault_response(status, location, retry_after),
     }
 }
 
-fn faulty_answer(status: u16, location: Option<String>, retry_after: Option<u32>) -> Answer {
+fn fault_response(status: u16, location: Option<String>, retry_after: Option<u32>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut faulty = match status {
+    let mut response = match status {
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
-            answer::empty(status)
+            response::empty(status)
         }
-        _ => answer::error(status, "a fault that this sandbox was asked for"),
+        _ => response::error(status, "a fault that was requested of this sandbox"),
     };
     let location = location.and_then(|place| HeaderValue::try_from(place).ok());
     let retry_after = retry_after.map(HeaderValue::from);
@@ -167,14 +166,14 @@ fn faulty_answer(status: u16, location: Option<String>, retry_after: Option<u32>
         (header::RETRY_AFTER, retry_after),
     ] {
         if let Some(value) = value {
-            faulty.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, value);
         }
     }
-    faulty
+    response
 }
 
-/// Has the connection's own task end it with a reset; there is no answer to wait for.
-async fn reset(connection: Option<Arc<Connection>>) -> Answer {
+/// Tells the connection's task to reset it. Never returns, as there is no response.
+async fn reset(connection: Option<Arc<Connection>>) -> Response {
     if let Some(connection) = connection {
         connection.reset();
     }

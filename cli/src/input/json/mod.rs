@@ -1,7 +1,7 @@
-//! JSON: one object per line, or objects alone or in an array, each over any number of lines.
+//! Reads JSON: one object per line, or one object or an array of objects, over any number of lines.
 
-use super::fault::Fault;
-use super::window::{LONGEST_ROW, Window};
+use super::row_error::RowError;
+use super::window::{MAX_ROW, Window};
 use super::{COMMENT, PROBLEM_KEY, Row, Update};
 use brackets::{Brackets, Extent};
 use katalys_core::order::{JsonError, JsonErrorKind, fields_from_json};
@@ -16,12 +16,12 @@ mod brackets;
 pub struct JsonReader<R> {
     pub(super) window: Window<R>,
     is_by_line: bool,
-    /// What is known of the brackets ahead, after a broken row.
+    /// The known extents of brackets, after an unreadable row.
     brackets: Option<Brackets>,
-    /// The brackets up to the syntax error of a row over several lines.
+    /// The brackets before the syntax error of a row over several lines.
     syntax_error: Option<Brackets>,
-    /// The column at which the array's first object begins: after a broken object, the next one
-    /// probably begins there, too.
+    /// The column at which the array's first object begins; after an unreadable object, the next one is
+    /// expected there.
     indentation: Option<usize>,
 }
 
@@ -35,7 +35,7 @@ impl<R: Read> JsonReader<R> {
             indentation: None,
         };
         if !is_by_line {
-            // Finds the indentation, which a jump into the middle needs as well.
+            // Finds the indentation, which is needed after seeking too.
             reader.skip_between()?;
         }
         Ok(reader)
@@ -54,7 +54,7 @@ impl<R: Read> JsonReader<R> {
             let (line, offset) = (self.window.line(), self.window.position());
             let Some(length) = self.window.line_length()? else {
                 self.window.skip_line()?;
-                let content = Err(Fault::TooLong);
+                let content = Err(RowError::TooLong);
                 return Ok(Some(Row {
                     line,
                     offset,
@@ -66,7 +66,7 @@ impl<R: Read> JsonReader<R> {
                 return Ok(None);
             }
             let start = self.window.start();
-            self.window.take(length + 1, 1);
+            self.window.consume(length + 1, 1);
             let text = self.window.slice((start, start + length)).trim_ascii();
             if !text.is_empty() && !text.starts_with(COMMENT) {
                 let raw = self.window.slice((start, start + length)).trim_ascii();
@@ -98,9 +98,9 @@ impl<R: Read> JsonReader<R> {
                 content,
             }));
         }
-        // A surplus bracket counts as one byte, so that the reader advances.
+        // A stray bracket is a row, so that reading makes progress.
         let size = size.max(1);
-        self.window.take_counting(size);
+        self.window.consume_counting(size);
         let raw = self.window.slice((start, start + size)).trim_ascii_end();
         let content = update(raw);
         Ok(Some(Row {
@@ -111,7 +111,7 @@ impl<R: Read> JsonReader<R> {
         }))
     }
 
-    /// Skips blanks and what separates objects; false at the end.
+    /// Skips whitespace and separators between objects; false at the end.
     fn skip_between(&mut self) -> io::Result<bool> {
         let mut column = 0;
         loop {
@@ -119,11 +119,11 @@ impl<R: Read> JsonReader<R> {
             match self.window.bytes() {
                 [] => return Ok(false),
                 [b'\n', ..] => {
-                    self.window.take(1, 1);
+                    self.window.consume(1, 1);
                     column = 0;
                 }
                 [b' ' | b'\t' | b'\r' | b',' | b'[' | b']', ..] => {
-                    self.window.take(1, 0);
+                    self.window.consume(1, 0);
                     column += 1;
                 }
                 bytes if bytes.starts_with(COMMENT) => self.window.skip_line()?,
@@ -135,7 +135,7 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Continues at another offset.
+    /// Seeks to an offset.
     pub(super) fn go_to(&mut self, offset: u64, line: u64) -> io::Result<()>
     where
         R: Seek,
@@ -144,7 +144,7 @@ impl<R: Read> JsonReader<R> {
         self.window.go_to(offset, line)
     }
 
-    /// The size of what begins here, and whether it has an end.
+    /// The size of the value that begins here, and whether it is complete.
     fn measure(&mut self) -> io::Result<(usize, bool)> {
         let position = self.window.position();
         self.brackets = self.brackets.take().filter(|known| known.at() > position);
@@ -153,7 +153,7 @@ impl<R: Read> JsonReader<R> {
             ..Scan::default()
         };
         let (size, has_end) = loop {
-            if let Some(result) = scan.go_on(self.window.bytes()) {
+            if let Some(result) = scan.resume(self.window.bytes()) {
                 break result;
             }
             if scan.at < self.window.bytes().len() {
@@ -162,14 +162,14 @@ impl<R: Read> JsonReader<R> {
                     Extent::Broken | Extent::Open => break (0, false),
                     Extent::Unknown => scan.stops_at_bracket = false,
                 }
-            } else if scan.at > LONGEST_ROW || !self.window.fill()? {
+            } else if scan.at > MAX_ROW || !self.window.fill()? {
                 break (scan.at.min(self.window.bytes().len()), scan.is_bare());
             }
         };
-        Ok((size, has_end && size <= LONGEST_ROW))
+        Ok((size, has_end && size <= MAX_ROW))
     }
 
-    /// Where a bracket ends; reads on if that is not known yet.
+    /// Where a bracket ends, from the known extents or by scanning further.
     fn bracket_end(&mut self, bracket: u64) -> io::Result<Extent> {
         let position = self.window.position();
         let Some(known) = &mut self.brackets else {
@@ -185,11 +185,11 @@ impl<R: Read> JsonReader<R> {
             if seen >= self.window.bytes().len() && !self.window.fill()? {
                 return Ok(Extent::Broken);
             }
-            known.go_on(&self.window.bytes()[seen..]);
+            known.resume(&self.window.bytes()[seen..]);
         }
     }
 
-    /// Finds the brackets after a broken row, once for all rows there.
+    /// Scans the brackets after an unreadable row, once for all rows there.
     fn look_ahead(&mut self) {
         if self.brackets.is_none() {
             let (position, bytes) = (self.window.position(), self.window.bytes());
@@ -197,8 +197,8 @@ impl<R: Read> JsonReader<R> {
         }
     }
 
-    /// Whether text over several lines with matching brackets is not JSON: then a bracket is missing,
-    /// and what seems to be one object may be several.
+    /// Whether matching brackets over several lines are not JSON: then a bracket is missing, and the
+    /// apparent object may be several objects.
     fn is_run_together(&mut self, size: usize) -> bool {
         let (position, bytes) = (self.window.position(), &self.window.bytes()[..size]);
         if memchr(b'\n', bytes).is_none() {
@@ -213,17 +213,17 @@ impl<R: Read> JsonReader<R> {
             return false;
         };
         if earlier.is_none() {
-            // Brackets that are open at the error contain it, too.
+            // Brackets that are open at the error contain it as well.
             let valid = &bytes[..offset_of(&error, bytes)];
             self.syntax_error = Some(Brackets::of(position, valid));
         }
         true
     }
 
-    /// Skips to where the next object probably begins after a broken one.
-    fn recover(&mut self) -> io::Result<Fault> {
+    /// Seeks to where the next object probably begins after an unreadable one.
+    fn recover(&mut self) -> io::Result<RowError> {
         let indentation = self.indentation.unwrap_or(0);
-        let column = self.window.line_length()?.unwrap_or(LONGEST_ROW) as u64;
+        let column = self.window.line_length()?.unwrap_or(MAX_ROW) as u64;
         loop {
             self.window.skip_line()?;
             while self.window.bytes().len() <= indentation && self.window.fill()? {}
@@ -233,13 +233,13 @@ impl<R: Read> JsonReader<R> {
                     .iter()
                     .all(|byte| matches!(byte, b' ' | b'\t' | b','));
             if is_next || bytes.is_empty() {
-                return Ok(Fault::Json { line: 0, column });
+                return Ok(RowError::Json { line: 0, column });
             }
         }
     }
 }
 
-/// Where in the text an error was seen.
+/// The offset of an error in a text.
 fn offset_of(error: &serde_json::Error, text: &[u8]) -> usize {
     let mut line_start = 0;
     for _ in 1..error.line() {
@@ -253,27 +253,27 @@ fn to_size(length: u64) -> usize {
     usize::try_from(length).unwrap_or(usize::MAX)
 }
 
-/// Looks for the end of an object, byte by byte.
+/// Finds the end of an object, byte by byte.
 #[derive(Default)]
 struct Scan {
     at: usize,
     depth: usize,
     is_in_text: bool,
     is_escaped: bool,
-    /// Whether it stops before the outermost bracket, whose end may be known already.
+    /// Whether to stop before the outermost bracket, whose end may be known already.
     stops_at_bracket: bool,
 }
 
 impl Scan {
-    /// The size and whether the object is complete; `None` if more is needed, or at a bracket.
-    fn go_on(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+    /// The end, and whether the object is complete; `None` if more bytes are needed, or at a bracket.
+    fn resume(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
         while let Some(byte) = bytes.get(self.at) {
             self.at += 1;
             match byte {
                 _ if self.is_escaped => self.is_escaped = false,
                 b'\\' if self.is_in_text => self.is_escaped = true,
                 b'"' => self.is_in_text = !self.is_in_text,
-                // No text goes over a line's end in JSON.
+                // A JSON string cannot contain a line end.
                 b'\n' if self.is_in_text => return Some((self.at - 1, false)),
                 _ if self.is_in_text => {}
                 b'{' | b'[' if self.depth == 0 && self.stops_at_bracket => {
@@ -290,15 +290,15 @@ impl Scan {
         None
     }
 
-    /// Whether the object may end with the file.
+    /// Whether the end of the file may end it.
     fn is_bare(&self) -> bool {
         self.depth == 0 && !self.is_in_text
     }
 }
 
 /// Reads one object.
-fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
-    let fields = fields_from_json(raw).map_err(|error| fault(&error))?;
+fn update(raw: &[u8]) -> Result<Update<'_>, RowError> {
+    let fields = fields_from_json(raw).map_err(|error| row_error(&error))?;
     let mut update = Update {
         order_id: Value::Null,
         fields: Fields::with_capacity(fields.len()),
@@ -316,15 +316,15 @@ fn update(raw: &[u8]) -> Result<Update<'_>, Fault> {
     Ok(update)
 }
 
-fn fault(error: &JsonError) -> Fault {
+fn row_error(error: &JsonError) -> RowError {
     match error.kind() {
-        JsonErrorKind::Syntax => Fault::Json {
+        JsonErrorKind::Syntax => RowError::Json {
             line: error.line() as u64 - 1,
             column: error.column() as u64,
         },
-        JsonErrorKind::NotAnObject => Fault::NotAnObject,
-        JsonErrorKind::TooDeep => Fault::TooDeep,
-        JsonErrorKind::TooLong => Fault::TooLong,
+        JsonErrorKind::NotAnObject => RowError::NotAnObject,
+        JsonErrorKind::TooDeep => RowError::TooDeep,
+        JsonErrorKind::TooLong => RowError::TooLong,
     }
 }
 
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bracket_too_few_or_too_many_is_one_broken_row() {
+    fn a_missing_or_stray_bracket_makes_one_unreadable_row() {
         assert_eq!(
             rows("[{\"a\": 1}}, {\"a\": 2}]"),
             [(1, true), (1, false), (1, true)]
