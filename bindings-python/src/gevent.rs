@@ -2,7 +2,6 @@
 //! `katalys._gevent` makes it, and waits on the hub.
 
 use crate::classes::imported;
-use crate::client::Client;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -12,7 +11,7 @@ use pyo3::types::PyTuple;
 /// # Errors
 /// As the call.
 pub fn call<'py>(
-    client: &Bound<'py, Client>,
+    client: &Bound<'py, PyAny>,
     method: &str,
     arguments: impl IntoPyObject<'py, Target = PyTuple, Output = Bound<'py, PyTuple>>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {

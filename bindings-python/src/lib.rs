@@ -1,5 +1,8 @@
 //! The native module of the Python package: converts Python's values to the core's, calls the core
 //! without holding the interpreter, and converts results to Python's objects.
+//!
+//! `completions` uses `client`; both use `outbox`, and `client` uses `events`, which uses `outbox`. All
+//! of them use `convert`, `errors`, `results` and the other modules, which use none of them.
 
 mod classes;
 mod client;

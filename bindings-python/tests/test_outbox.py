@@ -184,7 +184,7 @@ def test_a_state_that_goes_back_is_a_warning_and_a_repetition_can_collapse(clien
     for status in ("paid", "pending"):
         stale = sender.enqueue_update("1", order_status=status)
         assert [warning.code for warning in stale.warnings] == ["status_stale"]
-    said = [record.name for record in caplog.records if "goes back" in record.getMessage()]
+    said = [record.name for record in caplog.records if "[status_stale]" in record.getMessage()]
     assert said == ["katalys"], "each warning once"
     assert sender.stats().accepted == 3
 

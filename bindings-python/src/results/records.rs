@@ -1,6 +1,6 @@
 //! Results of the core as objects of the dataclasses in `katalys/_results.py`, field by field.
 
-use super::problem_list;
+use super::native::problem_list;
 use katalys_core::results::{Holds, Record, ResultValue};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;

@@ -12,7 +12,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::proxy::PROXIED_NAME;
+use crate::shared::PROXIED_NAME;
 
 /// TLS configurations by kind, and the files for clients.
 pub struct Certificates {

@@ -12,7 +12,7 @@ use crate::proxy;
 use crate::record::Record;
 use crate::response::{self, After};
 use crate::script::Step;
-use crate::server::{Listener, Role, Shared};
+use crate::shared::{Listener, Role, Shared};
 use crate::stats::add_one;
 use crate::stream::Stream;
 
@@ -62,12 +62,12 @@ fn open(socket: TcpStream, listener: &Listener) -> Option<Stream> {
 }
 
 /// The state of a connection.
-pub struct Connection<'a> {
-    pub number: u64,
+struct Connection<'a> {
+    number: u64,
     peer: SocketAddr,
     via: Option<&'static str>,
-    pub listener: &'a Listener,
-    pub shared: &'a Shared,
+    listener: &'a Listener,
+    shared: &'a Shared,
 }
 
 /// How a request is handled.
@@ -92,7 +92,7 @@ impl Connection<'_> {
                 first_request = false;
             }
             if head.method == "CONNECT" {
-                return proxy::connect(&self, &head, &incoming, stream);
+                return self.connect(&head, &incoming, stream);
             }
             match self.handle(&head, &mut incoming, &mut stream) {
                 Ok(After::KeepAlive) if head.keep_alive => {}
@@ -102,6 +102,14 @@ impl Connection<'_> {
                 Err(error) => return self.refuse(&error, stream),
             }
         }
+    }
+
+    fn connect(&self, head: &Head, incoming: &Incoming, stream: Stream) {
+        let record = |status: &str| {
+            self.keep(self.record(head, &head.target, "", status, None));
+        };
+        let tunnels = &self.shared.tunnels;
+        proxy::connect(self.listener, tunnels, head, incoming, stream, record);
     }
 
     fn refuse(&self, error: &ReadError, mut stream: Stream) {
@@ -200,7 +208,7 @@ impl Connection<'_> {
     }
 
     /// Creates the record of a request; `None` if nothing is recorded.
-    pub fn record(
+    fn record(
         &self,
         head: &Head,
         path: &str,
@@ -234,7 +242,7 @@ impl Connection<'_> {
     }
 
     /// Stores a record before the response is sent, so that a client with the response finds it.
-    pub fn keep(&self, record: Option<Record>) {
+    fn keep(&self, record: Option<Record>) {
         if let (Some(records), Some(record)) = (&self.shared.records, record) {
             records.add(record);
         }

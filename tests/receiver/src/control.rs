@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::record::Records;
 use crate::response::{NO_CONTENT, with_body};
-use crate::server::Shared;
+use crate::shared::Shared;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 

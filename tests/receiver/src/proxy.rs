@@ -1,15 +1,13 @@
 //! The proxy listeners: CONNECT tunnels to loopback ports, and requests in absolute form.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::Mutex;
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::thread;
 
-use crate::connection::Connection;
 use crate::http::{Head, Incoming};
-use crate::server::{Listener, Role};
+use crate::shared::{Listener, PROXIED_NAME, Role};
 use crate::stream::Stream;
+use crate::tunnels::Tunnels;
 
 pub const AUTHENTICATION_REQUIRED: &[u8] = b"HTTP/1.1 407 Proxy Authentication Required\r\n\
     Proxy-Authenticate: Basic realm=\"katalys-receiver\"\r\nContent-Length: 0\r\n\
@@ -17,40 +15,6 @@ pub const AUTHENTICATION_REQUIRED: &[u8] = b"HTTP/1.1 407 Proxy Authentication R
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 const BAD_GATEWAY: &[u8] =
     b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-/// A name of this machine that only the proxies resolve.
-pub const PROXIED_NAME: &str = "endpoint.test";
-
-/// The open tunnels, to detect requests that come through one.
-#[derive(Default)]
-pub struct Tunnels {
-    by_local_port: Mutex<HashMap<u16, &'static str>>,
-}
-
-impl Tunnels {
-    /// The proxy listener whose tunnel a connection from `peer` uses.
-    pub fn via(&self, peer: SocketAddr) -> Option<&'static str> {
-        self.by_local_port
-            .lock()
-            .expect("no holder panics")
-            .get(&peer.port())
-            .copied()
-    }
-
-    fn open(&self, port: u16, listener: &'static str) {
-        self.by_local_port
-            .lock()
-            .expect("no holder panics")
-            .insert(port, listener);
-    }
-
-    fn close(&self, port: u16) {
-        self.by_local_port
-            .lock()
-            .expect("no holder panics")
-            .remove(&port);
-    }
-}
 
 /// The path of a target in absolute form, which only proxies get.
 pub fn path_of(target: &str) -> Option<&str> {
@@ -68,10 +32,16 @@ pub fn is_authorized(listener: &Listener, head: &Head) -> bool {
     }
 }
 
-/// Responds to a CONNECT, and forwards bytes both ways until one side closes.
-pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mut stream: Stream) {
-    let listener = connection.listener;
-    let record = |step| connection.keep(connection.record(head, &head.target, "", step, None));
+/// Responds to a CONNECT, and forwards bytes both ways until one side closes. `record` keeps the
+/// request, with the status of its response.
+pub fn connect(
+    listener: &Listener,
+    tunnels: &Tunnels,
+    head: &Head,
+    incoming: &Incoming,
+    mut stream: Stream,
+    record: impl Fn(&str),
+) {
     let Role::Proxy { .. } = listener.role else {
         record("405");
         let _ = stream.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
@@ -91,10 +61,10 @@ pub fn connect(connection: &Connection<'_>, head: &Head, incoming: &Incoming, mu
     let Ok(port) = origin.local_addr().map(|address| address.port()) else {
         return;
     };
-    connection.shared.tunnels.open(port, listener.name);
+    tunnels.open(port, listener.name);
     // Either side may end the tunnel, with or without an error.
     let _ = forward(incoming.pending(), stream, origin);
-    connection.shared.tunnels.close(port);
+    tunnels.close(port);
 }
 
 /// Only this machine is reachable through the proxies.

@@ -9,17 +9,17 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
 use crate::certificates::Certificates;
 use crate::connection;
 use crate::print::Printer;
-use crate::proxy::{PROXIED_NAME, Tunnels};
 use crate::record::Records;
 use crate::script::Scripts;
+use crate::shared::{Listener, PROXIED_NAME, Role, Shared};
 use crate::stats::Stats;
+use crate::tunnels::Tunnels;
 
 const PROXY_CREDENTIALS: &str = "user:pass";
 const PROXY_AUTHORIZATION: &str = "Basic dXNlcjpwYXNz";
@@ -57,35 +57,6 @@ pub struct Receiver {
     /// Bound without listening, or with a full queue; kept open to reserve the ports.
     _held: Vec<Socket>,
     _filling: Vec<TcpStream>,
-}
-
-/// How a listener handles its connections.
-pub enum Role {
-    Origin,
-    Proxy {
-        authorization: Option<&'static str>,
-    },
-    /// Accepts and reads, but sends nothing: a handshake that hangs.
-    Mute,
-}
-
-/// One listening port.
-pub struct Listener {
-    pub name: &'static str,
-    pub role: Role,
-    pub tls: Option<Arc<ServerConfig>>,
-    pub stats: Stats,
-    pub port: u16,
-}
-
-/// What all connections share.
-pub struct Shared {
-    pub listeners: Vec<Arc<Listener>>,
-    pub records: Option<Records>,
-    pub printer: Option<Printer>,
-    pub scripts: Scripts,
-    pub tunnels: Tunnels,
-    pub connections: AtomicU64,
 }
 
 impl Receiver {

@@ -1,7 +1,7 @@
 //! The counters: read at the start of a transaction and written once at its end.
 
 use super::fault::Fault;
-use super::schema::books;
+use super::schema::counters;
 use crate::queue::clock::{Era, Millis};
 use rusqlite::{Connection, Transaction};
 
@@ -33,16 +33,16 @@ impl Counters {
         text: impl Fn(usize) -> Result<String, E>,
     ) -> Result<Self, E> {
         Ok(Self {
-            accepted: integer(books::ACCEPTED)?,
-            delivered: integer(books::DELIVERED)?,
-            dead: integer(books::DEAD)?,
-            discarded: integer(books::DISCARDED)?,
-            bytes: integer(books::BYTES)?,
+            accepted: integer(counters::ACCEPTED)?,
+            delivered: integer(counters::DELIVERED)?,
+            dead: integer(counters::DEAD)?,
+            discarded: integer(counters::DISCARDED)?,
+            bytes: integer(counters::BYTES)?,
             era: Era {
-                boot: text(books::BOOT)?,
-                offset: integer(books::TIME_OFFSET)?,
-                seen: integer(books::SEEN)?,
-                seen_wall: integer(books::SEEN_WALL)?,
+                boot: text(counters::BOOT)?,
+                offset: integer(counters::TIME_OFFSET)?,
+                seen: integer(counters::SEEN)?,
+                seen_wall: integer(counters::SEEN_WALL)?,
             },
         })
     }

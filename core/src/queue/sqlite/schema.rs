@@ -98,14 +98,14 @@ columns! {
     dead: ID, LANE, PAYLOAD, ACCEPTED_AT, STAGE, DIED_AT, STATUS, CODE, REASON
 }
 columns! {
-    /// Columns of the counters.
-    books: ACCEPTED, DELIVERED, DEAD, DISCARDED, BYTES, BOOT, TIME_OFFSET, SEEN, SEEN_WALL
+    /// Columns of the counters, the last of [`TABLES`].
+    counters: ACCEPTED, DELIVERED, DEAD, DISCARDED, BYTES, BOOT, TIME_OFFSET, SEEN, SEEN_WALL
 }
 
 /// The index of lanes by their due time.
 pub(super) const LANES_BY_DUE: &str = "lanes_by_due";
 /// All tables.
-pub(super) const TABLES: [&str; 4] = ["updates", "lanes", "dead", "books"];
+pub(super) const TABLES: [&str; 4] = ["updates", "lanes", "dead", "books"]; // words: ok
 
 #[cfg(test)]
 mod tests {
@@ -118,7 +118,7 @@ mod tests {
         for step in steps_after(0) {
             connection.execute_batch(step).unwrap();
         }
-        let declared = [updates::NAMES, lanes::NAMES, dead::NAMES, books::NAMES];
+        let declared = [updates::NAMES, lanes::NAMES, dead::NAMES, counters::NAMES];
         for (table, names) in TABLES.iter().zip(declared) {
             let sql = "SELECT upper(name) FROM pragma_table_info(?1) ORDER BY cid";
             let mut statement = connection.prepare(sql).unwrap();

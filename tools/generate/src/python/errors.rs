@@ -1,6 +1,6 @@
 //! The exceptions.
 
-use super::docstring;
+use super::docstring::docstring;
 use crate::text::notice;
 use katalys_core::results::{Holds, Words};
 use katalys_core::{ErrorCode, ErrorKind, ErrorProperty};

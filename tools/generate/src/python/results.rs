@@ -1,7 +1,7 @@
 //! The classes of results and events. Those that every call makes are native, for speed; the others
 //! are dataclasses.
 
-use super::docstring;
+use super::docstring::docstring;
 use crate::text::notice;
 use katalys_core::EventKind;
 use katalys_core::results::{Holds, Level, RESULTS, ResultField, ResultTable, Words};

@@ -5,7 +5,7 @@ use super::pages::{Pages, Place};
 use crate::queue::clock::Millis;
 use crate::queue::sqlite::counters::Counters;
 use crate::queue::sqlite::lane::size_of;
-use crate::queue::sqlite::schema::{self, books, lanes, updates};
+use crate::queue::sqlite::schema::{self, counters, lanes, updates};
 use crate::queue::store::{CLOSED, LaneId, StageNumber, UpdateId};
 
 /// A larger id comes from a damaged row.
@@ -92,13 +92,13 @@ pub(super) fn recognise(row: &Row, source: Source, is_stale: bool) -> Option<Fou
         return update(row.id, cells, source, is_stale).map(Found::Update);
     }
     // The other tables have the same number of columns, of different types.
-    if width != books::NAMES.len() {
+    if width != counters::NAMES.len() {
         return None;
     }
     if cells.is_blob(schema::dead::PAYLOAD) {
         return dead(row.id, cells, source, is_stale).map(Found::Dead);
     }
-    if cells.is_text(books::BOOT) {
+    if cells.is_text(counters::BOOT) {
         return counters(cells, is_stale).map(Found::Counters);
     }
     lane(cells, is_stale).map(|lane| Found::Lane(row.id, lane))
