@@ -96,7 +96,8 @@ pub(super) trait Group {
     fn from_reader(known: Self::Known, reader: &Reader<'_>) -> Self;
 }
 
-/// One setting as it was given.
+/// One setting as it was given. Its functions are not inlined: each setting has a copy of its reader,
+/// which would grow the library by a hundredth.
 pub(super) struct Given<'g> {
     pub reader: &'g Reader<'g>,
     name: &'static str,
@@ -104,6 +105,7 @@ pub(super) struct Given<'g> {
 
 impl Given<'_> {
     /// The caller's value, the last one if there are several, in either spelling.
+    #[inline(never)]
     pub fn value(&self) -> Option<&Value<'_>> {
         let table = self.reader.table;
         let is_named = |given: &str| named(table, given).is_some_and(|row| row.name == self.name);
@@ -115,6 +117,7 @@ impl Given<'_> {
     }
 
     /// The environment's value; an empty variable counts as unset.
+    #[inline(never)]
     fn environment(&self) -> Option<String> {
         let variable = named(self.reader.table, self.name)?.env?;
         std::env::var(variable).ok().filter(|text| !text.is_empty())
@@ -125,6 +128,7 @@ impl Given<'_> {
         matches!(self.value(), Some(Value::Text(text)) if text.is_empty())
     }
 
+    #[inline(never)]
     pub fn text(&self) -> Result<Option<String>, Error> {
         let text = match self.value() {
             Some(Value::Text(text)) => text.to_string(),
@@ -151,6 +155,7 @@ impl Given<'_> {
         }
     }
 
+    #[inline(never)]
     fn seconds(&self, max: u32) -> Result<Option<Duration>, Error> {
         let max = f64::from(max);
         let seconds = match self.value() {
@@ -208,6 +213,7 @@ impl Given<'_> {
     }
 
     /// An error that names the setting as the caller's language spells it, and where it was set.
+    #[inline(never)]
     pub fn invalid(&self, reason: &str) -> Error {
         let spelled = self.reader.language.spell(self.name);
         let variable = named(self.reader.table, self.name).and_then(|row| row.env);

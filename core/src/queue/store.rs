@@ -3,7 +3,7 @@
 
 use super::clock::Millis;
 use crate::error::Error;
-use crate::order::Stage;
+use crate::order::{Stage, Value, fields_from_json};
 use crate::results::{DeadLetter, PendingUpdate, Stats};
 use std::time::Duration;
 
@@ -276,6 +276,10 @@ pub(crate) fn count(number: Millis) -> u64 {
 
 /// A text of a payload; empty if there is none.
 pub(crate) fn text_of(payload: &[u8], key: &str) -> String {
-    let fields = serde_json::from_slice::<serde_json::Value>(payload).unwrap_or_default();
-    fields[key].as_str().unwrap_or_default().to_owned()
+    let fields = fields_from_json(payload).unwrap_or_default();
+    let found = fields.into_iter().find(|(name, _)| name == key);
+    match found {
+        Some((_, Value::Text(text))) => text.into_owned(),
+        _ => String::new(),
+    }
 }

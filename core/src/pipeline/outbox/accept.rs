@@ -136,6 +136,7 @@ impl Outbox {
 
     /// Accepts updates in one transaction, and with them leases as many as can be sent at once: a
     /// second transaction would delay the first request.
+    #[inline(never)] // It has two callers, and each copy is large.
     pub(super) fn accept_all(
         &self,
         updates: Vec<(Checked, Option<Arc<dyn Waiter>>)>,

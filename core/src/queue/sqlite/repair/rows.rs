@@ -2,6 +2,7 @@
 
 use super::btree::{Node, Row, Value};
 use super::pages::{Pages, Place};
+use crate::order::{self, fields_from_json};
 use crate::queue::clock::Millis;
 use crate::queue::sqlite::counters::Counters;
 use crate::queue::sqlite::lane::size_of;
@@ -215,10 +216,13 @@ fn common(
 
 /// Whether a payload is a JSON object with the ids of an order.
 fn is_payload(payload: &[u8]) -> bool {
-    let Ok(fields) = serde_json::from_slice::<serde_json::Value>(payload) else {
+    let Ok(fields) = fields_from_json(payload) else {
         return false;
     };
-    let has = |key| fields.get(key).is_some_and(serde_json::Value::is_string);
+    let has = |key| {
+        let mut fields = fields.iter();
+        fields.any(|(name, value)| name == key && matches!(value, order::Value::Text(_)))
+    };
     has("site_id") && has("order_id")
 }
 
