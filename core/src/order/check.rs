@@ -98,7 +98,6 @@ struct Checker<'w, 'v> {
     lane: LaneHash,
     stage: Stage,
     order_id: Range<usize>,
-    order_time: Option<i64>,
     encoder: Encoder<'w>,
 }
 
@@ -115,7 +114,6 @@ impl<'w, 'v> Checker<'w, 'v> {
             lane: LaneHash::new(),
             stage: Stage::Unknown,
             order_id: 0..0,
-            order_time: None,
             encoder: Encoder::new(context.zone, context.invalid),
         }
     }
@@ -210,7 +208,7 @@ impl<'w, 'v> Checker<'w, 'v> {
             self.identify(index, value);
         }
         if self.sent[index] {
-            self.note_for_queue(index, value, mark, encoded.moment);
+            self.note_for_queue(index, value, mark);
         }
         match encoded.written {
             Written::Sent => return,
@@ -224,13 +222,7 @@ impl<'w, 'v> Checker<'w, 'v> {
     }
 
     /// Keeps what the queue needs to know of a field that was written from `mark` on.
-    fn note_for_queue(
-        &mut self,
-        index: usize,
-        value: &Value<'_>,
-        mark: usize,
-        moment: Option<Moment>,
-    ) {
+    fn note_for_queue(&mut self, index: usize, value: &Value<'_>, mark: usize) {
         match index {
             ORDER_ID => {
                 let quote = ORDER_FIELDS[index].json_key.len() - 1;
@@ -240,7 +232,6 @@ impl<'w, 'v> Checker<'w, 'v> {
                 self.stage =
                     text::of_value(value).map_or(Stage::Unknown, |text| status::stage(&text));
             }
-            ORDER_TIME => self.order_time = moment.map(Moment::unix_seconds),
             _ => {}
         }
     }
@@ -251,7 +242,7 @@ impl<'w, 'v> Checker<'w, 'v> {
             let moment = Moment::in_zone(Timestamp::now(), self.context.zone);
             self.encoder
                 .moment(&Name::Field(&ORDER_FIELDS[index]), moment);
-            self.order_time = Some(moment.unix_seconds());
+            self.encoder.order_time = Some(moment.unix_seconds());
             self.sent[index] = true;
         }
     }
@@ -345,7 +336,7 @@ impl<'w, 'v> Checker<'w, 'v> {
             lane: self.lane.get(),
             stage: self.stage,
             order_id: self.order_id,
-            order_time: self.order_time,
+            order_time: self.encoder.order_time,
         })
     }
 

@@ -27,7 +27,6 @@ pub(super) enum Written {
 pub(super) struct Encoded {
     pub written: Written,
     pub amount: Option<Units>,
-    pub moment: Option<Moment>,
 }
 
 /// Builds a value's path, which is needed only if there is a problem to report.
@@ -37,6 +36,8 @@ type Path<'p> = &'p dyn Fn() -> String;
 pub(super) struct Encoder<'c> {
     pub payload: Payload,
     pub findings: Findings,
+    /// The `order_time` that was written, in Unix seconds.
+    pub order_time: Option<i64>,
     zone: Option<&'c TimeZone>,
     has_amounts: bool,
 }
@@ -47,6 +48,7 @@ impl<'c> Encoder<'c> {
         Self {
             payload: Payload::new(),
             findings: Findings::new(invalid),
+            order_time: None,
             zone,
             has_amounts: false,
         }
@@ -65,7 +67,7 @@ impl<'c> Encoder<'c> {
         value: &Value<'_>,
         path: Path<'_>,
     ) -> Encoded {
-        let (mut amount, mut moment) = (None, None);
+        let mut amount = None;
         let result = match field.kind {
             Kind::Amount => self.amount(name, value, path).map(|units| {
                 amount = Some(units);
@@ -73,10 +75,7 @@ impl<'c> Encoder<'c> {
             }),
             Kind::Count => amount::count(value).map(|digits| self.number(name, &digits)),
             Kind::Quantity => amount::quantity(value).map(|digits| self.number(name, &digits)),
-            Kind::Time => self.order_time(name, value, path).map(|at| {
-                moment = Some(at);
-                Written::Sent
-            }),
+            Kind::Time => self.order_time(name, value, path),
             Kind::Identifier => {
                 identifier::identifier(value).and_then(|text| self.text(name, &text))
             }
@@ -91,11 +90,7 @@ impl<'c> Encoder<'c> {
             Err(_) if text::is_blank(value) => Written::Blank,
             Err(code) => self.reject(code, field.kind, value, path),
         };
-        Encoded {
-            written,
-            amount,
-            moment,
-        }
+        Encoded { written, amount }
     }
 
     /// Checks and writes the value of a custom key: text or a number, sent as given.
@@ -180,7 +175,7 @@ impl<'c> Encoder<'c> {
         name: &Name<'_>,
         value: &Value<'_>,
         path: Path<'_>,
-    ) -> Result<Moment, Code> {
+    ) -> Result<Written, Code> {
         let text = match value {
             Value::Text(text) | Value::Time(text) => text,
             Value::Int(_) | Value::Float(_) | Value::Decimal(_) => return Err(Code::TimeFormat),
@@ -191,10 +186,11 @@ impl<'c> Encoder<'c> {
             return Err(Code::ControlCharacter);
         }
         let moment = self.time(name, text)?;
+        self.order_time = Some(moment.unix_seconds());
         if let Some(code) = moment.suspicion(Timestamp::now()) {
             self.findings.warn(path(), code);
         }
-        Ok(moment)
+        Ok(Written::Sent)
     }
 
     fn time(&mut self, name: &Name<'_>, text: &str) -> Result<Moment, Code> {
