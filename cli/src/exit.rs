@@ -17,14 +17,14 @@ macro_rules! exits {
 }
 
 exits! {
-    Done = 0, "done, nothing wrong";
+    Done = 0, "success";
     Problems = 1, "problems were found, or updates were refused";
     Usage = 2, "usage error: an argument, a setting or a file";
     Undelivered = 3, "not delivered; the same command may succeed later";
     Outbox = 4, "the outbox cannot be used, or is full";
     Incomplete = 5, "the outbox was repaired, but not everything in it could be read";
     Internal = 70, "internal error";
-    Interrupted = 130, "interrupted; what was done is kept";
+    Interrupted = 130, "interrupted; completed work is kept";
 }
 
 impl Exit {

@@ -29,16 +29,16 @@ impl RowError {
         ),
         (
             "column_count",
-            "has another number of columns than the header",
+            "has a different number of columns than the header",
         ),
         (
             "quote_unclosed",
-            "has a quote that is not closed, or text behind the closing one",
+            "has an unclosed quote, or text after the closing quote",
         ),
-        ("row_too_long", "is longer than 1 MiB, which no update is"),
+        ("row_too_long", "is longer than 1 MiB, the maximum"),
         (
             "nested_too_deep",
-            "has lists and objects nested more than 16 deep, which no update has",
+            "has lists and objects nested more than 16 levels deep, the maximum",
         ),
     ];
 

@@ -228,7 +228,7 @@ impl JsonError {
             ),
             JsonErrorKind::TooLong => {
                 let megabytes = MAX_LENGTH / (1024 * 1024);
-                format!("is longer than {megabytes} MiB, which no update is")
+                format!("is longer than {megabytes} MiB, the maximum")
             }
         }
     }
