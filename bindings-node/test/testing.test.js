@@ -57,7 +57,7 @@ describe('a sandbox', () => {
     const other = new Client({ siteId: 'other.com', endpoint: sandbox.endpoint });
     await client.updateOrder(1001, { order_status: 'paid' });
     await other.updateOrder(1001n, { order_status: 'cancelled' });
-    await assert.rejects(sandbox.order(1001), isError(409, /say which with site_id/));
+    await assert.rejects(sandbox.order(1001), isError(409, /select one with site_id/));
     const { fields } = await sandbox.order(1001n, { siteId: 'other.com' });
     assert.equal(fields.order_status, 'cancelled');
     assert.equal((await sandbox.waitFor(1001, { siteId: 'abcd.com' })).site_id, 'abcd.com');
@@ -75,7 +75,7 @@ describe('a sandbox', () => {
     assert.equal(order.updates.length, 2);
     await Promise.all(sent);
     const unanswered = sandbox.waitFor('1001', { status: 'cancelled', timeout: 0.2 });
-    await assert.rejects(unanswered, isError(408, /the time is up/));
+    await assert.rejects(unanswered, isError(408, /the wait timed out/));
   });
 
   it('answers with faults, and shows every request', async () => {

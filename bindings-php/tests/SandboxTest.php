@@ -44,9 +44,9 @@ final class SandboxTest extends TestCase
     {
         (new Client('abcd.com'))->updateOrder(1001, ['order_status' => 'paid']);
         $failures = [
-            'order 1001: the time is up: the order\'s status is "paid", and its updates are 1' =>
+            'order 1001: the wait timed out: the order\'s status is "paid", and its updates are 1' =>
                 ['order_status' => 'refunded'],
-            'order 1002: the time is up: there is no such order' => ['order_status' => 'paid'],
+            'order 1002: the wait timed out: there is no such order' => ['order_status' => 'paid'],
             'are identical' => ['currency' => 'USD', 'sale_amount' => null, 'note' => '1'],
         ];
         foreach ($failures as $message => $fields) {
@@ -66,7 +66,7 @@ final class SandboxTest extends TestCase
         (new Client('abcd.com'))->updateOrder(1001, ['order_status' => 'paid']);
         (new Client('other.com'))->updateOrder(1001, ['order_status' => 'cancelled']);
         $refusal = $this->refusal(fn() => $this->sandbox()->order(1001));
-        self::assertSame('409 several sites have an order of this id; say which with site_id', $refusal);
+        self::assertSame('409 several sites have an order with this id; select one with site_id', $refusal);
         self::assertSame('cancelled', $this->sandbox()->order(1001, 'other.com')['fields']['order_status']);
         $found = $this->sandbox()->orders(['status' => 'paid', 'warnings' => false]);
         self::assertSame(['abcd.com'], array_column($found['orders'], 'site_id'));
@@ -82,7 +82,7 @@ final class SandboxTest extends TestCase
         $this->assertOrder('1001', ['order_status' => 'refunded']);
         self::assertCount(2, $this->sandbox()->waitFor('1001', updates: 2)['updates']);
         $timedOut = fn() => $this->sandbox()->waitFor('1001', status: 'cancelled', timeout: 0.2);
-        self::assertStringStartsWith('408 the time is up', $this->refusal($timedOut));
+        self::assertStringStartsWith('408 the wait timed out', $this->refusal($timedOut));
     }
 
     public function testFaultsAndTheStream(): void

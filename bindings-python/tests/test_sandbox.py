@@ -58,7 +58,7 @@ def test_orders_of_two_sites_are_told_apart(sandbox, client):
     other = katalys.Client("other.com", endpoint=sandbox.endpoint)
     client.update_order(1001, order_status="paid", order_time="2018-01-01T00:00:00Z")
     other.update_order(1001, order_status="cancelled", order_time="2020-01-01T00:00:00Z")
-    with pytest.raises(SandboxError, match="say which with site_id") as caught:
+    with pytest.raises(SandboxError, match="select one with site_id") as caught:
         sandbox.order(1001)
     assert caught.value.status == 409
     assert sandbox.order(1001, "other.com")["fields"]["order_status"] == "cancelled"
@@ -84,7 +84,7 @@ def test_waiting_for_what_comes_in_the_background(sandbox, client):
 
     assert len(asyncio.run(main())["updates"]) == 2
     began = time.monotonic()
-    found = 'the time is up: the order\'s status is "refunded"'
+    found = 'the wait timed out: the order\'s status is "refunded"'
     with pytest.raises(SandboxError, match=found) as caught:
         sandbox.wait_for("1001", status="cancelled", timeout=0.2)
     assert caught.value.status == 408

@@ -287,7 +287,7 @@ test('works with the keyboard only', async (t) => {
   await page.locator('.rule', { hasText: 'Answers 503' }).waitFor();
   await page.getByRole('button', { name: 'Remove: answers 503' }).focus();
   await page.keyboard.press('Enter');
-  await page.getByText('None: every update is answered 204.').waitFor();
+  await page.getByText('None: every update is answered with 204.').waitFor();
   assert.deepEqual(problems, []);
 });
 

@@ -65,7 +65,7 @@ function mergedNote({ merged_from: ids }) {
     'plain',
     'merge',
     ['One order with ', names],
-    'An order_alias merged them: updates to any of these ids end up here. At Katalys this can change the order id, and it cannot be undone.',
+    'An order_alias merged them: updates to any of these ids are shown here. At Katalys, this can change the order id, and it cannot be undone.',
   );
 }
 
@@ -77,7 +77,7 @@ function statusNote(status, statuses) {
       'stop',
       'warning',
       `This order is ${status}`,
-      `${documented?.doc ?? ''} This holds if the Offer is set up for it and the report came soon enough.`,
+      `${documented?.doc ?? ''} This applies if the Offer is configured for it and the report arrived in time.`,
     );
   }
   if (documented) {
@@ -86,8 +86,8 @@ function statusNote(status, statuses) {
       'check',
       `This order counts as ${status}`,
       status === 'pending'
-        ? 'Report “paid” when the money is there. Reporting “cancelled” instead keeps it from being attributed to an affiliate.'
-        : 'Reporting “refunded” or “cancelled” from here keeps it from being attributed to an affiliate, if the Offer is set up for that and the report comes soon enough.',
+        ? 'Report “paid” once the payment is received. Reporting “cancelled” instead keeps it from being attributed to an affiliate.'
+        : 'Reporting “refunded” or “cancelled” next keeps it from being attributed to an affiliate, if the Offer is configured for that and the report arrives in time.',
     );
   }
   return note(
@@ -104,7 +104,7 @@ function returningNote(order) {
     'plain',
     'returning',
     'A returning customer',
-    'order_count is above 1, so Triggers for returning customers can match, if the Offer is set up for that.',
+    'order_count is above 1, so Triggers for returning customers can match, if the Offer is configured for that.',
   );
 }
 

@@ -1,4 +1,4 @@
-// The tables of an order: discounts, line items, all other fields, and what a whole report still
+// The tables of an order: discounts, line items, all other fields, and what a complete report still
 // requires.
 
 import { positions, section, updateLink } from './details-parts.js';
@@ -129,7 +129,7 @@ function source(order, places, key) {
 export function missing(order) {
   if (order.missing.length === 0) return null;
   return section(
-    'Not yet a whole report',
+    'Not yet a complete report',
     null,
     h(
       'ul',

@@ -20,7 +20,7 @@ export function timeline(order, endpoint) {
       h(
         'p',
         { class: 'faint' },
-        `The newest ${plural(order.timeline.length, 'request')}; differences count from there.`,
+        `The newest ${plural(order.timeline.length, 'request')}; differences are relative to the oldest of them.`,
       ),
     h('ol', { class: 'timeline', reversed: true }, entries.reverse()),
   );
@@ -70,7 +70,7 @@ function entryHead(entry, order, position) {
     entry.fault &&
       h(
         'span',
-        { class: 'note fault', title: 'A fault that was asked for' },
+        { class: 'note fault', title: 'An injected fault' },
         icon('bolt'),
         describeFault(entry.fault),
       ),

@@ -49,12 +49,12 @@ export function showEmpty(isEmpty) {
     h(
       'p',
       { class: 'lead' },
-      'Updates appear here the moment they arrive. Point a client at this sandbox:',
+      'Updates appear here as soon as they arrive. Point a client at this sandbox:',
     ),
     codeBox(variable, 'the setting'),
     h('p', { class: 'or' }, 'or send one from a terminal'),
     codeBox(curl, 'the command'),
-    h('p', { class: 'or' }, 'or right from here'),
+    h('p', { class: 'or' }, 'or directly from this page'),
     h(
       'button',
       { type: 'button', class: 'button primary', id: 'sample', onclick: sendSample },

@@ -10,12 +10,12 @@ const PRESETS = [
   ['429, Retry-After 2', { status: 429, retry_after: 2, next: 1 }],
   ['200 instead of 204', { status: 200, next: 1 }],
   ['Redirect', { redirect: '/elsewhere', next: 1 }],
-  ['Half a second late', { latency: 500 }],
+  ['Half a second of latency', { latency: 500 }],
   ['Hang once', { hang: true, next: 1 }],
   ['Reset before reading', { reset: 'before', next: 1 }],
   ['Reset after reading', { reset: 'after', next: 1 }],
   ['Answer lost, but recorded', { reset: 'after', apply: true, next: 1 }],
-  ['Ten a second', { rate: 10, retry_after: 1 }],
+  ['Ten per second', { rate: 10, retry_after: 1 }],
 ];
 
 /** The kinds of faults, each with the fields of its form. */
@@ -49,7 +49,7 @@ export function start() {
       h(
         'p',
         { class: 'lead' },
-        'Test how a client handles failures of the endpoint. The first rule that applies to a request decides.',
+        'Test how a client handles failures of the endpoint. The first fault that matches a request applies.',
       ),
     ),
     h(
@@ -97,7 +97,7 @@ function form() {
     ),
     input('status', 'Status', { ...count, min: '200', max: '599', value: '503' }),
     input('redirect', 'Location', { type: 'text', value: '/elsewhere' }),
-    input('rate', 'Requests a second', { ...count, value: '10' }),
+    input('rate', 'Requests per second', { ...count, value: '10' }),
     input('retry_after', 'Retry-After, seconds', count),
     input('latency', 'Late by, milliseconds', count),
     input('probability', 'Share of requests, %', {
@@ -113,7 +113,7 @@ function form() {
       'label',
       { class: 'toggle wide', 'data-field': 'apply' },
       h('input', { type: 'checkbox', name: 'apply' }),
-      h('span', {}, 'Record it nevertheless'),
+      h('span', {}, 'Record the update anyway'),
     ),
     h(
       'div',
@@ -178,7 +178,7 @@ export async function refresh() {
   badge.textContent = number(live.length);
   const active = byId('active');
   if (faults.length === 0) {
-    active.replaceChildren(h('p', { class: 'lead' }, 'None: every update is answered 204.'));
+    active.replaceChildren(h('p', { class: 'lead' }, 'None: every update is answered with 204.'));
     return;
   }
   active.replaceChildren(

@@ -1,4 +1,4 @@
-//! Sends one update or one whole order, from arguments, a file or stdin.
+//! Sends one update or one complete order, from arguments, a file or stdin.
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ pub const UPDATE: Mode = Mode {
 
 pub const REPORT: Mode = Mode {
     call: Call::Report,
-    about: "Send a whole order, with all required fields, and wait",
+    about: "Send a complete order, with all required fields, and wait",
 };
 
 /// Reads `KEY=VALUE`.

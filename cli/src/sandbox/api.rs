@@ -131,7 +131,7 @@ async fn one_order(
 }
 
 fn ambiguous(sites: &[String]) -> Response {
-    let message = "several sites have an order of this id; say which with site_id";
+    let message = "several sites have an order with this id; select one with site_id";
     response::json(
         StatusCode::CONFLICT,
         &json!({ "error": message, "sites": sites }),
@@ -229,7 +229,7 @@ pub async fn wait(State(app): Shared, uri: Uri) -> Response {
     match live::wait(&app, expected, timeout).await {
         Ok(WaitResult::Met) => {}
         Ok(WaitResult::TimedOut(found)) => {
-            let message = format!("the time is up: {found}");
+            let message = format!("the wait timed out: {found}");
             return response::error(StatusCode::REQUEST_TIMEOUT, &message);
         }
         Ok(WaitResult::Ambiguous(sites)) => return ambiguous(&sites),
@@ -334,6 +334,6 @@ pub async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
     }
     response::error(
         StatusCode::NOT_FOUND,
-        "there is nothing here; the endpoint is /v2/_tr_offline",
+        "not found; the endpoint is /v2/_tr_offline",
     )
 }

@@ -4,7 +4,7 @@ use super::faults::Rule;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Run a local stand-in for the endpoint, with a web page.
+/// Run a local replacement for the endpoint, with a web page.
 ///
 /// It accepts updates as the endpoint does, and the page shows every order, every request, and
 /// every value that was ignored or is suspicious. Set `KATALYS_ENDPOINT`, or the setting

@@ -157,7 +157,7 @@ fn fault_response(status: u16, location: Option<String>, retry_after: Option<u32
         StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED => {
             response::empty(status)
         }
-        _ => response::error(status, "a fault that was requested of this sandbox"),
+        _ => response::error(status, "this answer is an injected fault"),
     };
     let location = location.and_then(|place| HeaderValue::try_from(place).ok());
     let retry_after = retry_after.map(HeaderValue::from);

@@ -52,7 +52,7 @@ impl Guard {
         (changes && is_foreign(headers, host)).then(|| {
             response::error(
                 StatusCode::FORBIDDEN,
-                "requests of another site may not change this sandbox",
+                "requests from another site may not change this sandbox",
             )
         })
     }

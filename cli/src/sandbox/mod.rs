@@ -1,4 +1,4 @@
-//! A local stand-in for the endpoint, with a page that shows what it received.
+//! A local replacement for the endpoint, with a page that shows what it received.
 //!
 //! `serve` accepts connections and uses `guard`, which rejects those of other sites, and the handlers:
 //! `endpoint` takes order updates, `api` with `live` answers the page and users' tests, `page` serves

@@ -42,7 +42,7 @@ pub enum Reason {
 impl Reason {
     const fn text(self) -> &'static str {
         match self {
-            Self::Null => "is null; the endpoint ignores it and keeps what the order had",
+            Self::Null => "is null; the endpoint ignores it and keeps the previous value",
             Self::Empty => {
                 "is empty; the endpoint ignores it, so a field cannot be cleared this way"
             }

@@ -96,7 +96,7 @@ fn a_wait_ends_when_the_order_is_as_expected_or_at_its_timeout() {
     assert_eq!(order.json()["fields"]["order_status"], "paid");
     assert!(started.elapsed() < Duration::from_secs(20));
     let timed_out = sandbox.get("/_sandbox/wait?order_id=1&status=refunded&timeout=0.1");
-    let found = "the time is up: the order's status is \"paid\", and its updates are 3";
+    let found = "the wait timed out: the order's status is \"paid\", and its updates are 3";
     assert_eq!(timed_out.status, 408);
     assert_eq!(timed_out.json()["error"], found);
     assert_eq!(

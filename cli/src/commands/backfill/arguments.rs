@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Check all rows without sending any.
     #[arg(long)]
     pub dry_run: bool,
-    /// Send each row as a whole order, with the fields that `report` requires.
+    /// Send each row as a complete order, with the fields that `report` requires.
     #[arg(long)]
     pub report: bool,
     /// Sort the rows by `order_time` before sending; the file is not changed.
@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Maximum number of updates per second.
     #[arg(long, value_name = "NUMBER", value_parser = rate::parse, allow_negative_numbers = true)]
     pub rate: Option<f64>,
-    /// How long to retry while the endpoint accepts no update.
+    /// How long to retry while the endpoint accepts no updates.
     #[arg(
         long,
         value_name = "SECONDS",
@@ -38,7 +38,7 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     pub patience: Duration,
-    /// File for refused rows, to be corrected and backfilled; by default beside the input.
+    /// File for refused rows, to be corrected and backfilled; by default next to the input.
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,
     /// Discard the progress of an earlier run and start over.

@@ -26,7 +26,7 @@ pub fn check(path: Option<&str>) -> Vec<Finding> {
 fn missing(path: &Path, folder: &Path) -> Finding {
     let found = format!("{} does not exist yet", path.display());
     if folder.exists() && !is_writable(folder) {
-        let advice = "the folder is not writable for this user: no update can be kept";
+        let advice = "the folder is not writable for this user, so no update can be stored";
         return Finding::bad("outbox", found, advice);
     }
     Finding::good("outbox", format!("{found}; the first update creates it"))

@@ -49,12 +49,12 @@ const EVENT_METRICS: &[(EventKind, &str, &str)] = &[
     (
         EventKind::Retried,
         "relay_retries_total",
-        "Attempts of this process that will be retried.",
+        "Failed attempts of this process that are retried.",
     ),
     (
         EventKind::DeadLettered,
         "relay_dead_letters_total",
-        "Updates of this process that were refused.",
+        "Updates of this process that became dead letters.",
     ),
 ];
 

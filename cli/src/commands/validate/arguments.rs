@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Format of the report.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Check each row as a whole order, with the fields that `report` requires.
+    /// Check each row as a complete order, with the fields that `report` requires.
     #[arg(long)]
     pub report: bool,
     /// Omit warnings.
