@@ -181,12 +181,12 @@ export interface ClientOptions {
    */
   outbox?: string | URL;
   /**
-   * With `full`, an accepted update survives a power failure. `normal` is faster; a power
-   * failure may then lose the last updates, the end of a process does not.
+   * With `full`, an accepted update survives a power failure. `normal` is faster, but a power
+   * failure may lose the last updates; the end of a process does not.
    */
   durability?: "full" | "normal";
   /**
-   * What happens to an order's later updates when the endpoint rejects one for good:
+   * What happens to an order's later updates when the endpoint rejects one permanently:
    * `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded.
    */
   onRejected?: "continue" | "hold";
@@ -201,7 +201,7 @@ export interface ClientOptions {
   capacityRows?: number;
   /** Maximum size of all pending updates, in bytes; further ones are refused. */
   capacityBytes?: number;
-  /** Whether this client delivers what is in the outbox; if not, another process has to. */
+  /** Whether this client delivers what is in the outbox; if not, another process must. */
   deliver?: boolean;
   /**
    * How events name the order: `hashed` as 16 hexadecimal digits that are the same for all

@@ -77,7 +77,7 @@ export type EventKind =
   | "discarded"
   | "failed";
 
-/** Whether a problem stops the call or travels with its result. */
+/** Whether a problem stops the call or is part of its result. */
 export type Severity = "error" | "warning";
 
 /** One thing that is wrong or suspicious, where it is, and how to fix it. */
@@ -88,7 +88,7 @@ export interface Problem {
   readonly code: ProblemCode;
   /** A sentence that says how to fix it. Holds no customer data. */
   readonly message: string;
-  /** `error` stops the call; `warning` travels with the result. */
+  /** `error` stops the call; `warning` is part of the result. */
   readonly severity: Severity;
 }
 
@@ -173,7 +173,7 @@ export interface DeadLetter {
    * (older than `maxAge`).
    */
   readonly code: string;
-  /** What happened, for people. Holds no customer data. */
+  /** A description of what happened. Holds no customer data. */
   readonly reason: string;
   /** When it became a dead letter. */
   readonly diedAt: Date;
@@ -219,7 +219,7 @@ export class KatalysError extends Error {
   readonly ticket: number | null;
 }
 
-/** The client cannot be made from these settings. */
+/** The client cannot be created from these settings. */
 export class ConfigError extends KatalysError {
   readonly code: ErrorCodes["ConfigError"];
   readonly retryable: false;

@@ -45,11 +45,11 @@
  *   when they are needed. Default: 32.
  * - outbox: The file that keeps updates until they are delivered; created if it does not
  *   exist. It must be on a local disk; processes may share it. Or KATALYS_OUTBOX.
- * - durability: With `full`, an accepted update survives a power failure. `normal` is faster;
- *   a power failure may then lose the last updates, the end of a process does not. Default:
+ * - durability: With `full`, an accepted update survives a power failure. `normal` is faster,
+ *   but a power failure may lose the last updates; the end of a process does not. Default:
  *   full.
- * - on_rejected: What happens to an order's later updates when the endpoint rejects one for
- *   good: `continue` sends them, `hold` keeps them until the dead letter is replayed or
+ * - on_rejected: What happens to an order's later updates when the endpoint rejects one
+ *   permanently: `continue` sends them, `hold` keeps them until the dead letter is replayed or
  *   discarded. Default: continue.
  * - max_age: The age at which an update that is still not delivered becomes a dead letter, in
  *   seconds, up to 316224000. Without it, updates do not expire.
@@ -57,8 +57,8 @@
  *   false.
  * - capacity_rows: Maximum number of pending updates; further ones are refused.
  * - capacity_bytes: Maximum size of all pending updates, in bytes; further ones are refused.
- * - deliver: Whether this client delivers what is in the outbox; if not, another process has
- *   to. Default: true.
+ * - deliver: Whether this client delivers what is in the outbox; if not, another process must.
+ *   Default: true.
  * - event_order_ids: How events name the order: `hashed` as 16 hexadecimal digits that are the
  *   same for all updates of one order, `plain` as its order_id. The hash has no key: anyone
  *   who guesses an order_id can verify the guess. Default: hashed.
@@ -888,7 +888,7 @@ uint16_t katalys_dead_letters_status(const katalys_dead_letters *dead_letters, s
 const char *katalys_dead_letters_code(const katalys_dead_letters *dead_letters, size_t index);
 
 /**
- * What happened, for people. Holds no customer data.
+ * A description of what happened. Holds no customer data.
  *
  * Conditions:
  * `dead_letters` is a live list or NULL.

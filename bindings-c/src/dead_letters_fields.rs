@@ -89,7 +89,7 @@ pub unsafe extern "C" fn katalys_dead_letters_code(
     unsafe { row(dead_letters, index) }.value(5).text().as_ptr()
 }
 
-/// What happened, for people. Holds no customer data.
+/// A description of what happened. Holds no customer data.
 ///
 /// # Safety
 /// `dead_letters` is a live list or NULL.

@@ -36,10 +36,10 @@ trait ClientOptions
      * @param string|null $outbox The file that keeps updates until they are delivered; created if it does
      * not exist. It must be on a local disk; processes may share it.
      * @param 'full'|'normal'|null $durability With `full`, an accepted update survives a power failure.
-     * `normal` is faster; a power failure may then lose the last updates, the end of a process does not.
+     * `normal` is faster, but a power failure may lose the last updates; the end of a process does not.
      * @param 'continue'|'hold'|null $onRejected What happens to an order's later updates when the endpoint
-     * rejects one for good: `continue` sends them, `hold` keeps them until the dead letter is replayed or
-     * discarded.
+     * rejects one permanently: `continue` sends them, `hold` keeps them until the dead letter is replayed
+     * or discarded.
      * @param int|float|null $maxAge The age at which an update that is still not delivered becomes a dead
      * letter, in seconds, up to 316224000. Without it, updates do not expire.
      * @param bool|null $collapse Skips an update that is identical to the last pending one of its order.
@@ -47,7 +47,7 @@ trait ClientOptions
      * @param int|null $capacityBytes Maximum size of all pending updates, in bytes; further ones are
      * refused.
      * @param bool|null $deliver Whether this client delivers what is in the outbox; if not, another
-     * process has to.
+     * process must.
      * @param 'hashed'|'plain'|null $eventOrderIds How events name the order: `hashed` as 16 hexadecimal
      * digits that are the same for all updates of one order, `plain` as its order_id. The hash has no key:
      * anyone who guesses an order_id can verify the guess.

@@ -9,7 +9,7 @@ declare(strict_types=1);
 namespace Katalys;
 
 /**
- * The client cannot be made from these settings.
+ * The client cannot be created from these settings.
  *
  * Codes: `config_missing`, `config_invalid`, `config_unknown`.
  */

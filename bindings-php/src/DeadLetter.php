@@ -21,7 +21,7 @@ final class DeadLetter
      * @param int|null $status HTTP status, if the endpoint refused the update.
      * @param string $code `rejected` (by the endpoint), `interrupted` (three attempts never finished) or
      * `expired` (older than `maxAge`).
-     * @param string $reason What happened, for people. Holds no customer data.
+     * @param string $reason A description of what happened. Holds no customer data.
      * @param \DateTimeImmutable $diedAt When it became a dead letter.
      *
      * @internal Created by the package.

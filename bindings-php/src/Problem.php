@@ -20,7 +20,7 @@ final class Problem
      * @param string $path Where it is, as the caller wrote it: `sale_amount`, `discounts[1].amount`.
      * @param string $code The rule that was broken.
      * @param string $message A sentence that says how to fix it. Holds no customer data.
-     * @param 'error'|'warning' $severity `error` stops the call; `warning` travels with the result.
+     * @param 'error'|'warning' $severity `error` stops the call; `warning` is part of the result.
      *
      * @internal Created by the package.
      */

@@ -45,7 +45,7 @@ macro_rules! error_kinds {
 }
 
 error_kinds! {
-    Config = "ConfigError", None, [], "The client cannot be made from these settings.";
+    Config = "ConfigError", None, [], "The client cannot be created from these settings.";
     Validation = "ValidationError", None, [Problems], "The update is invalid and was not sent.";
     Rejected = "RejectedError", None, [Status, RetryAfter], "The endpoint answered, but not with 204.";
     Transport = "TransportError", None, [], "There was no answer.";
@@ -249,7 +249,7 @@ impl Error {
             return errors.remove(0);
         }
         let code = errors.first().map_or(ErrorCode::Internal, Self::code);
-        let mut text = format!("the client was not made, {} problems:", errors.len());
+        let mut text = format!("the client was not created, {} problems:", errors.len());
         for error in &errors {
             let _ = write!(text, "\n  {} [{}]", error.message(), error.code().as_str());
         }
@@ -264,7 +264,7 @@ impl Error {
         error
     }
 
-    /// The same error with what it is about in front.
+    /// The same error, with its subject in front of the message.
     pub(crate) fn about(mut self, subject: &str) -> Self {
         self.inner.message = format!("{subject} {}", self.inner.message);
         self
@@ -316,7 +316,7 @@ impl Error {
     }
 
     /// For a `RejectedError`: how long the endpoint asked to wait (`Retry-After`, RFC 9110), at most
-    /// five minutes: more is not believed.
+    /// five minutes: a longer wait is capped.
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
     }
@@ -351,10 +351,10 @@ impl Error {
     }
 }
 
-/// The most problems that a message spells out; `problems` holds them all.
+/// Maximum number of problems listed in a message; `problems` has them all.
 const MOST_SHOWN: usize = 20;
 
-/// The errors in one message, so that one failed call tells everything there is to fix.
+/// The errors in one message, so that one failed call lists everything there is to fix.
 fn summary(problems: &[Problem]) -> String {
     let errors: Vec<&Problem> = problems
         .iter()

@@ -249,19 +249,19 @@ results! {
     #[derive(Clone, Copy, Default, PartialEq)]
     pub struct Stats {
         /// Updates accepted since the outbox was created.
-        accepted: u64 => Holds::Count => Metric::Counter("Updates ever accepted.");
+        accepted: u64 => Holds::Count => Metric::Counter("Updates accepted since the outbox was created.");
         /// Updates that the endpoint has received.
-        delivered: u64 => Holds::Count => Metric::Counter("Updates the endpoint has.");
+        delivered: u64 => Holds::Count => Metric::Counter("Updates that the endpoint has received.");
         /// Updates that are neither delivered nor dead letters yet.
         pending: u64 => Holds::Count => Metric::Gauge("Pending updates, those in flight included.");
         /// Pending updates that a process is sending.
-        in_flight: u64 => Holds::Count => Metric::Gauge("Updates in flight.");
+        in_flight: u64 => Holds::Count => Metric::Gauge("Pending updates that a process is sending.");
         /// Dead letters: kept until they are replayed or discarded.
-        dead: u64 => Holds::Count => Metric::Gauge("Updates refused for good.");
+        dead: u64 => Holds::Count => Metric::Gauge("Dead letters: kept until they are replayed or discarded.");
         /// Dead letters that were discarded.
-        discarded: u64 => Holds::Count => Metric::Counter("Dead letters discarded.");
+        discarded: u64 => Holds::Count => Metric::Counter("Dead letters that were discarded.");
         /// Age of the oldest pending update, in seconds; 0 if there is none.
-        oldest_pending_seconds: f64 => Holds::Seconds => Metric::Gauge("How long the oldest pending update has waited.");
+        oldest_pending_seconds: f64 => Holds::Seconds => Metric::Gauge("Age of the oldest pending update, in seconds.");
     }
 
     /// An update that will not be sent unless it is replayed.
@@ -280,7 +280,7 @@ results! {
         /// `rejected` (by the endpoint), `interrupted` (three attempts never finished) or
         /// `expired` (older than `max_age`).
         code: String => Holds::Text;
-        /// What happened, for people. Holds no customer data.
+        /// A description of what happened. Holds no customer data.
         reason: String => Holds::Text;
         /// When it became a dead letter.
         died_at: f64 => Holds::Time;
@@ -329,7 +329,7 @@ table! {
     code: crate::order::Code => Holds::Word(Words::ProblemCode);
     ["A sentence that says how to fix it. Holds no customer data."]
     message: String => Holds::Text;
-    ["`error` stops the call; `warning` travels with the result."]
+    ["`error` stops the call; `warning` is part of the result."]
     severity: Severity => Holds::Word(Words::Severity);
 }
 

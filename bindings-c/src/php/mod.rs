@@ -119,7 +119,7 @@ pub extern "C" fn katalys_php_answer() -> *const c_char {
 
 /// The error of a call that this library does not know: the package is of another version.
 fn mismatch() -> Error {
-    Error::misuse("the call of the PHP package does not fit this library")
+    Error::misuse("the call of the PHP package does not match this library")
 }
 
 fn run(client: &katalys_client, call: u32, order_id: &Value<'_>, fields: &Fields<'_>) {

@@ -50,7 +50,7 @@ class Error(Exception):
 
 
 class ConfigError(Error, ValueError):
-    """The client cannot be made from these settings."""
+    """The client cannot be created from these settings."""
 
     __module__ = "katalys"
     code: "ErrorCode" = "config_invalid"

@@ -215,10 +215,10 @@ class Options(TypedDict, total=False):
     """The file that keeps updates until they are delivered; created if it does not exist. It
     must be on a local disk; processes may share it."""
     durability: Literal["full", "normal"] | None
-    """With `full`, an accepted update survives a power failure. `normal` is faster; a power
-    failure may then lose the last updates, the end of a process does not."""
+    """With `full`, an accepted update survives a power failure. `normal` is faster, but a
+    power failure may lose the last updates; the end of a process does not."""
     on_rejected: Literal["continue", "hold"] | None
-    """What happens to an order's later updates when the endpoint rejects one for good:
+    """What happens to an order's later updates when the endpoint rejects one permanently:
     `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded."""
     max_age: float | None
     """The age at which an update that is still not delivered becomes a dead letter, in
@@ -230,7 +230,7 @@ class Options(TypedDict, total=False):
     capacity_bytes: int | None
     """Maximum size of all pending updates, in bytes; further ones are refused."""
     deliver: bool | None
-    """Whether this client delivers what is in the outbox; if not, another process has to."""
+    """Whether this client delivers what is in the outbox; if not, another process must."""
     event_order_ids: Literal["hashed", "plain"] | None
     """How events name the order: `hashed` as 16 hexadecimal digits that are the same for all
     updates of one order, `plain` as its order_id. The hash has no key: anyone who guesses

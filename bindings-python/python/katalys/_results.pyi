@@ -42,7 +42,7 @@ class Problem:
 
     @property
     def severity(self) -> Severity:
-        """`error` stops the call; `warning` travels with the result."""
+        """`error` stops the call; `warning` is part of the result."""
 
     def __hash__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -144,7 +144,7 @@ class DeadLetter:
     """`rejected` (by the endpoint), `interrupted` (three attempts never finished) or `expired`
     (older than `max_age`)."""
     reason: str
-    """What happened, for people. Holds no customer data."""
+    """A description of what happened. Holds no customer data."""
     died_at: datetime
     """When it became a dead letter."""
 

@@ -14,7 +14,7 @@ macro_rules! problem {
                 code: Word,
                 /// A sentence that says how to fix it. Holds no customer data.
                 message: String,
-                /// `error` stops the call; `warning` travels with the result.
+                /// `error` stops the call; `warning` is part of the result.
                 severity: Word,
             }
         }

@@ -90,9 +90,9 @@ settings! {
     #[derive(Clone, Debug)]
     struct OutboxSettings { path: PathBuf } needs_outbox: true => {
         durability: Durability = Choice::<Durability>::new(), None,
-            "With `full`, an accepted update survives a power failure. `normal` is faster; a power failure may then lose the last updates, the end of a process does not.";
+            "With `full`, an accepted update survives a power failure. `normal` is faster, but a power failure may lose the last updates; the end of a process does not.";
         on_rejected: OnRejected = Choice::<OnRejected>::new(), None,
-            "What happens to an order's later updates when the endpoint rejects one for good: `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded.";
+            "What happens to an order's later updates when the endpoint rejects one permanently: `continue` sends them, `hold` keeps them until the dead letter is replayed or discarded.";
         max_age: Option<Duration> = OptionalSeconds { max: LONGEST_AGE }, None,
             "The age at which an update that is still not delivered becomes a dead letter. Without it, updates do not expire.";
         collapse: bool = Flag { default: false }, None,
@@ -102,7 +102,7 @@ settings! {
         capacity_bytes: Option<u64> = OptionalNumber, None,
             "Maximum size of all pending updates, in bytes; further ones are refused.";
         deliver: bool = Flag { default: true }, None,
-            "Whether this client delivers what is in the outbox; if not, another process has to.";
+            "Whether this client delivers what is in the outbox; if not, another process must.";
         event_order_ids: EventOrderIds = Choice::<EventOrderIds>::new(), None,
             "How events name the order: `hashed` as 16 hexadecimal digits that are the same for all updates of one order, `plain` as its order_id. The hash has no key: anyone who guesses an order_id can verify the guess.";
     }

@@ -202,7 +202,7 @@ fn all_settings_are_checked_at_once() {
     .collect();
     let error = Client::with_options(Language::Node, &options).unwrap_err();
     let lines: Vec<&str> = error.message().lines().collect();
-    assert_eq!(lines[0], "the client was not made, 15 problems:");
+    assert_eq!(lines[0], "the client was not created, 15 problems:");
     assert!(lines[1].starts_with("  unknown setting sideId; did you mean siteId?"));
     assert!(lines[1].ends_with(" [config_unknown]"), "{error}");
     assert_eq!(error.code(), ErrorCode::ConfigUnknown);

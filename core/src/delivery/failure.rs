@@ -137,9 +137,10 @@ fn describe(error: &ureq::Error, phase: Phase, host: &str) -> (ErrorCode, String
         }
         Error::Io(cause) => describe_io(cause, phase, host),
         Error::ConnectionFailed => describe_io(&"no connection", Phase::Connecting, host),
-        Error::ConnectProxyFailed(cause) => {
-            (ErrorCode::Proxy, format!("{host} made no tunnel: {cause}"))
-        }
+        Error::ConnectProxyFailed(cause) => (
+            ErrorCode::Proxy,
+            format!("{host} did not open a tunnel: {cause}"),
+        ),
         Error::Tls(cause) => (
             ErrorCode::Tls,
             format!("no secure connection to {host}: {cause}"),

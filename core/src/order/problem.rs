@@ -100,7 +100,7 @@ problem_codes! {
     AliasSame, "alias_same", Warning, "equals order_id; an alias merges two orders and cannot be undone, so give the id of the other system or leave it out";
     StatusStale, "status_stale", Warning, "is an earlier state than a pending update of this order has; it is sent after that one, so check the order of your calls";
     PayloadTooLarge, "payload_too_large", Error, "the update is larger than 256 KiB or has more than 50,000 values; send fewer line items or shorter values";
-    KeyNumeric, "key_numeric", Error, "is a key of digits only, as of a list entry; give each field by its name, such as order_status";
+    KeyNumeric, "key_numeric", Error, "consists of digits only, like the key of a list entry; give each field by its name, such as order_status";
     NumberInexact, "number_inexact", Error, "is a floating-point number beyond 2^53, which may have lost digits; give it as text, or as an integer type that keeps all digits (BigInt in JavaScript)";
 }
 

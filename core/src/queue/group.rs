@@ -86,7 +86,7 @@ impl<S: Store> Group<S> {
             }
             thread::park_timeout(interrupt::SLICE);
             if interrupt::is_over() && (is_taken || self.withdraw(&caller)) {
-                return Err(Error::internal("the call was given up"));
+                return Err(Error::internal("the call was abandoned"));
             }
         }
     }

@@ -111,13 +111,13 @@ const HEAD: &str =
 # Reference
 
 Everything below is the same in every language. Field names are those of Katalys' page \"Order
-Status Reporting\"; an *update* needs `order_id` only, a *report* also what is marked so.
+Status Reporting\"; an *update* needs only `order_id`, a *report* also the fields marked so.
 ";
 
 const PROBLEMS: &str = "
 ## Problems
 
-What a check can find. An error stops the call; a warning travels with the receipt. With the
+What a check can find. An error stops the call; a warning is part of the receipt. With the
 setting `invalid = \"drop\"` an error at anything but `site_id`, `order_id` and `order_status`
 becomes a warning, and the field is left out. An `empty` identifier, or an empty field that a
 report requires, is an error.

@@ -61,6 +61,6 @@ impl DeliveryOptions {
 /// them would draw the same number.
 fn draw_owner() -> Result<Owner, Error> {
     let drawn = getrandom::u64();
-    let refused = |error| Error::internal(format!("the system gives no random number: {error}"));
+    let refused = |error| Error::internal(format!("the system returned no random number: {error}"));
     drawn.map(u64::cast_signed).map_err(refused)
 }

@@ -88,7 +88,7 @@ fn event_kinds(out: &mut String) {
 fn severities(out: &mut String) {
     let names = [Severity::Error, Severity::Warning].map(Severity::as_str);
     let names = quoted(names.into_iter(), " | ");
-    *out += "\n/** Whether a problem stops the call or travels with its result. */\n";
+    *out += "\n/** Whether a problem stops the call or is part of its result. */\n";
     let _ = writeln!(out, "export type Severity = {names};");
 }
 
