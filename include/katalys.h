@@ -10,7 +10,7 @@
  *   function says so.
  * - Input text is a pointer and a length in bytes, in UTF-8, and needs no NUL. Output text is
  *   a const char * that ends in a NUL; it belongs to the handle it was read from and is valid
- *   as long as that.
+ *   for as long as that handle is.
  * - NULL in place of a handle is an error, KATALYS_MISUSE, and never a crash.
  * - No function throws or unwinds into the caller.
  * - No function is async-signal-safe: they allocate and take locks. Set a flag in the signal
@@ -120,8 +120,8 @@
 #include <stdint.h>
 
 /**
- * The result of a call: 0, or the number of an error. All errors of a class have the same
- * hundreds.
+ * The result of a call: 0, or the number of an error. All errors of a class share the hundreds
+ * digit.
  */
 typedef enum {
   /**
@@ -756,7 +756,7 @@ katalys_code katalys_client_replay(const katalys_client *client,
                                    katalys_result **result);
 
 /**
- * Removes a dead letter for good; it is counted.
+ * Removes a dead letter, and counts it as discarded.
  *
  * Writes whether there is a dead letter of that number, unless `found` is NULL.
  *

@@ -4,8 +4,8 @@
 
 use katalys_core::ErrorCode;
 
-/// The result of a call: 0, or the number of an error. All errors of a class have the same
-/// hundreds.
+/// The result of a call: 0, or the number of an error. All errors of a class share the hundreds
+/// digit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum katalys_code {

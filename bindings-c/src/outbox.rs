@@ -138,7 +138,7 @@ pub unsafe extern "C" fn katalys_client_replay(
     unsafe { answer(client, false, found, result, act) }
 }
 
-/// Removes a dead letter for good; it is counted.
+/// Removes a dead letter, and counts it as discarded.
 ///
 /// Writes whether there is a dead letter of that number, unless `found` is NULL.
 ///

@@ -157,7 +157,7 @@ interface ClientInterface
     public function replay(int $id): bool;
 
     /**
-     * Removes a dead letter for good; it is counted.
+     * Removes a dead letter, and counts it as discarded.
      *
      * @return bool Whether there is one of that number.
      *

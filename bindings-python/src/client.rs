@@ -187,7 +187,7 @@ impl Client {
         Self::run(slf, "replay", (id,), Command::Replay(id))
     }
 
-    /// Removes a dead letter for good; it is counted. False if there is none.
+    /// Removes a dead letter, and counts it as discarded. False if there is none.
     fn discard<'py>(slf: &Bound<'py, Self>, id: i64) -> PyResult<Bound<'py, PyAny>> {
         Self::run(slf, "discard", (id,), Command::Discard(id))
     }

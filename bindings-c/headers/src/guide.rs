@@ -14,7 +14,8 @@ the caller's pointer to NULL; freeing NULL does nothing.
 - Inputs come first, outputs last. Inputs remain the caller's and are not used after the call. \
 Outputs are always written, also after an error; an output may be NULL where its function says so.
 - Input text is a pointer and a length in bytes, in UTF-8, and needs no NUL. Output text is a \
-const char * that ends in a NUL; it belongs to the handle it was read from and is valid as long as that.
+const char * that ends in a NUL; it belongs to the handle it was read from and is valid for as long as \
+that handle is.
 - NULL in place of a handle is an error, KATALYS_MISUSE, and never a crash.
 - No function throws or unwinds into the caller.
 - No function is async-signal-safe: they allocate and take locks. Set a flag in the signal handler, and \

@@ -92,7 +92,7 @@ class Client:
         none."""
 
     def discard(self, id: int) -> bool:
-        """Removes a dead letter for good; it is counted. False if there is none."""
+        """Removes a dead letter, and counts it as discarded. False if there is none."""
 
     def edit(self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]) -> bool:
         """Changes fields of a dead letter and keeps all others; `None` removes one. False if there
@@ -176,7 +176,7 @@ class AsyncClient:
         none."""
 
     async def discard(self, id: int) -> bool:
-        """Removes a dead letter for good; it is counted. False if there is none."""
+        """Removes a dead letter, and counts it as discarded. False if there is none."""
 
     async def edit(
         self, id: int, fields: _Fields | None = None, **more: Unpack[OrderFields]

@@ -81,7 +81,7 @@ class AsyncClient:
         return await self._call(CompletionQueue.replay, id)
 
     async def discard(self, id):
-        """Removes a dead letter for good; it is counted. False if there is none."""
+        """Removes a dead letter, and counts it as discarded. False if there is none."""
         return await self._call(CompletionQueue.discard, id)
 
     async def edit(self, id, fields=None, **more):

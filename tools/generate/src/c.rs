@@ -17,7 +17,7 @@ pub(crate) fn codes() -> String {
     doc(
         &mut out,
         "",
-        "The result of a call: 0, or the number of an error. All errors of a class have the same hundreds.",
+        "The result of a call: 0, or the number of an error. All errors of a class share the hundreds digit.",
     );
     out += "#[repr(C)]\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\n";
     out += "pub enum katalys_code {\n    /// Success.\n    KATALYS_OK = 0,\n";
