@@ -130,8 +130,7 @@ fn endpoint(text: &str, reader: &Reader<'_>) -> Result<Uri, String> {
         "https" => Ok(uri),
         "http" if allows_http(reader) || is_loopback(host) => Ok(uri),
         "http" => Err(format!(
-            "is plain http to another host; use https, or set {} if the network in between is your \
-             own",
+            "is plain http to another host; use https, or set {} if the network to it is your own",
             reader.language.spell("allow_http")
         )),
         _ => wrong("must begin with https://"),
@@ -161,7 +160,7 @@ impl Kind for Proxy {
         if proxy.is_some() && has_plain_endpoint(given.reader) && !allows_http(given.reader) {
             let reason = format!(
                 "would carry updates unprotected, since the endpoint is plain http; use https, or \
-                 set {} if the network in between is your own",
+                 set {} if the network to it is your own",
                 given.reader.language.spell("allow_http")
             );
             return Err(given.invalid(&reason));
@@ -265,8 +264,8 @@ fn outbox_path(text: &str, given: &Given<'_>) -> Result<PathBuf, Error> {
     let path = Path::new(text);
     if path.is_relative() && reader.folder == WorkingFolder::WebServers {
         return wrong(
-            "must be an absolute path under a web server, which may publish what is in its working \
-             folder; give one outside of what it serves, such as /var/lib/shop/katalys.db",
+            "must be an absolute path under a web server, because its working folder may be public; \
+             give one outside of the folders that it serves, such as /var/lib/shop/katalys.db",
         );
     }
     if text.ends_with(std::path::is_separator) || path.is_dir() {
@@ -280,12 +279,12 @@ fn outbox_path(text: &str, given: &Given<'_>) -> Result<PathBuf, Error> {
     match std::path::absolute(path) {
         Ok(path) if reader.language == Language::Cli => Ok(path), // Named for one run of it.
         Ok(path) => Ok(testing::outbox(path)),
-        Err(_) => wrong("is not a path that can be used"),
+        Err(_) => wrong("is not a usable path"),
     }
 }
 
 const NOT_A_URL: &str =
-    "is not a URL; give the whole one, such as https://db.revoffers.com/v2/_tr_offline";
+    "is not a URL; give the full URL, such as https://db.revoffers.com/v2/_tr_offline";
 
 /// What is wrong with a site, and what is probably meant.
 fn wrong_with_site(given: &str) -> Option<String> {
@@ -310,7 +309,7 @@ fn wrong_with_site(given: &str) -> Option<String> {
     }
     let name = without_extension(given)?;
     Some(format!(
-        "is the name of a file; give the script name without .js: {name}"
+        "is a file name; give the script name without .js: {name}"
     ))
 }
 
@@ -339,7 +338,7 @@ fn wrong_with_path(given: &str) -> Option<String> {
         return Some("is a URL; give a path, such as /var/lib/shop/katalys.db".to_owned());
     }
     if given.starts_with('~') {
-        let reason = "begins with ~, which only a shell understands; give the absolute path, such \
+        let reason = "begins with ~, which only a shell expands; give the absolute path, such \
                       as /home/shop/katalys.db";
         return Some(reason.to_owned());
     }

@@ -123,7 +123,7 @@ impl CircuitBreaker {
         if self.until.is_none() {
             log::warn!(
                 target: "katalys",
-                "the endpoint refuses every order; pending updates are kept and tried again"
+                "the endpoint refuses every order; pending updates are kept and retried"
             );
         }
         self.pause_if(self.refused.len(), share);

@@ -169,7 +169,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
         });
     }
     let Some(name) = path.file_name() else {
-        return Err(fault::unusable(path, "names no file"));
+        return Err(fault::unusable(path, "is not the path of a file"));
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
