@@ -93,7 +93,7 @@ function showTotals(counters) {
     total('Orders', counters.orders),
     total('Updates', counters.updates),
     total('Refused', counters.refused, counters.refused > 0 ? 'bad' : ''),
-    total('Faults met', counters.faulted, counters.faulted > 0 ? 'bad' : ''),
+    total('Faults applied', counters.faulted, counters.faulted > 0 ? 'bad' : ''),
   );
 }
 

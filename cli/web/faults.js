@@ -21,7 +21,7 @@ const PRESETS = [
 /** The kinds of faults, each with the fields of its form. */
 const KINDS = [
   ['status', 'Answer with a status', ['status', 'retry_after', 'latency', 'apply']],
-  ['latency', 'Answer late', ['latency']],
+  ['latency', 'Delay the answer', ['latency']],
   ['hang', 'Never answer', ['apply']],
   ['before', 'Reset, body unread', []],
   ['after', 'Reset, body read', ['latency', 'apply']],
@@ -99,7 +99,7 @@ function form() {
     input('redirect', 'Location', { type: 'text', value: '/elsewhere' }),
     input('rate', 'Requests per second', { ...count, value: '10' }),
     input('retry_after', 'Retry-After, seconds', count),
-    input('latency', 'Late by, milliseconds', count),
+    input('latency', 'Latency, milliseconds', count),
     input('probability', 'Share of requests, %', {
       type: 'number',
       min: '0.1',

@@ -165,8 +165,7 @@ fn clock(date: Option<i64>) -> Finding {
     let apart = i64::try_from(now).unwrap_or(i64::MAX) - date;
     let direction = if apart < 0 { "behind" } else { "ahead of" };
     let found = format!("{} s {direction} the endpoint's", apart.abs());
-    let advice =
-        "set the clock (NTP): current order times would be wrong, and orders counted twice";
+    let advice = "set the clock (NTP): with a wrong order_time, orders may be counted twice";
     match apart.abs() {
         0..=MAX_GOOD => Finding::good("clock", found),
         ..=MAX_TOLERABLE => Finding::new("clock", Verdict::Warning, found).advise(advice),

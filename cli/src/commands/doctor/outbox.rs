@@ -7,7 +7,7 @@ use std::path::Path;
 
 pub fn check(path: Option<&str>) -> Vec<Finding> {
     let Some(path) = path.map(Path::new) else {
-        let found = "none is set; updates that cannot be sent at once are lost";
+        let found = "none is set; updates that cannot be sent within the timeout are lost";
         return vec![Finding::new("outbox", Verdict::Skipped, found)];
     };
     let folder = path

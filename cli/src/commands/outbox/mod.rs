@@ -270,7 +270,7 @@ fn edit(
         output.json(&json!({ "id": id, "replayed": replay }));
     } else {
         let what = if replay {
-            "changed and put back"
+            "changed and replayed"
         } else {
             "changed"
         };
