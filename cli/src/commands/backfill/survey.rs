@@ -95,8 +95,8 @@ impl Survey {
         let (path, line, count) = (path.display(), self.first_out_of_order, self.out_of_order);
         let rows = if count == 1 { "row is" } else { "rows are" };
         let text = format!(
-            "{path}:{line}: the order_time of this row is earlier than that of a row above it; {count} {rows} \
-             out of order. Orders are sent oldest first: sort the file, or use --sort"
+            "{path}:{line}: the order_time of this row is earlier than that of a row above it; \
+             {count} {rows} out of order. Orders are sent oldest first: sort the file, or use --sort"
         );
         Err(Failure::new(Exit::Problems, text))
     }
