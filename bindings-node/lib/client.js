@@ -330,7 +330,7 @@ function handedOver(attempt) {
  */
 function withEscapes(attempt) {
   const result = attempt(false) ?? attempt(true);
-  if (result === null) throw new Error('katalys: values could not be handed over');
+  if (result === null) throw new Error('katalys: values could not be passed to the core');
   return result;
 }
 

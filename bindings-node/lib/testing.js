@@ -15,8 +15,8 @@ const { reopenAll } = require('./outbox.js');
 const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
 const START_TIMEOUT_MS = 30_000;
 const NOT_INSTALLED =
-  'the katalys command is not installed: npm install --save-dev @katalys/cli, or say where it is ' +
-  'in KATALYS_COMMAND';
+  'the katalys command is not installed: npm install --save-dev @katalys/cli, or set KATALYS_COMMAND ' +
+  'to its path';
 
 const PREFIX = 'katalys-test-node-';
 const FOLDER = /^katalys-test-node-(\d+)-\w{6}$/;
@@ -180,7 +180,7 @@ class Sandbox {
     });
     const answer = text === '' ? undefined : parsed(text);
     if (status < 300) return answer;
-    throw new SandboxError(answer?.error ?? 'this is no answer of a sandbox', status);
+    throw new SandboxError(answer?.error ?? 'the answer is not that of a sandbox', status);
   }
 }
 
@@ -263,7 +263,7 @@ function readyLine(child) {
  */
 function startError(program, error) {
   if (!error) {
-    return new SandboxError(`${program} did not start a sandbox; its stderr says why`);
+    return new SandboxError(`${program} did not start a sandbox; see its stderr`);
   }
   const isMissing = error.code === 'ENOENT' && program === 'katalys';
   const message = isMissing ? NOT_INSTALLED : `the sandbox could not be started: ${error.message}`;

@@ -393,7 +393,7 @@ describe('the command', { timeout: 60_000 }, () => {
   it('that starts no sandbox is an error', async () => {
     for (const text of ['exit 3', 'echo "[]"', 'echo hello; exec sleep 60']) {
       const file = await program('wrong', `#!/bin/sh\n${text}\n`);
-      const message = /^SandboxError null .* did not start a sandbox; its stderr says why\n$/;
+      const message = /^SandboxError null .* did not start a sandbox; see its stderr\n$/;
       assert.match(await attempt({ env: { ...process.env, KATALYS_COMMAND: file } }), message);
     }
   });

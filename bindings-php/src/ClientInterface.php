@@ -112,7 +112,7 @@ interface ClientInterface
     public function stats(): Stats;
 
     /**
-     * Waits until every update is delivered or a dead letter, in whichever process.
+     * Waits until every update is delivered, by any process, or a dead letter.
      *
      * @param int|float $timeout In seconds, from 0 to 366 days. Client has a default, Defaults::WAIT.
      *
@@ -138,7 +138,7 @@ interface ClientInterface
     /**
      * The dead letters after this number, in order.
      *
-     * @param int $after The number of the last one of the page before.
+     * @param int $after The number of the last dead letter on the previous page.
      * @param int $limit The size of a page.
      *
      * @return list<DeadLetter>

@@ -111,7 +111,7 @@ final class SetupTest extends TestCase
         $user = posix_getuid() === 0 ? ['-d', 'opcache.preload_user=root'] : [];
 
         return [
-            'as it comes' => [[], 'config_invalid ffi.enable=preload allows FFI only to preloaded code'],
+            'as it comes' => [[], 'config_invalid ffi.enable=preload allows FFI only in preloaded code'],
             'ffi.enable=1' => [['-d', 'ffi.enable=1'], 'works'],
             'preload' => [['-d', 'opcache.enable=1', '-d', $preload, ...$user], 'works'],
             'off' => [['-d', 'ffi.enable=0'], 'config_invalid ffi.enable is off'],

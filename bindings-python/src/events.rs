@@ -34,7 +34,7 @@ impl Listener {
             .as_ref()
             .is_some_and(|callback| !callback.is_callable())
         {
-            let text = "on_event must be something that can be called with an event";
+            let text = "on_event must be callable with an event";
             return Err(errors::raised(py, &Error::misuse(text)));
         }
         Ok(Self(Arc::new(Mutex::new(callback.map(Bound::unbind)))))

@@ -28,7 +28,7 @@ final class Handle
     /** Where the working folder is the caller's; elsewhere a web server may publish it. */
     private const COMMAND_LINES = ['cli', 'phpdbg', 'embed', 'micro'];
 
-    /** Whether a client with an outbox was made before the tests were contained; see Testing\Sandbox. */
+    /** Whether a client with an outbox was created before the tests were contained; see Testing\Sandbox. */
     public static bool $hasUncontainedOutbox = false;
 
     private \FFI $library;

@@ -45,7 +45,7 @@ final class Library
             $interface = $library->katalys_php_interface();
         } catch (\FFI\Exception $exception) {
             throw \str_contains($exception->getMessage(), 'ffi.enable')
-                ? self::notAllowed('ffi.enable=preload allows FFI only to preloaded code, and this is not')
+                ? self::notAllowed('ffi.enable=preload allows FFI only in preloaded code, and this is not preloaded')
                 : self::unusable($file, $exception);
         }
         if ($interface !== self::INTERFACE) {
@@ -70,9 +70,9 @@ final class Library
     private static function missing(string $package, string $name): string
     {
         if (!\is_file(__FILE__)) {
-            return "PHP still runs this package from $package, which is no longer there: a release was "
-                . 'removed that opcache.preload names, or that OPcache keeps; let opcache.preload name the '
-                . 'current release in ' . self::iniFile() . ' and restart PHP (php-fpm, Apache)';
+            return "PHP still runs this package from $package, which is no longer there: "
+                . 'opcache.preload or OPcache refers to a removed release; set opcache.preload to the current '
+                . 'release in ' . self::iniFile() . ' and restart PHP (php-fpm, Apache)';
         }
         $platform = self::platform();
         if (\str_starts_with($name, "lib/$platform/")) {

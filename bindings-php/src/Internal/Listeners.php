@@ -72,7 +72,7 @@ final class Listeners
 
     public function onLoss(int $lost): void
     {
-        $message = '{lost} events of the outbox were lost: too many came between two calls';
+        $message = '{lost} events of the outbox were dropped: too many occurred between two calls';
         $this->try(fn() => $this->logger?->warning($message, ['lost' => $lost]));
     }
 
@@ -91,7 +91,7 @@ final class Listeners
                 $this->hasFailed = true;
                 $where = \basename($thrown->getFile()) . ':' . $thrown->getLine();
                 \error_log('katalys: a logger or event listener threw ' . $thrown::class . " ($where); "
-                    . 'what it throws from now on is not logged');
+                    . 'further exceptions are not logged');
             }
 
             return false;

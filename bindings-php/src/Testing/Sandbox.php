@@ -45,7 +45,7 @@ final class Sandbox
         $ready = \json_decode($this->readyLine(), true);
         if (!isset($ready['url'], $ready['endpoint'])) {
             $this->close();
-            throw new SandboxException("$program did not start a sandbox; its stderr says why");
+            throw new SandboxException("$program did not start a sandbox; see its stderr");
         }
         $this->url = $ready['url'];
         $this->endpoint = $ready['endpoint'];
@@ -72,9 +72,9 @@ final class Sandbox
      * folder of this test run replaces their outbox.
      *
      * SandboxTrait calls this when it is loaded. Call it first in PHPUnit's bootstrap if that, or a
-     * file of tests, makes clients.
+     * file of tests, creates clients.
      *
-     * @throws SandboxException if a client with an outbox was made before.
+     * @throws SandboxException if a client with an outbox was created before.
      */
     public static function contain(): void
     {
@@ -83,7 +83,7 @@ final class Sandbox
         }
         if (Handle::$hasUncontainedOutbox) {
             throw new SandboxException(
-                'a client with an outbox was made before the tests were kept from the shop\'s own outbox; call '
+                'a client with an outbox was created before the tests were isolated from production; call '
                 . 'Katalys\Testing\Sandbox::contain() first in the bootstrap of PHPUnit',
             );
         }
@@ -222,7 +222,7 @@ final class Sandbox
         $status = (int) \explode(' ', \stream_get_meta_data($stream)['wrapper_data'][0])[1];
         $answer = \json_decode((string) \stream_get_contents($stream), true) ?? [];
         if ($status >= 300) {
-            throw new SandboxException($answer['error'] ?? 'this is no answer of a sandbox', $status);
+            throw new SandboxException($answer['error'] ?? 'the answer is not that of a sandbox', $status);
         }
 
         return $answer;
@@ -239,7 +239,7 @@ final class Sandbox
         }
         throw new SandboxException(
             'the katalys command is not installed: pip install katalys-cli, npm install -g @katalys/cli, or '
-            . 'put it at vendor/bin/katalys, or say where it is in KATALYS_COMMAND',
+            . 'put it at vendor/bin/katalys, or set KATALYS_COMMAND to its path',
         );
     }
 

@@ -102,7 +102,7 @@ class Sandbox:
         except (ValueError, TypeError, KeyError):
             self._process.kill()
             self.close()
-            message = f"{os.fspath(program)!r} did not start a sandbox; its stderr says why"
+            message = f"{os.fspath(program)!r} did not start a sandbox; see its stderr"
             raise SandboxError(message) from None
 
     def _ready_line(self) -> Any:
@@ -208,7 +208,7 @@ class Sandbox:
                 raise SandboxError(_reason(error.read()), error.code) from None
         except OSError as error:
             if self._process.returncode is not None:
-                raise SandboxError("the sandbox was closed; make a new one") from None
+                raise SandboxError("the sandbox was closed; create a new one") from None
             reason = getattr(error, "reason", error)
             raise SandboxError(f"the sandbox does not answer: {reason}") from error
         return json.loads(content) if content else None
@@ -222,7 +222,7 @@ def _reason(content: bytes) -> str:
     try:
         return str(json.loads(content)["error"])
     except (ValueError, TypeError, KeyError):
-        return "this is no answer of a sandbox"
+        return "the answer is not that of a sandbox"
 
 
 def _installed() -> str:

@@ -101,7 +101,7 @@ validation!(class! {
     /// `if client.validate_update(…):` would read well and always be true.
     #[allow(clippy::unused_self, reason = "the protocol asks for it")]
     fn __bool__(&self) -> PyResult<bool> {
-        let advice = "a Validation has no truth value; ask for its .ok or its .problems";
+        let advice = "a Validation has no truth value; use its .ok or .problems";
         Err(PyTypeError::new_err(advice))
     }
 });
