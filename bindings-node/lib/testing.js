@@ -15,8 +15,8 @@ const { reopenAll } = require('./outbox.js');
 const ARGUMENTS = ['sandbox', '--port', '0', '--json', '--until-stdin-closes'];
 const START_TIMEOUT_MS = 30_000;
 const NOT_INSTALLED =
-  'the katalys command is not installed: npm install --save-dev @katalys/cli, or set KATALYS_COMMAND ' +
-  'to its path';
+  'the katalys command is not installed: npm install --save-dev @katalys/cli, or set ' +
+  'KATALYS_COMMAND to its path';
 
 const PREFIX = 'katalys-test-node-';
 const FOLDER = /^katalys-test-node-(\d+)-\w{6}$/;

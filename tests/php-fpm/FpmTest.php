@@ -130,7 +130,7 @@ final class FpmTest extends TestCase
     public function testAMissingPreloadFileIsOneClearException(): void
     {
         $this->shop = new Shop(workers: 1, requestsPerWorker: 0, settings: ['opcache.preload' => '']);
-        $this->expectSetting('ffi.enable=preload allows FFI only in preloaded code, and this is not preloaded; set');
+        $this->expectSetting('ffi.enable=preload allows FFI only in preloaded code, which this is not; set');
     }
 
     public function testFfiForAllCodeNeedsNoPreloadFile(): void

@@ -45,7 +45,7 @@ final class Library
             $interface = $library->katalys_php_interface();
         } catch (\FFI\Exception $exception) {
             throw \str_contains($exception->getMessage(), 'ffi.enable')
-                ? self::notAllowed('ffi.enable=preload allows FFI only in preloaded code, and this is not preloaded')
+                ? self::notAllowed('ffi.enable=preload allows FFI only in preloaded code, which this is not')
                 : self::unusable($file, $exception);
         }
         if ($interface !== self::INTERFACE) {
