@@ -1,7 +1,7 @@
-//! Order status reporting for Katalys (an affiliate network, formerly RevOffers): tells it from
-//! a shop's server what became of an order.
+//! Order status reporting for Katalys (an affiliate network, formerly RevOffers) from a shop's
+//! server.
 //!
-//! [`order`] checks and encodes an update, `queue` keeps it until its turn, `delivery` sends it in one
+//! [`order`] checks and encodes an update, `queue` holds it until it can be sent, `delivery` sends it in one
 //! HTTP exchange, and `pipeline` moves it from one to the next. [`Client`] is the interface to them;
 //! the packages for Python, Node, PHP and C are thin bindings to it.
 

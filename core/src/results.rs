@@ -253,7 +253,7 @@ results! {
         /// Updates that the endpoint has received.
         delivered: u64 => Holds::Count => Metric::Counter("Updates that the endpoint has received.");
         /// Updates that are neither delivered nor dead letters yet.
-        pending: u64 => Holds::Count => Metric::Gauge("Pending updates, those in flight included.");
+        pending: u64 => Holds::Count => Metric::Gauge("Updates that are neither delivered nor dead letters yet.");
         /// Pending updates that a process is sending.
         in_flight: u64 => Holds::Count => Metric::Gauge("Pending updates that a process is sending.");
         /// Dead letters: kept until they are replayed or discarded.

@@ -24,11 +24,11 @@ impl Client {
         self.accept(Call::Update, &order_id.into(), &fields.into())
     }
 
-    /// Accepts an order as a whole, with the fields the endpoint requires of it, as
-    /// [`enqueue_update`](Self::enqueue_update) does.
+    /// Accepts a complete order, with the fields that the endpoint requires, like
+    /// [`enqueue_update`](Self::enqueue_update).
     ///
     /// # Errors
-    /// As there.
+    /// As for [`enqueue_update`](Self::enqueue_update).
     pub fn enqueue_report<'v>(
         &self,
         order_id: impl Into<Value<'v>>,
@@ -96,7 +96,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.pending(from, limit))
     }
 
-    /// Returns a dead letter to its order's lane, at its old place. False if there is none.
+    /// Puts a dead letter back into its order's lane, at its original place. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -104,7 +104,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.replay(id))
     }
 
-    /// Removes a dead letter for good and counts it. False if there is none.
+    /// Removes a dead letter, and counts it as discarded. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
