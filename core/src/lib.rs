@@ -1,8 +1,8 @@
 //! Order status reporting for Katalys (an affiliate network, formerly RevOffers) from a shop's
 //! server.
 //!
-//! [`order`] checks and encodes an update, `queue` holds it until it can be sent, `delivery` sends it in one
-//! HTTP exchange, and `pipeline` moves it from one to the next. [`Client`] is the interface to them;
+//! [`order`] checks and encodes an update, `queue` holds it until it can be sent, `delivery` sends it in
+//! one HTTP exchange, and `pipeline` moves it from one to the next. [`Client`] is the interface to them;
 //! the packages for Python, Node, PHP and C are thin bindings to it.
 
 pub mod config;
