@@ -295,9 +295,10 @@ impl Error {
         self.inner.code.kind()
     }
 
-    /// Whether the same call may succeed later without any change.
+    /// Whether the same call may succeed later without any change. Never with a ticket: the outbox has
+    /// the update then.
     pub fn is_retryable(&self) -> bool {
-        self.inner.code.is_retryable()
+        self.inner.code.is_retryable() && self.inner.ticket.is_none()
     }
 
     /// What happened, and how to fix it where that is possible. Holds no customer data.
@@ -410,3 +411,15 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_with_a_ticket_is_not_retryable() {
+        let error = Error::new(ErrorCode::OutboxFailed, "three attempts never finished");
+        assert!(error.is_retryable());
+        assert!(!error.accepted_as(7).is_retryable());
+    }
+}
