@@ -1,4 +1,5 @@
-//! Whether the store works: a failure is reported when it begins and then now and then, not each time.
+//! Records whether the store works. A failure is reported when it begins and once a minute after that,
+//! not each time.
 
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::events::Events;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 /// A lasting failure is reported again after this time.
 const REPORT_AGAIN: Duration = Duration::from_secs(60);
 
-/// What this process knows of its store.
+/// Whether the store works, as far as this process knows.
 pub(super) struct StoreStatus {
     events: Arc<Events>,
     state: Mutex<State>,
