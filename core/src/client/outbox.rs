@@ -28,7 +28,7 @@ impl Client {
     /// [`enqueue_update`](Self::enqueue_update) does.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`enqueue_update`](Self::enqueue_update).
     pub fn enqueue_report<'v>(
         &self,
         order_id: impl Into<Value<'v>>,
@@ -104,7 +104,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.replay(id))
     }
 
-    /// Removes a dead letter for good and counts it. False if there is none.
+    /// Removes a dead letter permanently and counts it as discarded. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.

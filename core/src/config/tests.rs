@@ -1,4 +1,4 @@
-//! How settings are read, and what is said of those that cannot be used.
+//! How settings are read, and the error messages for those that cannot be used.
 
 use super::*;
 use crate::error::Error;

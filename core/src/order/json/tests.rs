@@ -1,4 +1,4 @@
-//! What JSON text becomes, and that `serde_json` agrees with it on everything but numbers.
+//! How JSON text is read, and that `serde_json` reads it in the same way except for numbers.
 
 use super::*;
 use proptest::prelude::*;
