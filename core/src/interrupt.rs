@@ -1,8 +1,8 @@
 //! Waits that the caller can end early, such as with Ctrl-C.
 //!
-//! A binding whose runtime handles signals on the calling thread makes its calls within [`watched`].
-//! Such a watched thread waits in short slices, and between two slices the binding decides whether the
-//! call continues. Other threads and other calls wait as usual.
+//! A binding whose runtime handles signals on the calling thread makes its calls within
+//! [`watched`]. Such a watched thread waits in short slices, and between two slices the binding
+//! decides whether the call continues. Other threads and other calls wait as usual.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};

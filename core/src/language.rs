@@ -46,7 +46,8 @@ impl Language {
     }
 }
 
-/// Who chooses the working folder of the process, which decides whether relative paths are accepted.
+/// Who chooses the working folder of the process, which decides whether relative paths are
+/// accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkingFolder {
     /// The caller's, as at a terminal.

@@ -75,8 +75,8 @@ pub trait Bridge {
         complete: impl FnOnce(T) + Send + 'static,
     ) -> Result<(), Error>;
 
-    /// The warnings whose code this client has not logged yet: each code is logged once, while receipts
-    /// contain all warnings.
+    /// The warnings whose code this client has not logged yet: each code is logged once, while
+    /// receipts contain all warnings.
     fn unlogged<'p>(&self, warnings: &'p [Problem]) -> impl Iterator<Item = &'p Problem>;
 
     /// Limits the observer to events of these kinds; no others are created from now on.
@@ -94,8 +94,8 @@ pub trait Bridge {
     /// As `close`, at the end of a process: does nothing if this process has not used the outbox.
     fn shut_down(&self, timeout: Duration);
 
-    /// Stops delivery, for a process that may or may not be about to end: requests in flight finish, and
-    /// no new one starts before [`resume`](Self::resume). Does not block.
+    /// Stops delivery, for a process that may or may not be about to end: requests in flight
+    /// finish, and no new one starts before [`resume`](Self::resume). Does not block.
     fn pause(&self);
 
     /// Waits until a paused client has nothing in flight or is resumed, up to `timeout`.

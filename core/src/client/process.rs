@@ -67,10 +67,10 @@ impl Client {
         Self::with_options_in(WorkingFolder::Callers, language, options)
     }
 
-    /// As [`with_options`](Self::with_options), for a binding that knows who chose the working folder.
-    /// The PHP binding passes [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a command line
-    /// (`cli`, `phpdbg`, `embed`). A relative path of an outbox is then refused, since the web server
-    /// might publish the file.
+    /// As [`with_options`](Self::with_options), for a binding that knows who chose the working
+    /// folder. The PHP binding passes [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a
+    /// command line (`cli`, `phpdbg`, `embed`). A relative path of an outbox is then refused, since
+    /// the web server might publish the file.
     ///
     /// # Errors
     /// As for [`with_options`](Self::with_options).

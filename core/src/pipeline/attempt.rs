@@ -1,4 +1,5 @@
-//! One attempt to deliver an update: one exchange with the endpoint, whose outcome the policy judges.
+//! One attempt to deliver an update: one exchange with the endpoint, whose outcome the policy
+//! judges.
 
 use super::policy::Policy;
 use crate::delivery::{AnswerClass, ExchangeOutcome, Transport};

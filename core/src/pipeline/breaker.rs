@@ -2,16 +2,16 @@
 //! Single requests then probe the endpoint until it is available again.
 //!
 //! It opens when many different orders fail with the same error code and no request succeeds in
-//! between. Orders that each fail for a reason of their own can cause the same; such a false trip shows
-//! when a request for another order succeeds soon. A probe therefore sends any pending order, chosen at
-//! random, and each false trip raises the threshold fourfold.
+//! between. Orders that each fail for a reason of their own can cause the same; such a false trip
+//! shows when a request for another order succeeds soon. A probe therefore sends any pending order,
+//! chosen at random, and each false trip raises the threshold fourfold.
 //!
 //! The same holds for refusals that concern access, not the update (401, 403, 404 and the like, as a
 //! firewall or a moved endpoint answers for hours). The first few updates become dead letters; once
 //! [`THRESHOLD`] orders were refused in a row, further updates are kept and tried again.
 //!
-//! A wait that the endpoint asks for (`Retry-After`) applies to the order whose request was answered. It
-//! applies to all orders once the endpoint asks a second order to wait.
+//! A wait that the endpoint asks for (`Retry-After`) applies to the order whose request was
+//! answered. It applies to all orders once the endpoint asks a second order to wait.
 
 use crate::delivery::LONGEST_RETRY_AFTER;
 use crate::error::ErrorCode;

@@ -1,5 +1,5 @@
-//! The progress of a call with a time limit: its attempts so far, and the retry policy that keeps them
-//! within the limit.
+//! The progress of a call with a time limit: its attempts so far, and the retry policy that keeps
+//! them within the limit.
 
 use super::attempt::{Attempt, attempt};
 use super::link::Link;
@@ -77,15 +77,16 @@ impl CallProgress {
     }
 }
 
-/// Retries errors that the error table calls retryable, as long as another attempt fits into the limit.
+/// Retries errors that the error table calls retryable, as long as another attempt fits into the
+/// limit.
 struct CallPolicy<'c> {
     call: &'c CallProgress,
     jitter: &'c Jitter,
 }
 
 impl Policy for CallPolicy<'_> {
-    /// Two thirds of the time left: a connection that hangs must not use up the time in which another one
-    /// would succeed.
+    /// Two thirds of the time left: a connection that hangs must not use up the time in which
+    /// another one would succeed.
     fn deadline(&self) -> Instant {
         let left = self.call.left();
         if left <= LAST_STRETCH {

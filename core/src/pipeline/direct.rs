@@ -61,8 +61,8 @@ impl Direct {
         }
     }
 
-    /// Keeps the lane occupied until the answer to an interrupted call has arrived, on a thread of its
-    /// own.
+    /// Keeps the lane occupied until the answer to an interrupted call has arrived, on a thread of
+    /// its own.
     fn finish_later(&self, pass: Pass<'_, Job>, lane: u64, rest: Rest) {
         let (lanes, workers) = (Arc::clone(&self.lanes), self.workers.handle());
         let finish = move || {

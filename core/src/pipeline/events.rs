@@ -1,5 +1,5 @@
-//! Calls the client's observer with events. The observer runs on a thread of its own, so that a slow one
-//! delays neither callers nor deliveries.
+//! Calls the client's observer with events. The observer runs on a thread of its own, so that a
+//! slow one delays neither callers nor deliveries.
 
 use crate::config::EventOrderIds;
 use crate::queue::store::{LaneId, Verdict, text_of};
@@ -36,8 +36,8 @@ impl ObserverSlot {
     }
 }
 
-/// Maximum number of queued events; beyond it, the oldest ones are dropped. Events may be lost, counters
-/// are exact.
+/// Maximum number of queued events; beyond it, the oldest ones are dropped. Events may be lost,
+/// counters are exact.
 const MAX_QUEUED: usize = 10_000;
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 

@@ -24,7 +24,8 @@ impl Link {
         })
     }
 
-    /// Every error of the route's settings, so that they can be reported with those of other settings.
+    /// Every error of the route's settings, so that they can be reported with those of other
+    /// settings.
     pub(crate) fn problems(config: &Config) -> Vec<Error> {
         let found = Transport::new(&route(config)).err();
         named(config, &found.unwrap_or_default())

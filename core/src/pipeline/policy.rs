@@ -1,5 +1,5 @@
-//! Retry policies: a policy decides whether and when a failed attempt is retried. A call has one with a
-//! time limit, an outbox has one without.
+//! Retry policies: a policy decides whether and when a failed attempt is retried. A call has one
+//! with a time limit, an outbox has one without.
 
 use crate::error::Error;
 use fastrand::Rng;

@@ -52,7 +52,8 @@ struct State {
     delayed: u64,
     threads: usize,
     idle: usize,
-    /// A thread was woken or started and does not run yet. Once it runs, it wakes the next one if needed.
+    /// A thread was woken or started and does not run yet. Once it runs, it wakes the next one if
+    /// needed.
     is_waking: bool,
     is_closing: bool,
 }
@@ -108,8 +109,8 @@ impl Shared {
         Self::wake_thread(shared, state);
     }
 
-    /// Wakes or starts one thread for the jobs that are ready. That thread wakes the next one if jobs are
-    /// left by then; often the running threads have taken them, which saves the wake-up.
+    /// Wakes or starts one thread for the jobs that are ready. That thread wakes the next one if
+    /// jobs are left by then; often the running threads have taken them, which saves the wake-up.
     fn wake_thread(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if state.is_waking {
             return;
@@ -136,8 +137,8 @@ impl Shared {
         thread::spawn("katalys-send", move || Self::work(&shared))
     }
 
-    /// Called when the system refuses a thread: a running thread takes the jobs; if there is none, they
-    /// fail.
+    /// Called when the system refuses a thread: a running thread takes the jobs; if there is none,
+    /// they fail.
     fn without_thread(&self, refused: &std::io::Error) {
         let mut state = self.lock();
         state.is_waking = false;
@@ -179,8 +180,8 @@ impl Shared {
         job.call.attempt(&self.link, &job.update.payload)
     }
 
-    /// Completes a job; returns the next job of its lane. Leaves the lane first, so that a completion
-    /// that sends again does not wait for itself.
+    /// Completes a job; returns the next job of its lane. Leaves the lane first, so that a
+    /// completion that sends again does not wait for itself.
     fn settle(&self, job: Job, result: Result<(), Error>) -> Option<Job> {
         let behind = self.lanes.leave(job.update.lane);
         let Job {

@@ -15,8 +15,8 @@ pub(crate) struct Group<S> {
     line: Mutex<Line>,
 }
 
-/// Called when an update is accepted, before any other transaction can change the update. The store is
-/// locked during the call, so an implementation must not use it.
+/// Called when an update is accepted, before any other transaction can change the update. The store
+/// is locked during the call, so an implementation must not use it.
 pub(crate) trait OnAccepted: Send + Sync {
     fn accepted(&self, id: UpdateId);
 }
@@ -25,7 +25,8 @@ pub(crate) trait OnAccepted: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub work: Vec<Work>,
-    /// Called when the appends are accepted: one for each, in the order of `work`, which they begin.
+    /// Called when the appends are accepted: one for each, in the order of `work`, which they
+    /// begin.
     pub on_accepted: Vec<Arc<dyn OnAccepted>>,
 }
 
@@ -158,7 +159,8 @@ impl<S: Store> Group<S> {
         query(&mut lock(&self.store))
     }
 
-    /// As `ask`; `None` if a watched caller (see `interrupt`) gives up while other threads use the store.
+    /// As `ask`; `None` if a watched caller (see `interrupt`) gives up while other threads use the
+    /// store.
     pub(crate) fn ask_in_time<T>(&self, query: impl FnOnce(&mut S) -> T) -> Option<T> {
         while interrupt::is_watched() {
             match self.store.try_lock() {
@@ -182,8 +184,8 @@ impl From<Vec<Work>> for Batch {
 }
 
 impl Batch {
-    /// Takes the observers, each with the index of its work in a transaction in which `before` pieces of
-    /// work come first.
+    /// Takes the observers, each with the index of its work in a transaction in which `before`
+    /// pieces of work come first.
     fn take_observers(&mut self, before: usize) -> Vec<(usize, Arc<dyn OnAccepted>)> {
         let observers = std::mem::take(&mut self.on_accepted).into_iter();
         observers
@@ -193,8 +195,8 @@ impl Batch {
     }
 }
 
-/// Reports accepted updates. Called while the store is still locked, so that no other transaction comes
-/// first.
+/// Reports accepted updates. Called while the store is still locked, so that no other transaction
+/// comes first.
 fn report_accepted(observers: &[(usize, Arc<dyn OnAccepted>)], effects: &[Effect]) {
     for (place, observer) in observers {
         if let Some(Effect::Appended { id, .. } | Effect::Collapsed { id, .. }) =

@@ -1,8 +1,8 @@
 //! One lane per order, in memory: updates of an order are sent one at a time, first in, first out; lanes
 //! are independent of each other.
 //!
-//! Threads and jobs share a lane: a thread waits for its turn, and a worker runs a job when its turn
-//! has come. While the lock of a shard is held, no other lock is taken and no thread is woken.
+//! Threads and jobs share a lane: a thread waits for its turn, and a worker runs a job when its
+//! turn has come. While the lock of a shard is held, no other lock is taken and no thread is woken.
 
 use crate::interrupt;
 use std::collections::{HashMap, VecDeque};

@@ -1,5 +1,5 @@
-//! The interface of a durable store for the outbox: batches of work, each in one transaction, and a few
-//! queries. `SQLite` is the implementation.
+//! The interface of a durable store for the outbox: batches of work, each in one transaction, and a
+//! few queries. `SQLite` is the implementation.
 
 use super::clock::Millis;
 use crate::error::Error;
@@ -134,7 +134,8 @@ pub(crate) struct Append {
 pub(crate) struct ClaimOrder {
     pub owner: Owner,
     pub most: usize,
-    /// Claims one due update, searched from this lane on, instead of those that have been due longest.
+    /// Claims one due update, searched from this lane on, instead of those that have been due
+    /// longest.
     pub any_from: Option<LaneId>,
     pub lease: Duration,
     /// Updates older than this become dead letters instead.
@@ -180,7 +181,8 @@ impl Work {
         matches!(self, Self::Append(_))
     }
 
-    /// Whether a caller waits for the result. Such work is refused if the file is no longer at its path.
+    /// Whether a caller waits for the result. Such work is refused if the file is no longer at its
+    /// path.
     pub(crate) fn has_caller(&self) -> bool {
         matches!(
             self,

@@ -19,13 +19,13 @@ use std::time::Instant;
 /// An update that the outbox has accepted.
 pub(super) struct Accepted {
     pub ticket: Ticket,
-    /// The outbox's count of discarded dead letters at that time. If it has not changed when the update
-    /// is gone, the update was delivered.
+    /// The outbox's count of discarded dead letters at that time. If it has not changed when the
+    /// update is gone, the update was delivered.
     discarded: u64,
 }
 
-/// Sends the event of an accepted update and registers its waiter. Runs before the store is unlocked,
-/// so that neither comes after the settlement.
+/// Sends the event of an accepted update and registers its waiter. Runs before the store is
+/// unlocked, so that neither comes after the settlement.
 struct Acceptance {
     events: Arc<Events>,
     order: String,
@@ -136,8 +136,8 @@ impl Outbox {
         accepted.unwrap_or_else(|| Err(unexpected()))
     }
 
-    /// Accepts updates in one transaction. The same transaction claims as many updates as can be sent at
-    /// once, since a second one would delay the first request.
+    /// Accepts updates in one transaction. The same transaction claims as many updates as can be
+    /// sent at once, since a second one would delay the first request.
     #[inline(never)] // It has two callers, and each copy is large.
     pub(super) fn accept_all(
         &self,

@@ -1,5 +1,6 @@
-//! Decides when to checkpoint the store, which moves its log into its file: after many transactions,
-//! when the outbox is idle, and often enough that delivered updates do not stay readable for long.
+//! Decides when to checkpoint the store, which moves its log into its file: after many
+//! transactions, when the outbox is idle, and often enough that delivered updates do not stay
+//! readable for long.
 
 use crate::queue::group::Group;
 use crate::queue::store::{Checkpointer, Store};
@@ -15,8 +16,8 @@ pub(super) const QUIET: Duration = Duration::from_secs(1);
 const LONGEST_TRACE: Duration = Duration::from_secs(10);
 /// A checkpoint is due after this many transactions of the dispatcher.
 const MAX_TRANSACTIONS: usize = 4_000;
-/// In a process that does not deliver, a checkpoint is due after this many updates: each caller writes
-/// its own transaction there, and restarting the log is faster than growing it.
+/// In a process that does not deliver, a checkpoint is due after this many updates: each caller
+/// writes its own transaction there, and restarting the log is faster than growing it.
 const MAX_APPENDS: usize = 1_000;
 /// Maximum number of attempts to empty the log.
 const ERASE_ATTEMPTS: u32 = 100;
@@ -77,8 +78,8 @@ impl Checkpoints {
         }
     }
 
-    /// Counts updates appended by a process that does not deliver; after many of them, makes a checkpoint
-    /// on a thread of its own.
+    /// Counts updates appended by a process that does not deliver; after many of them, makes a
+    /// checkpoint on a thread of its own.
     pub(super) fn appended<S: Store + 'static>(
         checkpoints: &Arc<Self>,
         group: &Arc<Group<S>>,
@@ -118,8 +119,9 @@ impl Checkpoints {
         let _ = self.lock().checkpoint_all();
     }
 
-    /// Makes a checkpoint. Most of it runs while callers use the store; the rest runs with the store
-    /// locked, so that the log can restart. `is_complete` also removes every update from the log.
+    /// Makes a checkpoint. Most of it runs while callers use the store; the rest runs with the
+    /// store locked, so that the log can restart. `is_complete` also removes every update from the
+    /// log.
     fn make<S: Store>(&self, group: &Group<S>, is_complete: bool) {
         let mut checkpointer = self.lock();
         let result = checkpointer.checkpoint().and_then(|()| {

@@ -1,5 +1,5 @@
-//! An open outbox: the store and the parts that deliver from it. Each part has a state and a lock of
-//! its own.
+//! An open outbox: the store and the parts that deliver from it. Each part has a state and a lock
+//! of its own.
 
 use super::checkpoints::Checkpoints;
 use super::dispatch_state::{Attempted, DispatchState};
@@ -97,8 +97,8 @@ impl Delivery {
         self.breaker().half_open();
     }
 
-    /// The claim to add to a transaction that appends `appended` updates: as many as can be sent at once.
-    /// None if other updates are ready to be sent, or nothing can be sent now.
+    /// The claim to add to a transaction that appends `appended` updates: as many as can be sent at
+    /// once. None if other updates are ready to be sent, or nothing can be sent now.
     pub(super) fn claim_for(&self, appended: usize) -> Option<Work> {
         let is_free = !self.dispatch.is_stopped()
             && !self.status.is_failing()
@@ -172,8 +172,8 @@ impl Delivery {
             let attempted = if leased > SHORTEST_LEASE {
                 self.attempt(&claim, leased)
             } else {
-                // The lease ran out, for example while the process was suspended: another process may
-                // be sending the update.
+                // The lease ran out, for example while the process was suspended: another process
+                // may be sending the update.
                 self.released(&claim)
             };
             self.dispatch.add(attempted);

@@ -1,5 +1,5 @@
-//! The state that the dispatcher shares with callers and workers: attempts to settle, and whether the
-//! dispatcher runs.
+//! The state that the dispatcher shares with callers and workers: attempts to settle, and whether
+//! the dispatcher runs.
 
 use super::options::POLL;
 use crate::error::Error;
@@ -64,7 +64,8 @@ impl DispatchState {
         self.lock().is_stopped
     }
 
-    /// Whether the settlement of an update is being written; its waiters then receive the outcome soon.
+    /// Whether the settlement of an update is being written; its waiters then receive the outcome
+    /// soon.
     pub(super) fn is_settling(&self, id: UpdateId) -> bool {
         self.lock().settling.contains(&id)
     }
@@ -85,8 +86,8 @@ impl DispatchState {
         self.lock().settlements
     }
 
-    /// Waits for a transaction after number `seen`. Waits up to one poll interval, since settlements by
-    /// other processes do not wake this one.
+    /// Waits for a transaction after number `seen`. Waits up to one poll interval, since
+    /// settlements by other processes do not wake this one.
     pub(super) fn wait_for_settlement(&self, seen: u64, deadline: Instant) {
         let state = self.lock();
         let left = deadline.saturating_duration_since(Instant::now()).min(POLL);
@@ -142,8 +143,8 @@ impl DispatchState {
         true
     }
 
-    /// Ends the dispatcher if it is stopped, even though attempts are not settled: the store cannot be
-    /// used. Their leases run out, and another process sends the updates again.
+    /// Ends the dispatcher if it is stopped, even though attempts are not settled: the store cannot
+    /// be used. Their leases run out, and another process sends the updates again.
     pub(super) fn ends_unsettled(&self) -> bool {
         let mut state = self.lock();
         if state.is_stopped {
@@ -155,8 +156,8 @@ impl DispatchState {
         ends
     }
 
-    /// Wakes the dispatcher if it runs. Otherwise marks it as running and returns true: the caller has to
-    /// start it.
+    /// Wakes the dispatcher if it runs. Otherwise marks it as running and returns true: the caller
+    /// has to start it.
     pub(super) fn needs_start(&self) -> bool {
         let mut state = self.lock();
         state.has_news = true;

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 /// The wait after a failure of the store.
 const STORE_RETRY: Duration = Duration::from_millis(500);
-/// At most two updates per worker and this many more are leased at a time, so that workers seldom wait
-/// for a claim.
+/// At most two updates per worker and this many more are leased at a time, so that workers seldom
+/// wait for a claim.
 const LEASED_AHEAD: usize = 32;
 
 /// Wakes the dispatcher, or starts it, because an update may be due; not while delivery is stopped.
@@ -28,8 +28,8 @@ pub(super) fn wake(delivery: &Arc<Delivery>) {
     }
 }
 
-/// Sends updates that were claimed in the transaction of an append. The dispatcher settles them, so it
-/// is started even if delivery was stopped meanwhile.
+/// Sends updates that were claimed in the transaction of an append. The dispatcher settles them, so
+/// it is started even if delivery was stopped meanwhile.
 pub(super) fn take_claimed(delivery: &Arc<Delivery>, claimed: Effect, lease: Lease) {
     Delivery::send(delivery, claimed, lease);
     if !delivery.dispatch.is_active() {
@@ -47,7 +47,7 @@ fn start_or_wake(delivery: &Arc<Delivery>) {
         return;
     }
     let own = Arc::clone(delivery);
-    let _ = thread::spawn("katalys-watch", move || watch(&own)); // Without it, the dispatcher polls.
+    let _ = thread::spawn("katalys-watch", move || watch(&own)); // Otherwise it only polls.
 }
 
 /// The body of the watch thread: wakes the dispatcher when the file is moved, deleted or replaced.
@@ -137,7 +137,8 @@ fn apply(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, effects: Vec<Effec
 }
 
 impl Delivery {
-    /// Plans the next transaction: the attempts to settle, and a renewal of leases or a claim if due.
+    /// Plans the next transaction: the attempts to settle, and a renewal of leases or a claim if
+    /// due.
     fn plan(&self, backlog: Backlog, renewed: &mut Instant) -> (Vec<Attempted>, Vec<Work>) {
         let is_failing = self.status.is_failing();
         let is_paused = matches!(self.state(), BreakerState::Open(_));
@@ -183,7 +184,8 @@ impl Delivery {
         })
     }
 
-    /// Records that the store cannot be read; true if the dispatcher ends, because delivery is stopped.
+    /// Records that the store cannot be read; true if the dispatcher ends, because delivery is
+    /// stopped.
     fn gives_up(&self, error: &Error) -> bool {
         if error.code() != ErrorCode::OutboxMoved {
             self.status.failed(error);

@@ -33,8 +33,8 @@ struct Awaited {
 type AwaitedCalls = HashMap<UpdateId, Vec<Awaited>>;
 
 impl Outbox {
-    /// Accepts an update on the intake thread. That thread also opens the file, which may block while
-    /// another process has it locked.
+    /// Accepts an update on the intake thread. That thread also opens the file, which may block
+    /// while another process has it locked.
     pub(crate) fn enqueue_async(outbox: &Arc<Self>, enqueue: PendingEnqueue) -> Result<(), Error> {
         let outbox_of_thread = Arc::clone(outbox);
         let start = || {

@@ -52,8 +52,8 @@ impl Outbox {
         }))
     }
 
-    /// Opens the file, so that the caller learns at once if it cannot be used. Keeps it open only if it
-    /// has updates that this client delivers.
+    /// Opens the file, so that the caller learns at once if it cannot be used. Keeps it open only
+    /// if it has updates that this client delivers.
     pub(crate) fn try_open(&self) -> Result<(), Error> {
         let mut store = self.open_store()?;
         if self.settings.deliver && store.backlog()?.pending > 0 {

@@ -1,5 +1,5 @@
-//! The queue of updates that callers enqueue without waiting. One thread, the intake thread, accepts
-//! them in order and completes each call.
+//! The queue of updates that callers enqueue without waiting. One thread, the intake thread,
+//! accepts them in order and completes each call.
 
 use super::waiters::{Outcome, Waiter};
 use crate::error::Error;
@@ -79,7 +79,8 @@ impl Intake {
         Ok(())
     }
 
-    /// Waits for input, up to `limit`, and takes it. Without a limit no call waits for an outcome: then
+    /// Waits for input, up to `limit`, and takes it. Without a limit no call waits for an outcome:
+    /// then
     /// `None` ends a thread that has been idle for [`LONGEST_IDLE`].
     pub(super) fn next(&self, limit: Option<Duration>) -> Option<News> {
         let mut state = self.lock();

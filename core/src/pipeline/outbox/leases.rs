@@ -30,8 +30,8 @@ impl Leases {
         self.lock().extend(lanes.map(|lane| (lane, lease)));
     }
 
-    /// Removes the leases of lanes whose updates are about to be settled. It is called before the commit,
-    /// since another thread may lease the lanes for their next updates right after it.
+    /// Removes the leases of lanes whose updates are about to be settled. It is called before the
+    /// commit, since another thread may lease the lanes for their next updates right after it.
     pub(super) fn release(&self, lanes: impl Iterator<Item = LaneId>) {
         let mut held = self.lock();
         for lane in lanes {

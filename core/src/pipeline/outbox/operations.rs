@@ -38,8 +38,8 @@ impl Outbox {
         }
     }
 
-    /// Stops delivery and waits for the requests in flight, up to `timeout`; returns the number of pending
-    /// updates.
+    /// Stops delivery and waits for the requests in flight, up to `timeout`; returns the number of
+    /// pending updates.
     pub(crate) fn close(&self, timeout: Duration) -> Result<u64, Error> {
         let delivery = self.delivery()?;
         delivery.stop();

@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::queue::store::Owner;
 use std::time::Duration;
 
-/// Minimum duration of a lease. Once a lease runs out, other processes assume that its owner has died.
+/// Minimum duration of a lease. Once a lease runs out, other processes assume that its owner has
+/// died.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// Interval for noticing updates and settlements of other processes while something is pending.
 pub(super) const POLL: Duration = Duration::from_millis(100);
@@ -57,8 +58,8 @@ impl DeliveryOptions {
     }
 }
 
-/// A random number from the operating system: forked children inherit the state of a generator in the
-/// process, and two of them would choose the same owner.
+/// A random number from the operating system: forked children inherit the state of a generator in
+/// the process, and two of them would choose the same owner.
 fn random_owner() -> Result<Owner, Error> {
     let number = getrandom::u64();
     let failed = |error| Error::internal(format!("the system gives no random number: {error}"));

@@ -1,5 +1,5 @@
-//! The retry policy of an outbox: retries an update without a time limit, unless the endpoint refuses
-//! the update itself.
+//! The retry policy of an outbox: retries an update without a time limit, unless the endpoint
+//! refuses the update itself.
 
 use crate::delivery::LONGEST_RETRY_AFTER;
 use crate::error::{Error, ErrorCode};

@@ -1,5 +1,5 @@
-//! Records whether the store works. A failure is reported when it begins and once a minute after that,
-//! not each time.
+//! Records whether the store works. A failure is reported when it begins and once a minute after
+//! that, not each time.
 
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::events::Events;
@@ -92,7 +92,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn a_lasting_failure_is_reported_once_and_a_new_one_at_once() {
+    fn a_lasting_failure_is_reported_once_and_a_different_one_immediately() {
         let slot = Arc::new(ObserverSlot::default());
         let (sender, received) = mpsc::channel();
         slot.set(Arc::new(move |events: &[Event]| {

@@ -68,8 +68,8 @@ pub(super) struct WaitingThread {
 }
 
 impl WaitingThread {
-    /// Waits for the outcome until `until`. A watched thread (see `interrupt`) waits for at most one
-    /// slice.
+    /// Waits for the outcome until `until`. A watched thread (see `interrupt`) waits for at most
+    /// one slice.
     pub(super) fn wait(&self, until: Instant) -> Option<Outcome> {
         let lock = || self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.saturating_duration_since(Instant::now());

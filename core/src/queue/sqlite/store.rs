@@ -76,8 +76,8 @@ impl SqliteStore {
         place
     }
 
-    /// Begins a transaction. Waits while another process writes; a watched caller (see `interrupt`) may
-    /// give up.
+    /// Begins a transaction. Waits while another process writes; a watched caller (see `interrupt`)
+    /// may give up.
     fn begin(&self) -> Result<Transaction<'_>, Fault> {
         let begin = || Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
         if !interrupt::is_watched() {

@@ -14,7 +14,8 @@ use std::ffi::{c_int, c_void};
 use std::io::ErrorKind;
 use std::{ptr, slice};
 
-/// The file control that reads the status of a file; its argument points to an `Option<FileStatus>`.
+/// The file control that reads the status of a file; its argument points to an
+/// `Option<FileStatus>`.
 pub(super) const FILE_STATUS: c_int = 0x4b61;
 
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
