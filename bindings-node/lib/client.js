@@ -323,8 +323,8 @@ function handedOver(attempt) {
 }
 
 /**
- * Packs a call and starts it. If Rust cannot read the text as it is, packs it again with escapes, which
- * costs more.
+ * Packs a call and starts it. If Rust cannot read the text as it is, packs it again with escapes,
+ * which costs more.
  * @template Result
  * @param {(isEscaped: boolean) => Result | null} attempt
  * @returns {Result}

@@ -1,4 +1,5 @@
-//! The Node.js binding of `katalys-core`: converts a call's values for the core and returns its results.
+//! The Node.js binding of `katalys-core`: converts a call's values for the core and returns its
+//! results.
 //!
 //! These functions are for the package's own `lib/` only, which provides the public interface.
 //! No libuv thread is ever used: the core has its own threads, and their results return through a

@@ -1,8 +1,8 @@
-//! The calls of a client with an outbox. Calls that may wait for the disk run on a thread of the core;
-//! their results arrive in the completion queue under the number of the call.
+//! The calls of a client with an outbox. Calls that may wait for the disk run on a thread of the
+//! core; their results arrive in the completion queue under the number of the call.
 //!
-//! The function of such a call returns an empty text, or the reason why the call was not started, as
-//! JSON.
+//! The function of such a call returns an empty text, or the reason why the call was not started,
+//! as JSON.
 
 use crate::report::{Completion, Report, Success, answer, json, spelled};
 use crate::shapes::Shapes;
@@ -60,14 +60,15 @@ pub fn stats(handle: &External<ClientHandle>, number: f64) -> String {
     }))
 }
 
-/// Waits until nothing is pending, up to `timeout` seconds. The result is the number of pending updates.
+/// Waits until nothing is pending, up to `timeout` seconds. The result is the number of pending
+/// updates.
 #[napi(catch_unwind)]
 pub fn flush(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
     refusal(wait(handle, number, timeout, Client::flush))
 }
 
-/// Ends delivery and waits for the requests in flight, up to `timeout` seconds. The result is the number
-/// of pending updates; 0 without an outbox.
+/// Ends delivery and waits for the requests in flight, up to `timeout` seconds. The result is the
+/// number of pending updates; 0 without an outbox.
 #[napi(catch_unwind)]
 pub fn close(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
     refusal(wait(handle, number, timeout, |client, timeout| {
@@ -133,8 +134,8 @@ pub fn discard(handle: &External<ClientHandle>, number: f64, letter: f64) -> Str
     }))
 }
 
-/// Edits a dead letter. The result is whether there was one of this number. The fields are packed with
-/// escaped text.
+/// Edits a dead letter. The result is whether there was one of this number. The fields are packed
+/// with escaped text.
 #[napi(catch_unwind)]
 pub fn edit(
     handle: &External<ClientHandle>,

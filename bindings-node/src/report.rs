@@ -1,5 +1,5 @@
-//! Converts results to JSON for JavaScript, except the frequent ones, which are passed as numbers. The
-//! core's tables define their fields.
+//! Converts results to JSON for JavaScript, except the frequent ones, which are passed as numbers.
+//! The core's tables define their fields.
 
 use katalys_core::results::{Record, ResultValue, Spelled};
 use katalys_core::{Error, ErrorKind, ErrorProperty, Event, Language, Problem, Receipt, Ticket};
