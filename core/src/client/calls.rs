@@ -100,7 +100,7 @@ impl Client {
     /// The route of updates: endpoint, proxy, trust.
     ///
     /// # Errors
-    /// `ConfigError` if after a fork a file of the settings can no longer be read.
+    /// `ConfigError` if, after a fork, a file that the settings name can no longer be read.
     pub fn route(&self) -> Result<RouteChoice, Error> {
         Ok(self.process()?.link.transport.route())
     }
