@@ -1,5 +1,5 @@
-//! A bounded queue per process, for what PHP collects with its next call: no other thread may call
-//! PHP.
+//! A bounded queue per process for events and log records. PHP collects them with its next call,
+//! since no other thread may call PHP.
 
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! The end of the process: clients with an outbox finish the requests in flight.
+//! Finishes the requests in flight of clients with an outbox when the process ends.
 
 use crate::guard::guarded;
 use crate::handle::katalys_client;
@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::{Duration, Instant};
 
-/// Beyond the wait for the endpoint: for a file that another process has locked.
+/// Added to the wait for the endpoint, for a file that another process has locked.
 const SLACK: Duration = Duration::from_millis(500);
 
 /// Swapped as a whole and never locked, so that a fork cannot leave it locked.
@@ -34,12 +34,14 @@ pub fn watch(client: &Arc<katalys_client>) {
         clients
     });
     if !IS_REGISTERED.swap(true, Ordering::Relaxed) {
-        // Without the handler nothing is lost: the next process sends the updates in flight again.
+        // If it cannot be registered, nothing is lost: the next process sends updates in flight
+        // again.
         let _ = atexit(at_exit);
     }
 }
 
-/// On a thread of its own, so that a lock which the outbox waits for cannot block the exit.
+/// The exit handler. It closes the clients on a thread of its own, so that a lock that an outbox
+/// waits for cannot block the exit.
 extern "C" fn at_exit() {
     guarded((), || {
         let deadline = Instant::now() + EXIT_WAIT;
@@ -57,7 +59,7 @@ extern "C" fn at_exit() {
 fn finish(deadline: Instant) {
     let clients: Vec<_> = CLIENTS.load().iter().filter_map(Weak::upgrade).collect();
     let left = || deadline.saturating_duration_since(Instant::now());
-    // All stop before the first wait.
+    // All of them are stopped before the first wait, so that the waits overlap.
     for client in &clients {
         client.core.shut_down(Duration::ZERO);
     }

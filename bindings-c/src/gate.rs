@@ -1,4 +1,5 @@
-//! Calls of an observer: none begins once the client is closed, and closing waits for the last one.
+//! Guards the calls of an observer: none begins once the client is closed, and closing waits for
+//! the last one.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

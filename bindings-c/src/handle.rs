@@ -56,7 +56,8 @@ impl katalys_client {
         })
     }
 
-    /// One call, from its values to its outcome. Not repeated for each function of the interface.
+    /// Makes one call, from its values to its outcome. Not inlined: the compiler would repeat
+    /// it for each function of the interface.
     #[inline(never)]
     pub(crate) fn call(
         &self,

@@ -1,4 +1,4 @@
-//! What a call returns, before it becomes a `katalys_result` or an answer to PHP.
+//! The outcome of a call, before it is converted to a `katalys_result` or to text for PHP.
 
 use katalys_core::results::ResultValue;
 use katalys_core::{Error, ErrorCode, ErrorProperty, Problem, Receipt, Ticket, Validation};
@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::ptr;
 use std::time::Duration;
 
-/// The end of a call, how long it took, and which of its warnings are new.
+/// The outcome of a call, its duration, and which of its warnings are new.
 pub(crate) struct Outcome {
     pub ending: Ending,
     pub elapsed: Duration,

@@ -3,7 +3,7 @@
 use katalys_core::results::{Record, ResultValue};
 use std::ffi::{CStr, CString, c_char};
 
-/// One field. A value of another kind than the one that is read is 0, or empty text.
+/// One field. Reading it as another kind than its own gives 0 or empty text.
 pub(crate) enum CValue {
     Missing,
     Id(i64),
@@ -65,7 +65,7 @@ impl CValue {
 /// The fields of a record, by their place in its table.
 pub(crate) struct Row(Vec<CValue>);
 
-/// The row of NULL, and of an index that is out of range.
+/// The row that is read for NULL, and for an index that is out of range.
 pub(crate) static EMPTY: Row = Row(Vec::new());
 static MISSING: CValue = CValue::Missing;
 

@@ -1,5 +1,5 @@
 'use strict';
-// The client: packs a call, hands it over, and converts what it returns.
+// The client: packs a call, starts it in Rust, and converts its result.
 
 const { captureRejectionSymbol, EventEmitter } = require('node:events');
 const native = require('./native.js');
@@ -260,7 +260,7 @@ function completed({ result, unlogged, error }) {
 }
 
 /**
- * Hands over a call, and returns its number.
+ * Starts a call, and returns its number.
  * @param {typeof native.submit} take
  * @param {NativeClient} client
  * @param {boolean} isReport
@@ -309,7 +309,7 @@ function validation(payload, problems) {
 }
 
 /**
- * Packs and hands over; throws the error of a refusal.
+ * Packs a call and starts it; throws the error if it is refused.
  * @template Result
  * @param {(isEscaped: boolean) => Result | null} attempt
  * @returns {Result}
@@ -323,7 +323,8 @@ function handedOver(attempt) {
 }
 
 /**
- * Packs and hands over; if Rust cannot read the text as it is, again with escapes, which costs more.
+ * Packs a call and starts it. If Rust cannot read the text as it is, packs it again with escapes,
+ * which costs more.
  * @template Result
  * @param {(isEscaped: boolean) => Result | null} attempt
  * @returns {Result}

@@ -14,7 +14,7 @@ const { fields } = require('./results.js');
 const classes = errors;
 
 /**
- * Must be called where the stack leads to the caller's own code.
+ * Must be called while the caller's code is on the stack, so that the error's stack shows it.
  * @param {Failure} failure
  */
 function errorFrom({ kind, message, ...properties }) {

@@ -50,7 +50,7 @@ function nextCall() {
 }
 
 /**
- * The end of a call that was just handed over. Keeps the process alive until then.
+ * The completion of a call that was just started. Keeps the process alive until then.
  * @param {number} call
  * @param {NativeClient} client
  * @returns {Promise<Completion>}
@@ -63,7 +63,7 @@ function completionOf(call, client) {
 }
 
 /**
- * From now on this emitter emits the events of that client.
+ * Registers the emitter that emits the events of a client from now on.
  * @param {NativeClient} client
  * @param {Emitter} emitter
  */

@@ -1,4 +1,4 @@
 'use strict';
-// The package's entry. Spread like this, `import { … }` finds each name as well.
+// The package's entry. With the names spread like this, `import { … }` finds each of them as well.
 
 module.exports = { ...require('./client.js'), ...require('./errors.js') };

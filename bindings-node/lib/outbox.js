@@ -1,5 +1,5 @@
 'use strict';
-// The calls of a client with an outbox, and what happens to it at the end of the process.
+// The calls of a client with an outbox, and how outboxes are closed at the end of the process.
 
 const native = require('./native.js');
 const { errorFrom, resultOf } = require('./convert.js');
@@ -16,7 +16,7 @@ const { packChanges, Refusal } = require('./pack.js');
 const open = new Map();
 /** Clients that are paused because the process may be ending, and resume if it is not. */
 const paused = new WeakSet();
-/** Clients that were closed, and send no more. */
+/** Clients that were closed and no longer send. */
 const closed = new WeakSet();
 /** The method of a client that opens it again. */
 const REOPEN = Symbol('reopen');
@@ -149,7 +149,7 @@ function packedChanges(fields) {
 }
 
 /**
- * Hands over a call and returns its result. An async function, so that an error created in it has the
+ * Starts a call and returns its result. An async function, so that an error created in it has the
  * caller's `await` in its stack.
  * @param {NativeClient} client
  * @param {(call: number) => string} handOver Returns an empty text, or why it is refused, as JSON.

@@ -12,9 +12,9 @@ use napi::{Env, Status, sys};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What one drain delivers: results that are numbers alone, and as JSON all other results, and
-/// events and log lines. Such a result is the number of its call, the place of its table, and the
-/// fields; `lib/results.js`, which is generated, reads it.
+/// The content of the queue, as one drain delivers it: results that consist of numbers, all other
+/// results as JSON, and events and log lines as JSON. A result in numbers is the number of its
+/// call, the index of its table, and the fields; `lib/results.js`, which is generated, reads it.
 pub type Delivery = FnArgs<(Vec<f64>, Option<String>, Option<String>)>;
 
 /// The completions of one JavaScript environment.

@@ -1,4 +1,5 @@
-//! The Node.js binding of `katalys-core`: converts values, hands them over, returns results.
+//! The Node.js binding of `katalys-core`: converts a call's values for the core and returns its
+//! results.
 //!
 //! These functions are for the package's own `lib/` only, which provides the public interface.
 //! No libuv thread is ever used: the core has its own threads, and their results return through a
@@ -49,7 +50,7 @@ pub fn max_keys() -> u32 {
     u32::try_from(MAX_KEYS).unwrap_or(u32::MAX)
 }
 
-/// The error, as JSON, of an update that is too large to be handed over.
+/// The error, as JSON, of an update that is too large to be packed.
 #[napi]
 pub fn too_large() -> String {
     refusal(

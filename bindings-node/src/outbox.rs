@@ -1,7 +1,8 @@
-//! What a client with an outbox can do. Calls that may wait for the disk run on a thread of the
-//! core's; their results arrive under the call's number.
+//! The calls of a client with an outbox. Calls that may wait for the disk run on a thread of the
+//! core; their results arrive in the completion queue under the number of the call.
 //!
-//! Such a function returns an empty text, or as JSON the reason why the call was not handed over.
+//! The function of such a call returns an empty text, or the reason why the call was not started,
+//! as JSON.
 
 use crate::report::{Completion, Report, Success, answer, json, spelled};
 use crate::shapes::Shapes;
@@ -59,14 +60,15 @@ pub fn stats(handle: &External<ClientHandle>, number: f64) -> String {
     }))
 }
 
-/// The number of pending updates once there is none, or after `timeout` seconds.
+/// Waits until nothing is pending, up to `timeout` seconds. The result is the number of pending
+/// updates.
 #[napi(catch_unwind)]
 pub fn flush(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
     refusal(wait(handle, number, timeout, Client::flush))
 }
 
-/// The number of pending updates once delivery has ended, or after `timeout` seconds. A client
-/// without an outbox has none.
+/// Ends delivery and waits for the requests in flight, up to `timeout` seconds. The result is the
+/// number of pending updates; 0 without an outbox.
 #[napi(catch_unwind)]
 pub fn close(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>) -> String {
     refusal(wait(handle, number, timeout, |client, timeout| {
@@ -78,13 +80,13 @@ pub fn close(handle: &External<ClientHandle>, number: f64, timeout: Option<f64>)
     }))
 }
 
-/// Ends delivery for now. Takes effect before it returns, so that a later `resume` comes after it.
+/// Pauses delivery. Takes effect before it returns, so that a later `resume` cannot overtake it.
 #[napi(catch_unwind)]
 pub fn pause(handle: &External<ClientHandle>) {
     handle.client.pause();
 }
 
-/// Completes when nothing is in flight after `pause`, or when the end of a process no longer waits.
+/// Waits until nothing is in flight after `pause`, up to the limit for the end of a process.
 #[napi(catch_unwind)]
 pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64) -> String {
     refusal(run(handle, number, |client| {
@@ -93,7 +95,7 @@ pub fn wait_until_paused(handle: &External<ClientHandle>, number: f64) -> String
     }))
 }
 
-/// Takes back `pause`.
+/// Undoes `pause`.
 #[napi(catch_unwind)]
 pub fn resume(handle: &External<ClientHandle>) {
     handle.client.resume();
@@ -116,7 +118,7 @@ pub fn dead_letters(
     }))
 }
 
-/// Whether there was such a dead letter to be sent again.
+/// Replays a dead letter. The result is whether there was one of this number.
 #[napi(catch_unwind)]
 pub fn replay(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
     refusal(run(handle, number, move |client| {
@@ -124,7 +126,7 @@ pub fn replay(handle: &External<ClientHandle>, number: f64, letter: f64) -> Stri
     }))
 }
 
-/// Whether there was such a dead letter to be removed.
+/// Discards a dead letter. The result is whether there was one of this number.
 #[napi(catch_unwind)]
 pub fn discard(handle: &External<ClientHandle>, number: f64, letter: f64) -> String {
     refusal(run(handle, number, move |client| {
@@ -132,7 +134,8 @@ pub fn discard(handle: &External<ClientHandle>, number: f64, letter: f64) -> Str
     }))
 }
 
-/// Whether there was such a dead letter to be changed. The fields are packed with escaped text.
+/// Edits a dead letter. The result is whether there was one of this number. The fields are packed
+/// with escaped text.
 #[napi(catch_unwind)]
 pub fn edit(
     handle: &External<ClientHandle>,
@@ -149,7 +152,7 @@ pub fn edit(
     }))
 }
 
-/// Runs a call that waits for this many seconds at most, or for as long as is the default.
+/// Runs a call that waits up to `timeout` seconds, or up to the default.
 fn wait(
     handle: &ClientHandle,
     number: f64,
@@ -162,7 +165,7 @@ fn wait(
     })
 }
 
-/// Runs a call on a thread of its own. A call that panics has a result too.
+/// Runs a call on a thread of its own. If it panics, the result is an error.
 fn run(
     handle: &ClientHandle,
     number: f64,
@@ -183,7 +186,7 @@ fn run(
     handle.client.spawn_blocking(guarded, complete)
 }
 
-/// Why a call was not handed over, as JSON; empty if it was.
+/// The reason why a call was not started, as JSON; empty if it was.
 fn refusal(handed_over: Result<(), Error>) -> String {
     handed_over.map_or_else(|error| json(&Report::refusal(&error)), |()| String::new())
 }

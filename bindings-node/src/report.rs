@@ -1,4 +1,5 @@
-//! Results that are rare or rich go to JavaScript as JSON. What they hold is in the core's tables.
+//! Converts results to JSON for JavaScript, except the frequent ones, which are passed as numbers.
+//! The core's tables define their fields.
 
 use katalys_core::results::{Record, ResultValue, Spelled};
 use katalys_core::{Error, ErrorKind, ErrorProperty, Event, Language, Problem, Receipt, Ticket};
@@ -41,7 +42,7 @@ pub fn answer(value: &impl Serialize) -> Result<Box<RawValue>, Error> {
     to_raw_value(value).map_err(|error| Error::internal(error.to_string()))
 }
 
-/// The end of a call, or what JavaScript is told when it hands one over.
+/// The JSON of a completed call, or of the response when JavaScript starts one.
 #[derive(Default, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report<'r> {
@@ -57,7 +58,7 @@ pub struct Report<'r> {
 }
 
 impl<'r> Report<'r> {
-    /// A call that could not be handed over.
+    /// The JSON of a call that could not be started.
     pub fn refusal(error: &'r Error) -> Self {
         Self {
             error: Some(Failure(error)),
@@ -65,7 +66,7 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// Warnings to be logged, of a call that was handed over.
+    /// The JSON of warnings to log, for a call that was started.
     pub fn warnings(unlogged: Vec<&'r Problem>) -> Self {
         Self {
             unlogged,
@@ -73,7 +74,7 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// The end of a call in the background.
+    /// The JSON of a call that has completed in the background.
     pub fn completion(completion: &'r Completion) -> Self {
         Self {
             call: Some(completion.call),

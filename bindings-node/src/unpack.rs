@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_shape_stands_for_its_keys() {
+    fn a_known_shape_is_replaced_by_its_keys() {
         let mut shapes = Shapes::default();
         let number = shapes.add("a\0b", 2);
         let packed = format!("\0#{number}\0sx\0[\0#{number}\0i1\0n\0.");

@@ -1,5 +1,5 @@
-//! Python's values become the core's, by their class and in the order written here. The core decides
-//! which values a field takes.
+//! Converts Python's values to the core's, by their class; the first class that matches decides.
+//! The core decides which values a field accepts.
 //!
 //! Text is borrowed from Python's own strings. A [`Converter`] keeps alive what is borrowed from,
 //! since code of the caller's (a `__str__`, a property) may run between two values and change the
@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use typed_arena::Arena;
 
 /// The nesting depth of a value. Lists and records are read only at the depths where the core reads
-/// them; elsewhere they are wrong whatever they hold, and may even hold themselves.
+/// them; elsewhere they are invalid whatever they contain, and may even contain themselves.
 type Depth = usize;
 const FIELDS: Depth = 0;
 const LISTS: Depth = 1;

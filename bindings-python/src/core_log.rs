@@ -1,6 +1,6 @@
-//! Log records of the core, such as one about a damaged file. The core may log on any thread, and
-//! those must not need the interpreter: records are buffered until a thread that holds it calls
-//! [`flush`].
+//! Passes log records of the core, such as one about a damaged file, to Python's logging. The core
+//! may log on threads that must not wait for the interpreter, so records are buffered until a
+//! thread that holds the interpreter calls [`flush`].
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use pyo3::prelude::*;
@@ -37,7 +37,7 @@ impl Log for Buffer {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // Another thread holds it for a moment; or for ever, in a child that was forked then.
+        // Another thread may hold it: briefly, or forever in a child that was forked meanwhile.
         let Ok(mut records) = self.records.try_lock() else {
             return;
         };

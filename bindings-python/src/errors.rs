@@ -1,5 +1,6 @@
-//! The core's errors become Python's exceptions, whose classes are in `katalys/_errors.py`: they
-//! have two bases each, which only Python itself can do under the stable ABI.
+//! Converts the core's errors to Python's exceptions. Their classes are defined in
+//! `katalys/_errors.py`, since each has two bases, which native code cannot create under the stable
+//! ABI.
 
 use crate::results::value;
 use katalys_core::results::ResultValue;

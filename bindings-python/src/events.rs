@@ -1,6 +1,6 @@
-//! Events of the outbox for Python.
+//! Passes events of the outbox to Python's logging and to the caller's callback.
 //!
-//! They come on a thread of the core's. Python code must not run there: before Python 3.14 a
+//! Events arrive on a thread of the core. Python code must not run there: before Python 3.14 a
 //! thread that is in Python when the interpreter ends is unwound, and that crashes in frames of
 //! Rust. So each batch is handed to a new thread that Python starts, and the core's thread waits for
 //! it without the interpreter. Only `close` waits for that thread, and no longer than its timeout.
@@ -40,7 +40,7 @@ impl Listener {
         Ok(Self(Arc::new(Mutex::new(callback.map(Bound::unbind)))))
     }
 
-    /// Events go to the logger and the callback from now on.
+    /// Passes events to the logger and the callback from now on.
     ///
     /// # Errors
     /// Whatever the import of the Python module raises.
@@ -63,8 +63,8 @@ impl Listener {
         Ok(())
     }
 
-    /// Asks the core only for events that the callback or the logger takes; the level of a logger may
-    /// change at any time. A logger that fails stops no update.
+    /// Makes the core create only events that the callback or the logger takes; the level of a
+    /// logger may change at any time. If the logger fails, the update is still sent.
     ///
     /// # Errors
     /// Exceptions that are not an `Exception`.
@@ -157,7 +157,7 @@ impl Batch {
     }
 }
 
-/// `_thread.start_new_thread`, and what the thread does.
+/// `_thread.start_new_thread`, and the function that the thread runs.
 struct Starter {
     start: Py<PyAny>,
     dispatch: Py<PyAny>,

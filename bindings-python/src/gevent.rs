@@ -34,7 +34,7 @@ pub fn call<'py>(
 /// # Errors
 /// Exceptions that are not an `Exception`.
 pub fn is_patched(py: Python<'_>) -> PyResult<bool> {
-    // Every call comes here: the name is interned.
+    // Runs with every call, so the name is interned.
     let Some(monkey) = imported(py, intern!(py, "gevent.monkey")) else {
         return Ok(false);
     };

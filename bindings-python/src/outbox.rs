@@ -1,5 +1,5 @@
-//! Calls to an outbox. A command is made from Python's values while the interpreter is held, and run
-//! without it: on the caller's thread, or on another one.
+//! Calls to an outbox as commands. A command is created from Python's values while the interpreter
+//! is held, and runs without it, on the caller's thread or on another one.
 
 use crate::convert::Converter;
 use crate::errors;
@@ -30,7 +30,7 @@ pub enum Command {
     Edit(i64, Fields<'static>),
 }
 
-/// What the core returned, before it is converted.
+/// The result of the core, before it is converted to a Python object.
 pub enum Reply {
     Receipt(katalys_core::Receipt),
     /// With the client that logs its warnings.
@@ -153,7 +153,7 @@ pub fn python_module(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
 /// and without a call to it meanwhile, so that no fork finds it locked.
 static LIVE: Mutex<Vec<Weak<Client>>> = Mutex::new(Vec::new());
 
-/// Has the client's outbox closed when the process ends.
+/// Registers the client, so that its outbox is closed when the process ends.
 ///
 /// # Errors
 /// Whatever the import of the Python module raises.
@@ -190,7 +190,8 @@ fn shut_down_all(mut clients: Vec<Arc<Client>>, timeout: Duration) {
             client.shut_down(timeout);
             drop(running);
         });
-        // Without a thread, another process takes its updates over when the lease ends.
+        // Without a thread the outbox is not closed: another process sends its updates in flight
+        // again when their leases run out.
         drop(started);
     }
     drop(running);

@@ -1,5 +1,5 @@
-//! Waiting calls. On the thread that handles Python's signals, a wait lets handlers run, and ends as
-//! soon as one of them raises, as at Ctrl-C.
+//! Makes waiting calls without the interpreter. On the thread that handles Python's signals,
+//! handlers run during the wait, and the call ends as soon as one of them raises, as at Ctrl-C.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-/// How often a wait for another thread lets signal handlers run.
+/// The interval at which signal handlers may run during a wait for another thread.
 const SLICE: Duration = Duration::from_millis(40);
 
 /// Runs the call without the interpreter, on this thread.
@@ -37,8 +37,8 @@ pub fn wait<T: Send>(py: Python<'_>, call: impl FnOnce() -> T + Send) -> PyResul
     raised.map_or(Ok(result), Err)
 }
 
-/// Runs a task without the interpreter; on another thread if this one handles signals. The flag says
-/// when the caller no longer waits.
+/// Runs a task without the interpreter; on another thread if this one handles signals. The task
+/// gets a flag that is set once the caller no longer waits.
 ///
 /// # Errors
 /// What a signal handler raised meanwhile; then the task continues without a caller.
@@ -96,7 +96,7 @@ fn handles_signals(py: Python<'_>) -> bool {
     is_main
 }
 
-/// Asks the system, not `threading`: gevent may have replaced its threads.
+/// Reads the thread from the system, not from `threading`, whose threads gevent may have replaced.
 #[cfg(target_os = "linux")]
 fn is_main_thread(_py: Python<'_>, process: u32) -> bool {
     let thread = rustix::thread::gettid().as_raw_nonzero().get();

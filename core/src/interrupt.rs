@@ -1,13 +1,13 @@
 //! Waits that the caller can end early, such as with Ctrl-C.
 //!
-//! A binding whose runtime handles signals on the calling thread calls within [`watched`]: every wait of
-//! that thread is then divided into slices, and between two slices the binding decides whether to
-//! continue. Other threads and other calls wait as usual.
+//! A binding whose runtime handles signals on the calling thread makes its calls within
+//! [`watched`]. Such a watched thread waits in short slices, and between two slices the binding
+//! decides whether the call continues. Other threads and other calls wait as usual.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// The longest time that a watched thread waits without asking.
+/// The longest time that a watched thread waits before the binding is asked whether to continue.
 pub(crate) const SLICE: Duration = Duration::from_millis(40);
 
 /// Work left by a call that ended early: reading the answer to a request that was sent.
@@ -48,12 +48,13 @@ pub(crate) fn is_watched() -> bool {
     WATCH.with_borrow(Option::is_some)
 }
 
-/// The wait itself, or one slice of it on a watched thread.
+/// How long to wait before the next check: the whole wait, or one slice of it on a watched thread.
 pub(crate) fn slice_of(wait: Duration) -> Duration {
     if is_watched() { wait.min(SLICE) } else { wait }
 }
 
-/// Asks whether the call has to end, at most once per slice. Once it has to, the answer stays the same.
+/// Whether the call has to end. Asks the binding at most once per slice; once the answer is yes, it
+/// stays so.
 pub(crate) fn is_over() -> bool {
     let due = WATCH.with_borrow_mut(|watch| match watch {
         Some(watch) if !watch.is_over && watch.asked.elapsed() >= SLICE / 2 => {
@@ -81,7 +82,7 @@ pub(crate) fn was_over() -> bool {
     WATCH.with_borrow(|watch| watch.as_ref().is_some_and(|watch| watch.is_over))
 }
 
-/// Sleeps; false if the call has to end.
+/// Sleeps; returns false as soon as the call has to end.
 pub(crate) fn sleep(wait: Duration) -> bool {
     let end = Instant::now() + wait;
     while !was_over() {

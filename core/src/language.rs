@@ -1,4 +1,4 @@
-//! Where a call comes from: the language of the caller, and whose working folder it has.
+//! The language of the caller, and whether the caller chooses the working folder.
 
 /// Where a call comes from: it decides the User-Agent and how settings are spelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,8 @@ impl Language {
     }
 }
 
-/// Whose choice the working folder of a process is, and so whether a relative path can be meant.
+/// Who chooses the working folder of the process, which decides whether relative paths are
+/// accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkingFolder {
     /// The caller's, as at a terminal.

@@ -78,7 +78,7 @@ def test_every_worker_sends(receiver, workers, preload, sends_at_start):
         assert stop(process) < 8
 
 
-def test_a_call_under_way_is_finished_when_the_server_is_stopped(receiver):
+def test_a_call_in_flight_is_finished_when_the_server_is_stopped(receiver):
     run, endpoint = receiver.endpoint("slow=1000")
     pool = concurrent.futures.ThreadPoolExecutor(2)
     with gunicorn(endpoint, "--preload") as (process, ask), pool:

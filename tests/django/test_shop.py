@@ -114,7 +114,7 @@ README = pathlib.Path(__file__).parents[2] / "bindings-python/README.md"
 RECIPE = pathlib.Path(__file__).parent / "shop/reporting.py"
 
 
-def test_the_recipe_is_the_one_of_the_readme():
+def test_the_recipe_equals_that_of_the_readme():
     assert f"```py\n{RECIPE.read_text()}```" in README.read_text()
 
 
@@ -153,7 +153,7 @@ def test_a_view_reports_an_error_by_its_code(client, settings, receiver):
     assert (answer.status_code, answer.json()) == (502, {"error": "rejected"})
 
 
-def test_an_asynchronous_view_sends_side_by_side(async_client, receiver, endpoint):
+def test_an_asynchronous_view_sends_concurrently(async_client, receiver, endpoint):
     answer = async_to_sync(async_client.get)("/send-many/1")
     assert answer.json() == {"sent": 10}
     assert len(receiver.recorded(endpoint, wait=10)) == 10

@@ -63,7 +63,7 @@ def test_two_applications_in_one_interpreter(tmp_path):
         assert [ask(port, name) for name in ("one", "two", "one")] == ["validation"] * 3
 
 
-def test_a_second_interpreter_says_what_to_set(tmp_path):
+def test_an_error_in_a_second_interpreter_names_the_setting(tmp_path):
     with uwsgi(tmp_path) as (process, _, log):
         assert process.wait(30) != 0, "the server does not start"
         assert "ImportError: katalys is in use by another interpreter" in log.read_text()

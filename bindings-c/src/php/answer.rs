@@ -1,4 +1,4 @@
-//! What PHP reads after a call: one text per thread.
+//! The answer that PHP reads after a call: one text per thread.
 
 use crate::guard::guarded;
 use crate::outcome::{Ending, Outcome};

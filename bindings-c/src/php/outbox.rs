@@ -1,4 +1,4 @@
-//! The outbox's functions for PHP: each answer is one text, as in the module above.
+//! The functions of an outbox for PHP. The answer of each is one text, as in the parent module.
 
 use super::answer::{self, PANICKED};
 use super::{mismatch, serialized};

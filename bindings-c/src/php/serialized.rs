@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_is_told_from_what_is_malformed() {
+    fn a_reference_is_distinguished_from_malformed_input() {
         let reference = b"a:2:{s:1:\"a\";s:1:\"x\";s:1:\"b\";R:2;}";
         assert!(matches!(options(reference), Err(Unreadable::Reference)));
         let malformed: &[&[u8]] = &[

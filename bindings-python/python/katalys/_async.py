@@ -139,7 +139,7 @@ class _Calls:
             self._watch(loop)
             self._unwatch(loop)
         except NotImplementedError:
-            # Such as the proactor loop of Windows.
+            # The loop cannot watch sockets, such as the proactor loop of Windows.
             self._watched = True
             self.queue = CompletionQueue(_Wake(loop, self._receive))
 

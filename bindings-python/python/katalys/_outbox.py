@@ -31,7 +31,7 @@ def dispatch(batch):
 
 
 def _dispatch_one(callback, event):
-    """Reports whatever fails, so that the next event is dispatched."""
+    """Dispatches one event. Reports any exception, so that the next event is dispatched."""
     try:
         _log(event)
     except BaseException as error:
@@ -76,7 +76,8 @@ def _log(event):
     if event.kind == "failed":  # Not about an update.
         logger.log(level, "the outbox cannot be used: %s", event.code, extra=_extra(event))
         return
-    # The template is the same for all events of a kind with the same cause: tools group by it.
+    # The template is the same for all events of a kind with the same cause, so that tools can group
+    # records by it.
     status = event.status and f"status {event.status}"
     details = list(filter(None, (event.code, status)))
     values = [event.id, event.order]

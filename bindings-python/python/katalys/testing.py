@@ -32,7 +32,7 @@ __all__ = ["Order", "OrdersPage", "Sandbox", "SandboxError", "UpdatesPage", "con
 _ARGUMENTS = ("sandbox", "--port", "0", "--json", "--until-stdin-closes")
 _LONGEST_START = 30.0
 _LONGEST_ANSWER = 30.0
-# No proxy of the environment is for this machine.
+# The sandbox runs on this machine, so proxies of the environment are not used.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
@@ -87,7 +87,7 @@ class Sandbox:
         contain()
         program = command or os.environ.get("KATALYS_COMMAND") or _installed()
         try:
-            # In another session: Ctrl-C is for the tests, or for a debugger.
+            # In another session, so that Ctrl-C reaches only the tests or a debugger.
             self._process = subprocess.Popen(
                 [program, *_ARGUMENTS],
                 stdin=subprocess.PIPE,

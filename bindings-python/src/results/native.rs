@@ -118,7 +118,7 @@ problem!(class! {
     }
 });
 
-/// A word of one of the core's tables; an object that a program makes may have any other.
+/// A word of one of the core's tables; in an object that a program creates, it may be any text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Word(Cow<'static, str>);
 

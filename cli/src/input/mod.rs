@@ -1,6 +1,6 @@
 //! Reads order updates from CSV, JSON and NDJSON files, one row at a time and in constant memory.
 //!
-//! `source` opens a file as its `options` say, and uses `csv` and `json`, which find the rows in what
+//! `source` opens a file by its `options`, and uses `csv` and `json`, which find the rows in what
 //! `window` buffers; `csv` uses `columns` to map columns to fields. Both return a `row`, or a `row_error`
 //! for a row that cannot be read; reading continues after it.
 

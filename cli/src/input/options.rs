@@ -1,4 +1,4 @@
-//! The options that say how to read a file.
+//! The options for reading a file.
 
 use super::columns::Mapping;
 use clap::ValueEnum;

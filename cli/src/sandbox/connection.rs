@@ -1,4 +1,4 @@
-//! Resets a connection when a fault asks for it.
+//! Resets a connection for a fault.
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;

@@ -39,7 +39,7 @@ pub trait Bridge {
     /// `complete` with the result.
     ///
     /// # Errors
-    /// `ConfigError` if after a fork a file of the settings can no longer be read.
+    /// `ConfigError` if, after a fork, a file that the settings name can no longer be read.
     fn submit(
         &self,
         update: Checked,
@@ -75,17 +75,17 @@ pub trait Bridge {
         complete: impl FnOnce(T) + Send + 'static,
     ) -> Result<(), Error>;
 
-    /// The warnings whose code this client has not logged yet: a log gets each code once, a receipt
-    /// gets all warnings.
+    /// The warnings whose code this client has not logged yet: each code is logged once, while
+    /// receipts contain all warnings.
     fn unlogged<'p>(&self, warnings: &'p [Problem]) -> impl Iterator<Item = &'p Problem>;
 
-    /// From now on the observer gets events of these kinds only; others cost nothing.
+    /// Limits the observer to events of these kinds; no others are created from now on.
     fn listen_for(&self, kinds: &[EventKind]);
 
     /// Whether this client has an outbox.
     fn has_outbox(&self) -> bool;
 
-    /// For calls that need one, before the caller's values are read.
+    /// Fails without an outbox. For calls that need one, before they read the caller's values.
     ///
     /// # Errors
     /// `ConfigError` without an outbox.
@@ -94,8 +94,8 @@ pub trait Bridge {
     /// As `close`, at the end of a process: does nothing if this process has not used the outbox.
     fn shut_down(&self, timeout: Duration);
 
-    /// Stops delivery where it is uncertain whether the process ends: requests in flight finish, and no
-    /// new one starts before [`resume`](Self::resume). Does not block.
+    /// Stops delivery, for a process that may or may not be about to end: requests in flight
+    /// finish, and no new one starts before [`resume`](Self::resume). Does not block.
     fn pause(&self);
 
     /// Waits until a paused client has nothing in flight or is resumed, up to `timeout`.

@@ -67,13 +67,13 @@ impl Client {
         Self::with_options_in(WorkingFolder::Callers, language, options)
     }
 
-    /// As [`with_options`](Self::with_options), for a binding that knows what its process is. PHP's
-    /// gives [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a command line (`cli`,
-    /// `phpdbg`, `embed`): a relative path of an outbox would then lie among what is served, and is
-    /// refused.
+    /// As [`with_options`](Self::with_options), for a binding that knows who chose the working
+    /// folder. The PHP binding passes [`WorkingFolder::WebServers`] unless `PHP_SAPI` is that of a
+    /// command line (`cli`, `phpdbg`, `embed`). A relative path of an outbox is then refused, since
+    /// the web server might publish the file.
     ///
     /// # Errors
-    /// As there.
+    /// As for [`with_options`](Self::with_options).
     pub fn with_options_in(
         folder: WorkingFolder,
         language: Language,
@@ -124,7 +124,7 @@ impl Client {
 }
 
 /// Pending updates stay in the outbox for another client. A forked child does not touch the part of
-/// its parent: its locks may be held for ever, and the parent still uses its connections.
+/// its parent: its locks may be held forever, and the parent still uses its connections.
 impl Drop for Client {
     fn drop(&mut self) {
         let process = self.process.load_full();

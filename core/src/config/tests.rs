@@ -1,4 +1,4 @@
-//! How settings are read, and what is said of those that cannot be used.
+//! How settings are read, and the error messages for those that cannot be used.
 
 use super::*;
 use crate::error::Error;
@@ -24,7 +24,7 @@ fn without_problems((config, problems): (Config, Vec<Error>)) -> Result<Config, 
 }
 
 #[test]
-fn either_spelling_is_read_and_messages_use_the_callers() {
+fn either_spelling_is_read_and_messages_use_the_callers_spelling() {
     let config = read(&[
         ("siteId", "abcd.com".into()),
         ("connect_timeout", 1.5.into()),
@@ -44,7 +44,7 @@ fn either_spelling_is_read_and_messages_use_the_callers() {
 }
 
 #[test]
-fn what_cannot_work_fails_by_name() {
+fn unusable_settings_are_named() {
     let site = ("siteId", Value::from("abcd.com"));
     for (setting, value) in [
         ("endpoint", Value::from("db.revoffers.com")),
@@ -160,7 +160,7 @@ fn an_outbox_is_the_path_of_a_file() {
 }
 
 #[test]
-fn a_relative_outbox_is_the_working_folders_unless_that_is_a_web_servers() {
+fn a_relative_outbox_path_is_refused_in_a_web_servers_folder() {
     let options = |path: &'static str| Fields::new().set("siteId", "a.com").set("outbox", path);
     let read = |path, folder| without_problems(Config::read(Language::Php, &options(path), folder));
     let config = read("shop/a.db", WorkingFolder::Callers).unwrap();
@@ -232,7 +232,7 @@ fn all_settings_are_checked_at_once() {
 }
 
 #[test]
-fn what_only_shows_when_the_way_is_prepared_is_told_together() {
+fn route_errors_are_reported_with_those_of_other_settings() {
     let options = Fields::new()
         .set("site_id", "abcd.com")
         .set("ca_file", "/nowhere/ca.pem")
@@ -294,7 +294,7 @@ fn the_documentation_of_a_setting_has_its_default_its_unit_and_its_limit() {
 }
 
 #[test]
-fn without_arguments_the_defaults_of_the_table_hold() {
+fn without_arguments_the_defaults_of_the_table_apply() {
     let config = read(&[
         ("siteId", "abcd.com".into()),
         ("outbox", "/nowhere/a.db".into()),
@@ -313,7 +313,7 @@ fn without_arguments_the_defaults_of_the_table_hold() {
 }
 
 #[test]
-fn a_setting_of_an_outbox_needs_one() {
+fn a_setting_of_the_outbox_requires_an_outbox() {
     for row in SETTINGS.iter().filter(|row| row.needs_outbox) {
         let value = match row.kind {
             SettingKind::Choice(words) => words[0].into(),

@@ -142,7 +142,7 @@ impl Deadline {
     }
 }
 
-/// Stands for "no limit" where a deadline is calculated.
+/// Used instead of "no limit" to calculate a deadline.
 pub(crate) const UNLIMITED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The current timeout of a socket, kept so that it is set only when it has to change.

@@ -30,7 +30,7 @@ impl<T> Replacement<T> {
         let endpoint = match testing::stand_in(replaced) {
             Some(Ok(endpoint)) => endpoint,
             Some(Err(reason)) => {
-                // No caller learns from an outbox why it keeps its updates.
+                // With an outbox no caller receives this error, so it is logged.
                 static LOGGED: Once = Once::new();
                 LOGGED.call_once(|| log::warn!(target: "katalys", "{reason}"));
                 return Err(failure(reason));

@@ -47,8 +47,8 @@ impl fmt::Display for ConnectError {
 
 impl StdError for ConnectError {}
 
-/// An exchange without an answer. The reason is for people; it names hosts, but contains neither the
-/// update nor a password.
+/// An exchange without an answer. The reason is shown to users; it names hosts, but contains
+/// neither the update nor a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: ErrorCode,

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_header_has_a_port_only_where_it_is_needed() {
+    fn the_host_header_has_a_port_unless_it_is_the_default() {
         for (endpoint, host) in [
             ("https://db.example.com/v2", "db.example.com"),
             ("https://db.example.com:443/v2", "db.example.com"),

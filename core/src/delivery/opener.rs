@@ -1,5 +1,5 @@
 //! Opens connections: directly or through a tunnel of a proxy, with TLS if the scheme requires it.
-//! ureq asks for the tunnel; the sockets below it and TLS above it are this library's.
+//! ureq requests the tunnel; this library implements the sockets below it and TLS above it.
 
 use std::fmt;
 use std::sync::Arc;

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_decides_which_variable_counts() {
+    fn the_scheme_decides_which_variable_is_read() {
         let all = [
             ("HTTPS_PROXY", "http://secure"),
             ("HTTP_PROXY", "http://plain"),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_proxy_counts_more_than_the_exceptions() {
+    fn a_given_proxy_overrides_no_proxy() {
         let environment = [("ALL_PROXY", "http://p"), ("NO_PROXY", "*")];
         for host in ["localhost", "127.0.0.1", "[::1]", "shop.example"] {
             let endpoint = format!("http://{host}:80/");

@@ -273,7 +273,7 @@ mod tests {
             answers.send(failure).unwrap();
             addresses.expire();
             assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
-            // Not every connection asks a name server that does not answer.
+            // If the name server does not answer, not every connection queries it.
             assert_eq!(addresses.current(soon()).unwrap(), [address(1)]);
         }
     }

@@ -45,9 +45,9 @@ pub(crate) struct Context<'c> {
 /// update (`payload_too_large`), whatever follows.
 pub const MAX_KEYS: usize = 50_000;
 
-/// What `wrong_type` asks for instead of a value that is not a list.
+/// What a `wrong_type` problem says it expects where a value is not a list.
 const LIST_WANTED: &str = "a list of records, whose entries have no keys of their own";
-/// What `wrong_type` asks for instead of a list's entry that is not a record.
+/// What a `wrong_type` problem says it expects where an entry of a list is not a record.
 const RECORD_WANTED: &str = "a record with named fields";
 /// Number of discount and line item values in a small order.
 const TYPICAL_ENTRIES: usize = 16;

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_name_of_a_row_finds_it() {
+    fn a_key_matches_only_the_exact_name_of_a_row() {
         for (index, field) in ORDER_FIELDS.iter().enumerate() {
             assert_eq!(resolve(field.name), Key::Field(index));
             assert_eq!(resolve(&format!("{}x", field.name)), Key::Other);

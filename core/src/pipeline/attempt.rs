@@ -1,12 +1,12 @@
-//! One attempt to deliver an update, whichever thread makes it: one exchange, and what the policy
-//! says of its outcome.
+//! One attempt to deliver an update: one exchange with the endpoint, whose outcome the policy
+//! judges.
 
 use super::policy::Policy;
 use crate::delivery::{AnswerClass, ExchangeOutcome, Transport};
 use crate::error::{Error, ErrorCode};
 use std::time::Duration;
 
-/// What one attempt led to.
+/// The result of one attempt.
 #[derive(Debug)]
 pub(crate) enum Attempt {
     /// The endpoint has received the update.
@@ -51,7 +51,7 @@ fn code_of_answer(status: u16) -> ErrorCode {
     }
 }
 
-/// What an answer with this status leads to.
+/// The result of an attempt that is answered with this status.
 #[cfg(test)]
 pub(crate) fn answered(
     status: u16,

@@ -1,17 +1,17 @@
-//! The circuit breaker: finds out whether the endpoint itself is down. Then the failure is not one of
-//! each order, and single requests probe until the endpoint is back.
+//! The circuit breaker: detects that the endpoint as a whole is unavailable, and pauses all orders.
+//! Single requests then probe the endpoint until it is available again.
 //!
-//! It opens when many different orders fail alike with no success in between. Many orders that each
-//! fail for a reason of their own look the same at first; the difference shows when a request for
-//! another order succeeds. So a probe goes out for any pending order, and each false trip raises the
-//! threshold fourfold.
+//! It opens when many different orders fail with the same error code and no request succeeds in
+//! between. Orders that each fail for a reason of their own can cause the same; such a false trip
+//! shows when a request for another order succeeds soon. A probe therefore sends any pending order,
+//! chosen at random, and each false trip raises the threshold fourfold.
 //!
 //! The same holds for refusals that concern access, not the update (401, 403, 404 and the like, as a
 //! firewall or a moved endpoint answers for hours). The first few updates become dead letters; once
 //! [`THRESHOLD`] orders were refused in a row, further updates are kept and tried again.
 //!
-//! A wait that the endpoint asks for (`Retry-After`) applies to the order that was answered so. It
-//! applies to all orders once a second order was answered alike.
+//! A wait that the endpoint asks for (`Retry-After`) applies to the order whose request was
+//! answered. It applies to all orders once the endpoint asks a second order to wait.
 
 use crate::delivery::LONGEST_RETRY_AFTER;
 use crate::error::ErrorCode;
@@ -19,7 +19,7 @@ use crate::queue::store::LaneId;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-/// It opens when this many different orders fail alike with no success in between.
+/// The breaker opens when this many different orders fail alike with no success in between.
 const THRESHOLD: usize = 5;
 /// A false trip raises the threshold by this factor.
 const FALSE_TRIP_FACTOR: usize = 4;
@@ -46,15 +46,15 @@ pub(crate) enum State {
 #[derive(Default)]
 pub(crate) struct CircuitBreaker {
     failing: HashSet<LaneId>,
-    /// The failure they have in common.
+    /// The error code of the orders in `failing`.
     failure: Option<ErrorCode>,
     /// Orders that were refused with a status that concerns access.
     refused: HashSet<LaneId>,
-    /// The order that was first asked to wait, and how long.
+    /// The first order with a `Retry-After` since the last success, and the wait.
     asked: Option<(LaneId, Duration)>,
-    /// Pauses since it opened.
+    /// Number of pauses since the breaker opened.
     pauses: u32,
-    /// Open until then, half-open afterwards; closed if there is none.
+    /// The breaker is open until then and half-open afterwards; it is closed if this is `None`.
     until: Option<Instant>,
     false_trips: u32,
     last_trip: Option<Instant>,
@@ -77,7 +77,7 @@ impl CircuitBreaker {
         self.answered();
     }
 
-    /// The endpoint answers, though it does not accept everything: closes.
+    /// Records that the endpoint answers, even if it does not accept everything: closes.
     fn answered(&mut self) {
         self.failing.clear();
         self.failure = None;
@@ -130,7 +130,7 @@ impl CircuitBreaker {
         true
     }
 
-    /// Half-opens at once: the next request finds out whether the endpoint is back.
+    /// Half-opens at once: the next request tests whether the endpoint is available again.
     pub(crate) fn half_open(&mut self) {
         self.asked = None;
         if self.until.is_some() {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn false_trips_soon_stop() {
+    fn each_false_trip_raises_the_threshold() {
         let mut breaker = CircuitBreaker::default();
         let trips = (0..10_000).filter(|lane| {
             breaker.failed(*lane, ErrorCode::Unavailable, None, 1.0);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_half_opened_so_that_one_request_probes_at_once() {
+    fn half_open_lets_one_request_probe_at_once() {
         let mut breaker = CircuitBreaker::default();
         breaker.half_open();
         assert!(breaker.state() == State::Closed, "it was closed");

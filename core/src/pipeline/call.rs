@@ -1,4 +1,5 @@
-//! A call with a time limit: its attempts so far, and the policy that fits them into the limit.
+//! The progress of a call with a time limit: its attempts so far, and the retry policy that keeps
+//! them within the limit.
 
 use super::attempt::{Attempt, attempt};
 use super::link::Link;
@@ -12,7 +13,7 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(200),
     longest: Duration::from_secs(5),
 };
-/// With less time left than this, another attempt would only be cut off.
+/// No attempt starts with less time left than this: it would be cut off.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(20);
 /// With less time left than this, an attempt may use all of it.
 const LAST_STRETCH: Duration = Duration::from_millis(250);
@@ -22,7 +23,7 @@ const LAST_STRETCH: Duration = Duration::from_millis(250);
 pub(crate) struct CallProgress {
     pub started: Instant,
     pub deadline: Instant,
-    /// Attempts so far.
+    /// Number of attempts so far.
     pub count: u32,
 }
 
@@ -61,7 +62,7 @@ impl CallProgress {
         }
     }
 
-    /// The time limit passed before the first attempt, or between two.
+    /// The error of a call whose time limit passed before the first attempt, or between two.
     pub(crate) fn out_of_time(&self) -> Error {
         let reason = if self.count == 0 {
             "the time limit passed while earlier updates of the same order were being sent"
@@ -76,14 +77,15 @@ impl CallProgress {
     }
 }
 
-/// Retries what the error table calls retryable, as long as another attempt fits into the limit.
+/// Retries errors that the error table calls retryable, as long as another attempt fits into the
+/// limit.
 struct CallPolicy<'c> {
     call: &'c CallProgress,
     jitter: &'c Jitter,
 }
 
 impl Policy for CallPolicy<'_> {
-    /// Two thirds of what is left: a connection that hangs must not use up the time in which
+    /// Two thirds of the time left: a connection that hangs must not use up the time in which
     /// another one would succeed.
     fn deadline(&self) -> Instant {
         let left = self.call.left();
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_table_calls_final_is_not_tried_again() {
+    fn only_retryable_errors_are_retried() {
         let limit = Duration::from_secs(60);
         assert!(matches!(after(400, None, limit), Attempt::Failed(_)));
         for status in [200, 302, 408, 429, 500, 503] {

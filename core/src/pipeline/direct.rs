@@ -13,7 +13,7 @@ use crate::results::Receipt;
 use crate::thread;
 use std::sync::Arc;
 
-/// Sends updates of one client in one process.
+/// Sends updates of one client in one process without an outbox.
 pub(crate) struct Direct {
     link: Arc<Link>,
     lanes: Arc<Lanes<Job>>,
@@ -61,7 +61,8 @@ impl Direct {
         }
     }
 
-    /// Keeps a lane until the answer has arrived that its caller no longer waits for.
+    /// Keeps the lane occupied until the answer to an interrupted call has arrived, on a thread of
+    /// its own.
     fn finish_later(&self, pass: Pass<'_, Job>, lane: u64, rest: Rest) {
         let (lanes, workers) = (Arc::clone(&self.lanes), self.workers.handle());
         let finish = move || {

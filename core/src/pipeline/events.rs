@@ -1,5 +1,5 @@
-//! Calls the client's observer with events, on a thread of its own, so that a slow observer delays
-//! neither callers nor the delivery.
+//! Calls the client's observer with events. The observer runs on a thread of its own, so that a
+//! slow one delays neither callers nor deliveries.
 
 use crate::config::EventOrderIds;
 use crate::queue::store::{LaneId, Verdict, text_of};
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Takes events, in the order in which they happened in this process.
+/// Receives events, in the order in which they happened in this process.
 pub(crate) type Observer = Arc<dyn Fn(&[Event]) + Send + Sync>;
 
-/// A client's observer, once it has one, and a bit per kind of event that it does not want.
+/// A client's observer, if one is set, and a bit for each kind of event that it does not want.
 #[derive(Default)]
 pub(crate) struct ObserverSlot {
     observer: OnceLock<Observer>,
@@ -21,7 +21,7 @@ pub(crate) struct ObserverSlot {
 }
 
 impl ObserverSlot {
-    /// False if there is an observer already.
+    /// Sets the observer; false if there is one already.
     pub(crate) fn set(&self, observer: Observer) -> bool {
         self.observer.set(observer).is_ok()
     }
@@ -36,7 +36,8 @@ impl ObserverSlot {
     }
 }
 
-/// A slow observer misses the oldest events beyond this many: events inform, counters count.
+/// Maximum number of queued events; beyond it, the oldest ones are dropped. Events may be lost,
+/// counters are exact.
 const MAX_QUEUED: usize = 10_000;
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
@@ -111,7 +112,7 @@ impl Events {
         }
     }
 
-    /// Waits until the observer has had every event.
+    /// Waits until the observer has received every event.
     pub(crate) fn drain(&self, deadline: Instant) {
         let mut state = self.lock();
         while state.has_thread && (state.is_running || !state.queue.is_empty()) {
@@ -129,7 +130,7 @@ impl Events {
                 log::warn!(target: "katalys", "{lost} events were dropped, since the observer is too slow");
             }
             if let Some(observer) = self.observer.observer.get() {
-                // An observer that panics loses its own events only.
+                // If the observer panics, it misses these events only.
                 let _ = catch_unwind(AssertUnwindSafe(|| observer(&batch)));
             }
             self.lock().is_running = false;

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::delivery::{Route, RouteError, Transport};
 use crate::error::Error;
 
-/// The route with its connections, and the randomness of the waits between attempts.
+/// The transport with its connections, and the random numbers for the waits between attempts.
 pub(crate) struct Link {
     pub transport: Transport,
     pub jitter: Jitter,
@@ -15,7 +15,7 @@ impl Link {
     /// Prepares the link of a client; opens no connection.
     ///
     /// # Errors
-    /// `ConfigError` that names every setting which makes the route unusable.
+    /// `ConfigError` that names every setting that makes the route unusable.
     pub(crate) fn new(config: &Config) -> Result<Self, Error> {
         let transport = Transport::new(&route(config));
         Ok(Self {
@@ -24,7 +24,8 @@ impl Link {
         })
     }
 
-    /// Everything that is wrong with the route, so that it can be reported with other settings.
+    /// Every error of the route's settings, so that they can be reported with those of other
+    /// settings.
     pub(crate) fn problems(config: &Config) -> Vec<Error> {
         let found = Transport::new(&route(config)).err();
         named(config, &found.unwrap_or_default())

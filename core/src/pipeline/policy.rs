@@ -1,20 +1,20 @@
-//! When to try again. A policy decides what follows a failed attempt; there is one for a call,
-//! which has a time limit, and one for an outbox, which has none.
+//! Retry policies: a policy decides whether and when a failed attempt is retried. A call has one
+//! with a time limit, an outbox has one without.
 
 use crate::error::Error;
 use fastrand::Rng;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What decides about the attempts to deliver one update.
+/// Decides how long an attempt may take, and what follows it.
 pub(crate) trait Policy {
     /// When an attempt that starts now has to end.
     fn deadline(&self) -> Instant;
 
-    /// The endpoint has received the update.
+    /// Called when the endpoint has received the update.
     fn delivered(&mut self) {}
 
-    /// An attempt failed: the wait before the next one, or `None` if there is to be none.
+    /// Called when an attempt failed: returns the wait before the next one, or `None` to give up.
     fn wait_after(&mut self, error: &Error) -> Option<Duration>;
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// A random wait after this many earlier failures.
+    /// A random wait after a failure that `failures` others preceded.
     pub(crate) fn wait(self, failures: u32, jitter: &Jitter) -> Duration {
         const MAX_DOUBLINGS: u32 = 9;
         let bound = self.first * 2_u32.pow(failures.min(MAX_DOUBLINGS));
@@ -36,7 +36,8 @@ impl Backoff {
     }
 }
 
-/// Random shares of a wait. Seeded per process, so that forked processes do not retry in step.
+/// A random number generator for waits. Seeded with the process id, so that forked processes do not
+/// retry at the same moments.
 pub(crate) struct Jitter(Mutex<Rng>);
 
 impl Jitter {

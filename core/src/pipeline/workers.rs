@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Takes the result of a call, on a background thread.
+/// Receives the result of a call, on a background thread.
 pub(crate) type OnReceipt = Box<dyn FnOnce(Result<Receipt, Error>) + Send>;
 
 /// One update to deliver in the background.
@@ -52,7 +52,8 @@ struct State {
     delayed: u64,
     threads: usize,
     idle: usize,
-    /// A thread was woken or started and does not run yet; it wakes the next one if needed.
+    /// A thread was woken or started and does not run yet. Once it runs, it wakes the next one if
+    /// needed.
     is_waking: bool,
     is_closing: bool,
 }
@@ -108,8 +109,8 @@ impl Shared {
         Self::wake_thread(shared, state);
     }
 
-    /// Threads are woken one at a time, and each wakes the next one: by then the threads that run
-    /// may have done the work, which saves the wake-up.
+    /// Wakes or starts one thread for the jobs that are ready. That thread wakes the next one if
+    /// jobs are left by then; often the running threads have taken them, which saves the wake-up.
     fn wake_thread(shared: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if state.is_waking {
             return;
@@ -136,7 +137,8 @@ impl Shared {
         thread::spawn("katalys-send", move || Self::work(&shared))
     }
 
-    /// The system has refused a thread: a running one takes the job, or without one the job fails.
+    /// Called when the system refuses a thread: a running thread takes the jobs; if there is none,
+    /// they fail.
     fn without_thread(&self, refused: &std::io::Error) {
         let mut state = self.lock();
         state.is_waking = false;
@@ -178,7 +180,8 @@ impl Shared {
         job.call.attempt(&self.link, &job.update.payload)
     }
 
-    /// Leaves the lane first, so that a completion which sends again does not wait for itself.
+    /// Completes a job; returns the next job of its lane. Leaves the lane first, so that a
+    /// completion that sends again does not wait for itself.
     fn settle(&self, job: Job, result: Result<(), Error>) -> Option<Job> {
         let behind = self.lanes.leave(job.update.lane);
         let Job {
@@ -188,7 +191,7 @@ impl Shared {
             ..
         } = job;
         let result = result.map(|()| call.receipt(update.warnings));
-        // A completion that panics loses its own result only.
+        // If a completion panics, other jobs are not affected.
         let _ = catch_unwind(AssertUnwindSafe(|| complete(result)));
         behind
     }
@@ -247,7 +250,7 @@ impl Shared {
 }
 
 impl State {
-    /// A job whose next attempt is due goes before a new one.
+    /// The next job that can run now. A job whose next attempt is due goes before a new one.
     fn next_due(&mut self, now: Instant) -> Option<Job> {
         if self
             .later

@@ -15,8 +15,8 @@ pub(crate) struct Group<S> {
     line: Mutex<Line>,
 }
 
-/// Hears of an update that was accepted, before any other transaction can change it. Must not use
-/// the store, which is locked meanwhile.
+/// Called when an update is accepted, before any other transaction can change the update. The store
+/// is locked during the call, so an implementation must not use it.
 pub(crate) trait OnAccepted: Send + Sync {
     fn accepted(&self, id: UpdateId);
 }
@@ -25,11 +25,13 @@ pub(crate) trait OnAccepted: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Batch {
     pub work: Vec<Work>,
-    /// For the first pieces of work, who hears of their acceptance.
+    /// Called when the appends are accepted: one for each, in the order of `work`, which they
+    /// begin.
     pub on_accepted: Vec<Arc<dyn OnAccepted>>,
 }
 
-/// Maximum pieces of work in a transaction, so that no caller waits long for the work of others.
+/// Maximum number of pieces of work in a transaction, so that no caller waits long for the work of
+/// others.
 const MAX_WORK: usize = 512;
 
 #[derive(Default)]
@@ -45,9 +47,9 @@ struct Caller {
 
 enum Turn {
     Waiting(Batch),
-    /// A leader commits the work.
+    /// A leader has taken the work and is committing it.
     Taken,
-    /// Has to commit for all waiting callers.
+    /// The caller is the next leader: it has to commit for all waiting callers.
     Leading(Batch),
     Done(Result<Vec<Effect>, Error>),
 }
@@ -152,12 +154,13 @@ impl<S: Store> Group<S> {
         line.waiting.drain(..count).collect()
     }
 
-    /// Uses the store between two transactions.
+    /// Runs `query` on the store between two transactions.
     pub(crate) fn ask<T>(&self, query: impl FnOnce(&mut S) -> T) -> T {
         query(&mut lock(&self.store))
     }
 
-    /// As `ask`; `None` if a watched caller gives up while others use the store.
+    /// As `ask`; `None` if a watched caller (see `interrupt`) gives up while other threads use the
+    /// store.
     pub(crate) fn ask_in_time<T>(&self, query: impl FnOnce(&mut S) -> T) -> Option<T> {
         while interrupt::is_watched() {
             match self.store.try_lock() {
@@ -181,7 +184,8 @@ impl From<Vec<Work>> for Batch {
 }
 
 impl Batch {
-    /// Its observers, each with the place of its work, which follows `before` others.
+    /// Takes the observers, each with the index of its work in a transaction in which `before`
+    /// pieces of work come first.
     fn take_observers(&mut self, before: usize) -> Vec<(usize, Arc<dyn OnAccepted>)> {
         let observers = std::mem::take(&mut self.on_accepted).into_iter();
         observers
@@ -191,7 +195,8 @@ impl Batch {
     }
 }
 
-/// While the store is still locked, so that no other transaction comes first.
+/// Reports accepted updates. Called while the store is still locked, so that no other transaction
+/// comes first.
 fn report_accepted(observers: &[(usize, Arc<dyn OnAccepted>)], effects: &[Effect]) {
     for (place, observer) in observers {
         if let Some(Effect::Appended { id, .. } | Effect::Collapsed { id, .. }) =
@@ -202,7 +207,7 @@ fn report_accepted(observers: &[(usize, Arc<dyn OnAccepted>)], effects: &[Effect
     }
 }
 
-/// Hands over to the next leader, even if this one panics.
+/// When dropped, makes the next waiting caller the leader, even if this leader panics.
 struct Handover<'g, S>(&'g Group<S>);
 
 impl<S> Drop for Handover<'_, S> {
@@ -220,7 +225,7 @@ impl<S> Drop for Handover<'_, S> {
 }
 
 impl Caller {
-    /// What the caller has to do, if it is no longer waiting for a leader.
+    /// What the caller has to do; `None` while it waits for a leader.
     fn take_turn(&self) -> Option<Turn> {
         let mut turn = lock(&self.turn);
         match &*turn {

@@ -1,9 +1,8 @@
 //! One lane per order, in memory: updates of an order are sent one at a time, first in, first out; lanes
 //! are independent of each other.
 //!
-//! Threads and jobs share a lane: a thread waits for its turn, a job is run by a worker once its turn
-//! has come. Lock order: no other lock is taken, and no thread is woken, while the lock of a lane map is
-//! held.
+//! Threads and jobs share a lane: a thread waits for its turn, and a worker runs a job when its
+//! turn has come. While the lock of a shard is held, no other lock is taken and no thread is woken.
 
 use crate::interrupt;
 use std::collections::{HashMap, VecDeque};
@@ -17,7 +16,7 @@ pub(crate) struct Lanes<J> {
     shards: [Mutex<Shard<J>>; SHARDS],
 }
 
-/// Enough that the threads of a busy server rarely contend.
+/// Number of locks: enough that the threads of a busy server rarely contend.
 const SHARDS: usize = 16;
 
 /// A lane is in the map while it is occupied; the queue holds the waiting turns.

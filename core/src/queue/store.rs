@@ -1,5 +1,5 @@
-//! What a durable store does for the outbox: a batch of work in one transaction, and a few queries.
-//! `SQLite` is one implementation.
+//! The interface of a durable store for the outbox: batches of work, each in one transaction, and a
+//! few queries. `SQLite` is the implementation.
 
 use super::clock::Millis;
 use crate::error::Error;
@@ -7,11 +7,11 @@ use crate::order::{Stage, Value, fields_from_json};
 use crate::results::{DeadLetter, PendingUpdate, Stats};
 use std::time::Duration;
 
-/// Who holds a lease: a number drawn by each process.
+/// Identifies the process that holds a lease: a random number per client and process.
 pub(crate) type Owner = i64;
 /// The number of an accepted update; numbers rise in the order of acceptance.
 pub(crate) type UpdateId = i64;
-/// The lane of an order, as [`Checked`](crate::order::Checked) has it, bit for bit.
+/// The lane of an order: the bits of [`Checked::lane`](crate::order::Checked) as a signed number.
 pub(crate) type LaneId = i64;
 
 /// Durable lanes. Every change goes through `commit`.
@@ -23,7 +23,7 @@ pub(crate) trait Store: Send {
     /// Whether the store is still the one that was opened.
     fn check(&mut self) -> Result<(), Error>;
 
-    /// What there is to deliver.
+    /// The pending updates, in numbers.
     fn backlog(&mut self) -> Result<Backlog, Error>;
 
     /// The counters.
@@ -38,7 +38,7 @@ pub(crate) trait Store: Send {
     /// Up to `limit` pending updates from number `from` on, in order.
     fn pending(&mut self, from: UpdateId, limit: usize) -> Result<Vec<PendingUpdate>, Error>;
 
-    /// Everything counted row by row, for tests of the counters.
+    /// The counters, with rows counted one by one, for tests.
     #[cfg(test)]
     fn audit(&mut self) -> Result<Stats, Error>;
 }
@@ -78,7 +78,8 @@ impl<S: Store + ?Sized> Store for Box<S> {
     }
 }
 
-/// Checkpoints of a store, made apart from its commits: they may take long and must delay no caller.
+/// Makes checkpoints of a store over a connection of its own: they may take long and must not delay
+/// callers.
 pub(crate) trait Checkpointer: Send {
     /// Checkpoints a part of the log; cheap if there is little.
     fn checkpoint(&mut self) -> Result<(), Error>;
@@ -114,7 +115,7 @@ pub(crate) enum Work {
     },
 }
 
-/// [`Stage`] as a store keeps it.
+/// The number under which a store keeps a [`Stage`].
 pub(crate) type StageNumber = i64;
 pub(crate) const PENDING: StageNumber = Stage::Pending as i64;
 pub(crate) const PAID: StageNumber = Stage::Paid as i64;
@@ -133,12 +134,13 @@ pub(crate) struct Append {
 pub(crate) struct ClaimOrder {
     pub owner: Owner,
     pub most: usize,
-    /// Any one due update, from this lane on, instead of the ones that waited longest.
+    /// Claims one due update, searched from this lane on, instead of those that have been due
+    /// longest.
     pub any_from: Option<LaneId>,
     pub lease: Duration,
-    /// Older updates become dead letters instead.
+    /// Updates older than this become dead letters instead.
     pub max_age: Option<Duration>,
-    /// Whether such a dead letter stops its lane.
+    /// Whether an update that becomes a dead letter by this claim stops its lane.
     pub hold: bool,
 }
 
@@ -153,9 +155,9 @@ pub(crate) struct Settlement {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// The endpoint has it.
+    /// The endpoint has received the update.
     Delivered,
-    /// Another attempt after this wait.
+    /// The attempt failed; another one follows after this wait.
     Retry(Duration),
     /// No attempt was made.
     Released,
@@ -169,17 +171,18 @@ pub(crate) struct Cause {
     /// `rejected`, `interrupted` or `expired`.
     pub code: &'static str,
     pub status: Option<u16>,
-    /// For people; holds no customer data.
+    /// A description for users, without customer data.
     pub reason: String,
 }
 
 impl Work {
-    /// Whether it needs disk space for a new update.
+    /// Whether the work needs disk space for a new update.
     pub(crate) fn is_append(&self) -> bool {
         matches!(self, Self::Append(_))
     }
 
-    /// Whether a caller waits for it: it is refused if the file is no longer at its path.
+    /// Whether a caller waits for the result. Such work is refused if the file is no longer at its
+    /// path.
     pub(crate) fn has_caller(&self) -> bool {
         matches!(
             self,
@@ -198,7 +201,7 @@ pub(crate) enum Effect {
         stale: bool,
         discarded: u64,
     },
-    /// Equal to this update, which is the last of its lane.
+    /// Not added, since it equals this update, the last one of its lane.
     Collapsed {
         id: UpdateId,
         discarded: u64,
@@ -208,7 +211,7 @@ pub(crate) enum Effect {
         rows: u64,
         bytes: u64,
     },
-    /// Leased to the owner; and updates that became dead letters instead.
+    /// Updates that are leased to the owner, and updates that became dead letters instead.
     Claimed {
         claims: Vec<Claim>,
         dead: Vec<DeadUpdate>,
@@ -220,7 +223,7 @@ pub(crate) enum Effect {
     /// A dead letter of this lane, with this payload, was removed.
     Discarded(Discarded),
     Renewed,
-    /// This piece alone was not done, or does not help its caller.
+    /// This piece of work was refused; the rest of the transaction was done.
     Refused(Error),
 }
 
@@ -261,7 +264,7 @@ pub(crate) enum UpdateState {
     },
 }
 
-/// What there is to deliver.
+/// The pending updates, in numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backlog {
     pub pending: u64,
@@ -269,12 +272,12 @@ pub(crate) struct Backlog {
     pub next_due: Option<Duration>,
 }
 
-/// A count as it is reported; never negative.
+/// Converts a count to the type in which it is reported; a negative one becomes 0.
 pub(crate) fn count(number: Millis) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A text of a payload; empty if there is none.
+/// The text of a field in a payload; empty if there is none.
 pub(crate) fn text_of(payload: &[u8], key: &str) -> String {
     let fields = fields_from_json(payload).unwrap_or_default();
     let found = fields.into_iter().find(|(name, _)| name == key);

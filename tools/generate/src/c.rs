@@ -206,7 +206,7 @@ pub(crate) fn result() -> String {
     out
 }
 
-/// What the same accessor says of a call that succeeded.
+/// The documentation of what an accessor returns for a call that succeeded.
 fn success(property: ErrorProperty) -> String {
     let ticket = Ticket::TABLE.fields.first();
     match (property, ticket) {

@@ -1,5 +1,5 @@
 //! The completion queue: sending threads push the result of each row, the dispatcher drains them in
-//! batches. The dispatcher says how many results are worth a wake-up, since one wake-up per row
+//! batches. The dispatcher sets how many results are worth a wake-up, since one wake-up per row
 //! would cost more than the row.
 
 use katalys_core::Error;

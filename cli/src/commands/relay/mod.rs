@@ -1,6 +1,7 @@
 //! Delivers an outbox as a service until a stop signal; updates in flight are finished first.
 //!
-//! It uses `metrics`, which counts events and serves them, and `notify`, which tells the service manager.
+//! It uses `metrics`, which counts events and serves them, and `notify`, which reports the state to
+//! the service manager.
 
 mod metrics;
 mod notify;

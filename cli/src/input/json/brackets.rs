@@ -21,7 +21,7 @@ pub struct Brackets {
 pub enum Extent {
     /// It ends before this offset.
     Ends(u64),
-    /// It has no end, or none within the maximum length of a row.
+    /// The bracket is not closed, or not within the maximum length of a row.
     Broken,
     /// More of the file must be scanned.
     Open,

@@ -1,4 +1,4 @@
-//! The parts of JSON values as they stand in the text: keys with raw values, raw entries, text.
+//! The parts of JSON values as written in the text: keys with raw values, raw entries, text.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;

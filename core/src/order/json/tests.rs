@@ -1,4 +1,4 @@
-//! What JSON text becomes, and that `serde_json` agrees with it on everything but numbers.
+//! How JSON text is read, and that `serde_json` reads it in the same way except for numbers.
 
 use super::*;
 use proptest::prelude::*;
@@ -145,7 +145,7 @@ fn size_has_a_limit() {
 }
 
 #[test]
-fn of_too_many_entries_the_rest_is_left_out_and_the_check_refuses_them() {
+fn entries_beyond_the_limit_are_not_read_and_the_update_is_refused() {
     let list = format!("{{\"a\": [{}0], \"b\": [0, 0]}}", "0,".repeat(MAX_KEYS));
     let fields = read_text(&list);
     assert!(fields.count_against(MAX_KEYS).is_none());

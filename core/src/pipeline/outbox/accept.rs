@@ -19,12 +19,13 @@ use std::time::Instant;
 /// An update that the outbox has accepted.
 pub(super) struct Accepted {
     pub ticket: Ticket,
-    /// Dead letters discarded until then.
+    /// The outbox's count of discarded dead letters at that time. If it has not changed when the
+    /// update is gone, the update was delivered.
     discarded: u64,
 }
 
-/// Runs in the transaction that accepts an update: sends the event and registers the waiter, so that
-/// neither comes after the settlement.
+/// Sends the event of an accepted update and registers its waiter. Runs before the store is
+/// unlocked, so that neither comes after the settlement.
 struct Acceptance {
     events: Arc<Events>,
     order: String,
@@ -64,8 +65,8 @@ impl Outbox {
         Ok(call.receipt(accepted.ticket.warnings))
     }
 
-    /// What this process settles, the thread hears of; it queries the file now and then for what
-    /// another process has settled.
+    /// Waits for the outcome of an update until `deadline`. A settlement by this process wakes the
+    /// thread; every `POLL`, the thread queries the file for a settlement by another process.
     fn wait_for(
         &self,
         delivery: &Delivery,
@@ -105,15 +106,16 @@ impl Outbox {
         match state {
             Ok(UpdateState::Pending) => None,
             Ok(UpdateState::Dead) => Some(Err(self.refusal(id))),
-            // Settled by this process: the outcome follows, or is there already.
+            // Settled by this process: the waiter has the outcome already, or receives it shortly.
             Ok(_) if delivery.dispatch.is_settling(id) || !delivery.waiters.has(id) => None,
-            // No dead letter was discarded since, so it can only have been delivered.
+            // No dead letter was discarded since acceptance, so the update was delivered.
             Ok(UpdateState::Gone { discarded }) if discarded == accepted.discarded => Some(Ok(0)),
             Ok(UpdateState::Gone { .. }) => Some(Err(outcome_unknown(id))),
             Err(error) => Some(Err(error)),
         }
     }
 
+    /// The error of an update that is a dead letter.
     fn refusal(&self, id: UpdateId) -> Error {
         let letters = self.dead_letters(id, 1).unwrap_or_default();
         match letters.into_iter().find(|letter| letter.id == id) {
@@ -134,8 +136,8 @@ impl Outbox {
         accepted.unwrap_or_else(|| Err(unexpected()))
     }
 
-    /// Accepts updates in one transaction, and with them leases as many as can be sent at once: a
-    /// second transaction would delay the first request.
+    /// Accepts updates in one transaction. The same transaction claims as many updates as can be
+    /// sent at once, since a second one would delay the first request.
     #[inline(never)] // It has two callers, and each copy is large.
     pub(super) fn accept_all(
         &self,
@@ -223,7 +225,7 @@ fn full(rows: u64, bytes: u64) -> Error {
     Error::new(ErrorCode::OutboxFull, text)
 }
 
-/// The update is safe, but the call's time limit has passed.
+/// The update is accepted, but the call's time limit has passed.
 pub(super) fn out_of_time(id: UpdateId) -> Error {
     let text = format!(
         "the update is in the outbox (ticket {id}) and will be sent, but was not delivered within \
@@ -232,7 +234,7 @@ pub(super) fn out_of_time(id: UpdateId) -> Error {
     Error::new(ErrorCode::TimeoutPending, text).accepted_as(id)
 }
 
-/// The update is safe, but this client no longer delivers.
+/// The update is accepted, but this client no longer delivers.
 pub(super) fn after_close(id: UpdateId) -> Error {
     let text = format!(
         "the update is in the outbox (ticket {id}) and will be sent by another process, since this \

@@ -1,5 +1,6 @@
-//! When the log of the store is moved into its file: after many transactions, when the outbox is
-//! idle, and before what was delivered stays readable for long.
+//! Decides when to checkpoint the store, which moves its log into its file: after many
+//! transactions, when the outbox is idle, and often enough that delivered updates do not stay
+//! readable for long.
 
 use crate::queue::group::Group;
 use crate::queue::store::{Checkpointer, Store};
@@ -11,14 +12,14 @@ use std::time::{Duration, Instant};
 
 /// A full checkpoint is made once nothing was written for this long.
 pub(super) const QUIET: Duration = Duration::from_secs(1);
-/// With steady traffic, delivered updates stay in the log for this long at most.
+/// With steady traffic, delivered updates stay in the log for at most about this long.
 const LONGEST_TRACE: Duration = Duration::from_secs(10);
 /// A checkpoint is due after this many transactions of the dispatcher.
 const MAX_TRANSACTIONS: usize = 4_000;
-/// The same for a process that does not deliver, where every caller has a transaction of its own: a
-/// log that starts anew is written faster than one that grows.
+/// In a process that does not deliver, a checkpoint is due after this many updates: each caller
+/// writes its own transaction there, and restarting the log is faster than growing it.
 const MAX_APPENDS: usize = 1_000;
-/// Attempts to empty the log.
+/// Maximum number of attempts to empty the log.
 const ERASE_ATTEMPTS: u32 = 100;
 const ERASE_PAUSE: Duration = Duration::from_millis(10);
 
@@ -77,16 +78,16 @@ impl Checkpoints {
         }
     }
 
-    /// Counts updates that a process appended which does not deliver, and makes a checkpoint on a
-    /// thread of its own after many of them.
+    /// Counts updates appended by a process that does not deliver; after many of them, makes a
+    /// checkpoint on a thread of its own.
     pub(super) fn appended<S: Store + 'static>(
         checkpoints: &Arc<Self>,
         group: &Arc<Group<S>>,
         count: usize,
     ) {
         let appended = &checkpoints.appended;
-        let sum = appended.fetch_add(count, Ordering::Relaxed) + count;
-        if sum < MAX_APPENDS || appended.swap(0, Ordering::Relaxed) < MAX_APPENDS {
+        let total = appended.fetch_add(count, Ordering::Relaxed) + count;
+        if total < MAX_APPENDS || appended.swap(0, Ordering::Relaxed) < MAX_APPENDS {
             return;
         }
         let (checkpoints, group) = (Arc::clone(checkpoints), Arc::clone(group));
@@ -105,7 +106,7 @@ impl Checkpoints {
                 return;
             }
             drop(checkpointer);
-            std::thread::sleep(ERASE_PAUSE); // A reader of another process prevented it.
+            std::thread::sleep(ERASE_PAUSE); // Another process was reading the log.
         }
         log::warn!(
             target: OUTBOX_LOG,
@@ -118,8 +119,9 @@ impl Checkpoints {
         let _ = self.lock().checkpoint_all();
     }
 
-    /// The long part runs beside the callers, the short rest while none of them writes, so that the
-    /// log can start anew. A complete one leaves nothing in the log.
+    /// Makes a checkpoint. Most of it runs while callers use the store; the rest runs with the
+    /// store locked, so that the log can restart. `is_complete` also removes every update from the
+    /// log.
     fn make<S: Store>(&self, group: &Group<S>, is_complete: bool) {
         let mut checkpointer = self.lock();
         let result = checkpointer.checkpoint().and_then(|()| {
@@ -148,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_checkpoint_is_due_after_many_transactions_or_in_quiet() {
+    fn a_checkpoint_is_due_after_many_transactions_or_when_idle() {
         let mut written = Written::default();
         assert!(written.is_nothing() && !written.is_due(true));
         written.add();

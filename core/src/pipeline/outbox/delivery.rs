@@ -1,4 +1,5 @@
-//! An open outbox: the store and everything that delivers from it, each with a state of its own.
+//! An open outbox: the store and the parts that deliver from it. Each part has a state and a lock
+//! of its own.
 
 use super::checkpoints::Checkpoints;
 use super::dispatch_state::{Attempted, DispatchState};
@@ -23,10 +24,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// No request starts with less than this left on its lease.
+/// No request starts with less than this left on the lease of its lane.
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
-/// What an open outbox is made of.
+/// What an open outbox is built from.
 pub(super) struct Parts {
     pub watch: Option<FileWatch>,
     pub store: Box<dyn Store>,
@@ -36,7 +37,8 @@ pub(super) struct Parts {
     pub options: DeliveryOptions,
 }
 
-/// No lock of one part is held while another part, or the store, is used.
+/// An open outbox. Locks of different parts nest only in these orders: `checkpoints`, the store,
+/// `waiters` or `events`; `dispatch`, `leases`; `status`, `events`.
 pub(super) struct Delivery {
     pub group: Arc<Group<Box<dyn Store>>>,
     pub events: Arc<Events>,
@@ -90,13 +92,13 @@ impl Delivery {
         self.dispatch.resume();
     }
 
-    /// The next request finds out at once whether the endpoint is back.
+    /// Lets the next request test at once whether the endpoint is available again.
     pub(super) fn probe_now(&self) {
         self.breaker().half_open();
     }
 
-    /// The claim that belongs into the transaction which appends this many updates: as many as can be
-    /// sent at once, if nothing else is ready.
+    /// The claim to add to a transaction that appends `appended` updates: as many as can be sent at
+    /// once. None if other updates are ready to be sent, or nothing can be sent now.
     pub(super) fn claim_for(&self, appended: usize) -> Option<Work> {
         let is_free = !self.dispatch.is_stopped()
             && !self.status.is_failing()
@@ -114,18 +116,19 @@ impl Delivery {
         for update in dead {
             delivery.report_dead(update);
         }
-        // First the leases: a worker sends nothing without one.
+        // Before `add`: a worker sends nothing without a lease.
         let lanes = claims.iter().map(|claim| claim.lane);
         delivery.leases.hold(lanes, lease);
         let send_all = workers::body(delivery, |delivery: &Arc<Self>| delivery.send_all());
         delivery.workers.add(claims, send_all);
     }
 
-    /// Updates were appended by a process that does not deliver.
+    /// Counts appended updates towards a checkpoint, for a client that does not deliver.
     pub(super) fn appended(&self, count: usize) {
         Checkpoints::appended(&self.checkpoints, &self.group, count);
     }
 
+    /// Claims up to `most` updates; `is_probe` claims any one that is due.
     pub(super) fn claim_order(&self, most: usize, is_probe: bool) -> Work {
         Work::Claim(ClaimOrder {
             owner: self.options.owner,
@@ -169,7 +172,8 @@ impl Delivery {
             let attempted = if leased > SHORTEST_LEASE {
                 self.attempt(&claim, leased)
             } else {
-                // The process was stopped until the lease ran out: another one may send by now.
+                // The lease ran out, for example while the process was suspended: another process
+                // may be sending the update.
                 self.released(&claim)
             };
             self.dispatch.add(attempted);
@@ -223,6 +227,7 @@ impl Delivery {
         Verdict::Rejected { cause, hold }
     }
 
+    /// Reports an update that a claim moved to the dead letters.
     fn report_dead(&self, dead: DeadUpdate) {
         let DeadUpdate {
             lane,

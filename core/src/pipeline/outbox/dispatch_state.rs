@@ -1,4 +1,5 @@
-//! What the dispatcher shares with callers and workers: attempts to settle, and whether it runs.
+//! The state that the dispatcher shares with callers and workers: attempts to settle, and whether
+//! the dispatcher runs.
 
 use super::options::POLL;
 use crate::error::Error;
@@ -7,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// An attempt that is to be settled.
+/// An attempt that has to be settled.
 pub(super) struct Attempted {
     pub settlement: Settlement,
     pub error: Option<Error>,
@@ -16,23 +17,26 @@ pub(super) struct Attempted {
     pub order: String,
 }
 
-/// What the dispatcher shares with callers and workers.
+/// The state that the dispatcher shares with callers and workers.
 #[derive(Default)]
 pub(super) struct DispatchState {
     state: Mutex<State>,
+    /// Wakes the dispatcher.
     news: Condvar,
+    /// Wakes callers that wait for a settlement, or for the end of the dispatcher.
     settled: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     is_running: bool,
+    /// Something has happened since the dispatcher last took the attempts.
     has_news: bool,
     is_stopped: bool,
     attempted: Vec<Attempted>,
     /// Updates whose settlement is being written.
     settling: HashSet<UpdateId>,
-    /// Transactions that settled something.
+    /// Number of transactions that the dispatcher has committed.
     settlements: u64,
 }
 
@@ -46,7 +50,7 @@ impl DispatchState {
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.is_stopped = true;
-        state.has_news = true; // Or the dispatcher might sleep on.
+        state.has_news = true; // Otherwise a dispatcher that is about to pause would miss it.
         drop(state);
         self.news.notify_one();
     }
@@ -60,7 +64,8 @@ impl DispatchState {
         self.lock().is_stopped
     }
 
-    /// Whether the settlement of an update is being written, so that its outcome follows.
+    /// Whether the settlement of an update is being written; its waiters then receive the outcome
+    /// soon.
     pub(super) fn is_settling(&self, id: UpdateId) -> bool {
         self.lock().settling.contains(&id)
     }
@@ -76,12 +81,13 @@ impl DispatchState {
         }
     }
 
-    /// How often something was settled; for `wait_for_settlement`.
+    /// The number of committed transactions so far, for `wait_for_settlement`.
     pub(super) fn settlements(&self) -> u64 {
         self.lock().settlements
     }
 
-    /// Waits for a further settlement, for one poll interval at most: other processes settle as well.
+    /// Waits for a transaction after number `seen`. Waits up to one poll interval, since
+    /// settlements by other processes do not wake this one.
     pub(super) fn wait_for_settlement(&self, seen: u64, deadline: Instant) {
         let state = self.lock();
         let left = deadline.saturating_duration_since(Instant::now()).min(POLL);
@@ -90,7 +96,7 @@ impl DispatchState {
         }
     }
 
-    /// Takes what is to be settled.
+    /// Takes the attempts to settle.
     pub(super) fn take_attempted(&self) -> Vec<Attempted> {
         let mut state = self.lock();
         state.has_news = false;
@@ -100,7 +106,7 @@ impl DispatchState {
         attempted
     }
 
-    /// The settlements were written and reported.
+    /// Records that the settlements were written and reported.
     pub(super) fn settled(&self) {
         let mut state = self.lock();
         state.settling.clear();
@@ -109,7 +115,7 @@ impl DispatchState {
         self.settled.notify_all();
     }
 
-    /// Nothing was written: all of it is settled later, before what was attempted since.
+    /// Puts back attempts whose transaction failed, before the attempts that were added since.
     pub(super) fn put_back(&self, mut attempted: Vec<Attempted>) {
         let mut state = self.lock();
         state.settling.clear();
@@ -117,7 +123,7 @@ impl DispatchState {
         state.attempted = attempted;
     }
 
-    /// Waits for news.
+    /// Waits until something happens, up to `limit`; does not wait if something has.
     pub(super) fn pause(&self, limit: Duration) {
         let state = self.lock();
         if !state.has_news && state.attempted.is_empty() {
@@ -137,8 +143,8 @@ impl DispatchState {
         true
     }
 
-    /// Ends a stopped dispatcher even though attempts are not settled: the store cannot be used, and
-    /// their leases run out.
+    /// Ends the dispatcher if it is stopped, even though attempts are not settled: the store cannot
+    /// be used. Their leases run out, and another process sends the updates again.
     pub(super) fn ends_unsettled(&self) -> bool {
         let mut state = self.lock();
         if state.is_stopped {
@@ -150,7 +156,8 @@ impl DispatchState {
         ends
     }
 
-    /// Notes news; whether the dispatcher has to be started for them.
+    /// Wakes the dispatcher if it runs. Otherwise marks it as running and returns true: the caller
+    /// has to start it.
     pub(super) fn needs_start(&self) -> bool {
         let mut state = self.lock();
         state.has_news = true;
@@ -160,7 +167,7 @@ impl DispatchState {
         !is_running
     }
 
-    /// The dispatcher could not be started.
+    /// Records that the dispatcher could not be started.
     pub(super) fn not_started(&self) {
         self.lock().is_running = false;
     }
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_settlement_is_known_until_it_was_reported() {
+    fn an_update_is_settling_until_it_is_reported_or_put_back() {
         let state = DispatchState::default();
         state.add(attempted(1));
         assert!(!state.is_settling(1), "not yet");
@@ -239,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_once_it_is_stopped_and_everything_is_settled() {
+    fn a_stopped_dispatcher_ends_once_everything_is_settled() {
         let state = DispatchState::default();
         assert!(state.needs_start() && !state.needs_start(), "one thread");
         assert!(!state.ends(|| true), "not stopped");

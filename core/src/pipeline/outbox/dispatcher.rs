@@ -1,5 +1,5 @@
-//! The dispatcher: one thread that claims updates for the workers, and settles what they have sent,
-//! in batches.
+//! The dispatcher: one thread that claims updates for the workers and settles their attempts, in
+//! batches.
 
 use super::checkpoints::{QUIET, Written};
 use super::delivery::Delivery;
@@ -17,17 +17,19 @@ use std::time::{Duration, Instant};
 
 /// The wait after a failure of the store.
 const STORE_RETRY: Duration = Duration::from_millis(500);
-/// Updates that are leased ahead of the workers, besides one per worker.
+/// At most two updates per worker and this many more are leased at a time, so that workers seldom
+/// wait for a claim.
 const LEASED_AHEAD: usize = 32;
 
-/// There may be something to send: wakes the dispatcher or starts it, unless delivery is stopped.
+/// Wakes the dispatcher, or starts it, because an update may be due; not while delivery is stopped.
 pub(super) fn wake(delivery: &Arc<Delivery>) {
     if !delivery.dispatch.is_stopped() {
         start_or_wake(delivery);
     }
 }
 
-/// Sends what was claimed with an append, and settles it even if delivery was stopped meanwhile.
+/// Sends updates that were claimed in the transaction of an append. The dispatcher settles them, so
+/// it is started even if delivery was stopped meanwhile.
 pub(super) fn take_claimed(delivery: &Arc<Delivery>, claimed: Effect, lease: Lease) {
     Delivery::send(delivery, claimed, lease);
     if !delivery.dispatch.is_active() {
@@ -41,14 +43,14 @@ fn start_or_wake(delivery: &Arc<Delivery>) {
     }
     let own = Arc::clone(delivery);
     if thread::spawn("katalys-outbox", move || dispatch(&own)).is_err() {
-        delivery.dispatch.not_started(); // The update is safe; the next call tries again.
+        delivery.dispatch.not_started(); // The updates are on disk; the next call tries again.
         return;
     }
     let own = Arc::clone(delivery);
-    let _ = thread::spawn("katalys-watch", move || watch(&own)); // The dispatcher looks as well.
+    let _ = thread::spawn("katalys-watch", move || watch(&own)); // Otherwise it only polls.
 }
 
-/// Wakes the dispatcher when something happens to the file.
+/// The body of the watch thread: wakes the dispatcher when the file is moved, deleted or replaced.
 fn watch(delivery: &Delivery) {
     let Some(watch) = &delivery.watch else {
         return;
@@ -58,6 +60,7 @@ fn watch(delivery: &Delivery) {
     }
 }
 
+/// The body of the dispatcher thread.
 fn dispatch(delivery: &Arc<Delivery>) {
     let mut renewed = Instant::now();
     let mut written = Written::default();
@@ -97,7 +100,7 @@ fn dispatch(delivery: &Arc<Delivery>) {
     delivery.checkpoints.finish();
 }
 
-/// Settles and claims in one transaction.
+/// Writes settlements and further work, such as a claim, in one transaction.
 fn commit(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, work: Vec<Work>) {
     let settlements = attempted
         .iter()
@@ -115,6 +118,7 @@ fn commit(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, work: Vec<Work>) 
     }
 }
 
+/// Acts on the effects of a transaction: reports settlements, renews leases, hands over claims.
 fn apply(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, effects: Vec<Effect>, lease: Lease) {
     let mut attempted = attempted.into_iter();
     for effect in effects {
@@ -133,19 +137,20 @@ fn apply(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, effects: Vec<Effec
 }
 
 impl Delivery {
-    /// Takes what was attempted, and adds what else belongs into the same transaction.
+    /// Plans the next transaction: the attempts to settle, and a renewal of leases or a claim if
+    /// due.
     fn plan(&self, backlog: Backlog, renewed: &mut Instant) -> (Vec<Attempted>, Vec<Work>) {
         let is_failing = self.status.is_failing();
         let is_paused = matches!(self.state(), BreakerState::Open(_));
         let is_stopped = self.dispatch.is_stopped();
-        // What is sent while the store fails cannot be settled, and would be sent again.
+        // While the store fails, attempts cannot be settled, and their updates would be sent again.
         if is_stopped || is_failing || is_paused {
             for claim in self.workers.take_ready() {
                 self.dispatch.add(self.released(&claim));
             }
         }
         let attempted = self.dispatch.take_attempted();
-        // Before they are settled: afterwards a caller may lease a lane again for its next update.
+        // Before the commit: right after it, a caller may lease the lane for its next update.
         self.leases
             .release(attempted.iter().map(|attempted| attempted.settlement.lane));
         let mut work = Vec::new();
@@ -157,7 +162,7 @@ impl Delivery {
         let capacity = if is_stopped || is_paused {
             0
         } else if is_failing {
-            usize::from(attempted.is_empty()) // One claim finds out whether the store works again.
+            usize::from(attempted.is_empty()) // One claim tests whether the store works again.
         } else {
             self.capacity(max)
         };
@@ -179,7 +184,8 @@ impl Delivery {
         })
     }
 
-    /// After the store could not be read: a process that ends does not wait until it works again.
+    /// Records that the store cannot be read; true if the dispatcher ends, because delivery is
+    /// stopped.
     fn gives_up(&self, error: &Error) -> bool {
         if error.code() != ErrorCode::OutboxMoved {
             self.status.failed(error);
@@ -187,6 +193,7 @@ impl Delivery {
         self.dispatch.ends_unsettled()
     }
 
+    /// How long the dispatcher pauses when there is nothing to do.
     fn idle_wait(&self, backlog: Backlog, written: &Written) -> Duration {
         if let BreakerState::Open(left) = self.state() {
             return left.min(LEASE / 3);

@@ -1,4 +1,4 @@
-//! The thread that accepts updates for callers that do not wait, and completes their calls.
+//! The intake thread: accepts updates for callers that do not wait, and completes their calls.
 
 use super::accept::{Accepted, after_close, out_of_time};
 use super::delivery::Delivery;
@@ -28,15 +28,20 @@ struct Awaited {
     complete: OnReceipt,
 }
 
-/// Calls that wait, by their update; several if an update was collapsed into an earlier one.
+/// Calls that wait for a delivery, by update. An update has several if equal ones were collapsed
+/// into it.
 type AwaitedCalls = HashMap<UpdateId, Vec<Awaited>>;
 
 impl Outbox {
-    /// Accepts an update on a thread of the outbox. The file is opened there as well, since that may
-    /// take as long as another process keeps it locked.
+    /// Accepts an update on the intake thread. That thread also opens the file, which may block
+    /// while another process has it locked.
     pub(crate) fn enqueue_async(outbox: &Arc<Self>, enqueue: PendingEnqueue) -> Result<(), Error> {
-        let own = Arc::clone(outbox);
-        let start = || thread::spawn("katalys-accept", move || own.accept_enqueued());
+        let outbox_of_thread = Arc::clone(outbox);
+        let start = || {
+            thread::spawn("katalys-accept", move || {
+                outbox_of_thread.accept_enqueued();
+            })
+        };
         outbox.intake.add(enqueue, start)
     }
 
@@ -47,7 +52,7 @@ impl Outbox {
         }
     }
 
-    /// The file cannot be opened.
+    /// Refuses every queued update, since the file cannot be opened.
     fn refuse_enqueued(&self, error: &Error) {
         while let Some(queue) = self.intake.take_last() {
             let count = queue.len();
@@ -107,6 +112,7 @@ impl Outbox {
         }
     }
 
+    /// The intake itself receives the outcome of an update that a call waits for.
     fn waiter_for(&self, completion: &Completion) -> Option<Arc<dyn Waiter>> {
         match completion {
             Completion::Accepted(_) => None,
@@ -184,6 +190,7 @@ impl Completion {
     }
 }
 
+/// Completes a cancelled call, and removes it from the batch.
 fn unless_cancelled(enqueue: PendingEnqueue) -> Option<PendingEnqueue> {
     match enqueue.completion {
         Completion::Delivered {
@@ -201,7 +208,7 @@ fn unless_cancelled(enqueue: PendingEnqueue) -> Option<PendingEnqueue> {
     }
 }
 
-/// A completion that panics loses its own result only.
+/// Runs a completion; if it panics, other calls are not affected.
 fn guarded(complete: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(complete));
 }

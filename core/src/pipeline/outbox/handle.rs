@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// How long a call waits for another process that writes, unless its `timeout` is shorter.
+/// How long a call waits while another process writes to the file; at most the client's `timeout`.
 const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The outbox of one client in one process.
@@ -52,8 +52,8 @@ impl Outbox {
         }))
     }
 
-    /// Opens the file, so that an unusable one shows at once. It stays open only if something in it is
-    /// to be delivered.
+    /// Opens the file, so that the caller learns at once if it cannot be used. Keeps it open only
+    /// if it has updates that this client delivers.
     pub(crate) fn try_open(&self) -> Result<(), Error> {
         let mut store = self.open_store()?;
         if self.settings.deliver && store.backlog()?.pending > 0 {
@@ -63,12 +63,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// The open outbox.
+    /// The open outbox; opens it on first use.
     pub(super) fn delivery(&self) -> Result<&Arc<Delivery>, Error> {
         if let Some(delivery) = self.delivery.get() {
             return Ok(delivery);
         }
-        let _one = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(delivery) = self.delivery.get() {
             return Ok(delivery);
         }
@@ -77,18 +77,19 @@ impl Outbox {
         if self.is_stopped.load(Ordering::SeqCst) {
             delivery.stop(); // Stopped before it was opened.
         }
-        // Whatever opened the file: what earlier processes left in it is delivered from now on.
+        // The file may have updates of earlier processes, which no later call would deliver.
         if self.settings.deliver && delivery.group.ask(Store::backlog)?.pending > 0 {
             dispatcher::wake(delivery);
         }
         Ok(delivery)
     }
 
-    /// The open outbox, unless this process has not used it.
+    /// The open outbox; `None` if this process has not used it yet.
     pub(super) fn opened(&self) -> Option<&Arc<Delivery>> {
         self.delivery.get()
     }
 
+    /// Wakes the dispatcher, unless this client does not deliver.
     pub(super) fn wake(&self) -> Result<(), Error> {
         if self.settings.deliver {
             dispatcher::wake(self.delivery()?);
@@ -96,13 +97,13 @@ impl Outbox {
         Ok(())
     }
 
-    /// One piece of work in a transaction.
+    /// Commits one piece of work, and returns its effect.
     pub(super) fn commit(&self, work: Work) -> Result<Effect, Error> {
         let effects = self.delivery()?.group.commit(vec![work].into())?;
         effects.into_iter().next().ok_or_else(unexpected)
     }
 
-    /// Delivers nothing more; does not wait.
+    /// Stops delivery; does not wait for the requests in flight.
     pub(crate) fn stop(&self) {
         self.is_stopped.store(true, Ordering::SeqCst);
         if let Some(delivery) = self.opened() {
@@ -110,7 +111,7 @@ impl Outbox {
         }
     }
 
-    /// Delivers again after `stop` or `close`.
+    /// Allows delivery again after `stop` or `close`.
     pub(crate) fn resume(&self) {
         self.is_stopped.store(false, Ordering::SeqCst);
         if let Some(delivery) = self.opened() {

@@ -1,5 +1,5 @@
-//! The queue of updates whose callers do not wait for their acceptance. One thread accepts what has
-//! arrived, in order, and completes each call.
+//! The queue of updates that callers enqueue without waiting. One thread, the intake thread,
+//! accepts them in order and completes each call.
 
 use super::waiters::{Outcome, Waiter};
 use crate::error::Error;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 /// A thread that is idle for this long ends.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
-/// An update of a caller that does not wait.
+/// A queued update and the completion of its call.
 pub(crate) struct PendingEnqueue {
     pub update: Checked,
     pub completion: Completion,
 }
 
-/// When the call is complete, and who is told.
+/// When a call is complete, and the function that receives its result.
 pub(crate) enum Completion {
     /// Once the outbox has accepted the update.
     Accepted(Box<dyn FnOnce(Result<Ticket, Error>) + Send>),
@@ -34,26 +34,26 @@ pub(crate) enum Completion {
     },
 }
 
-/// Updates that are not accepted yet, and outcomes of updates that calls wait for.
+/// The input of the intake thread: updates to accept, and outcomes of updates that calls wait for.
 #[derive(Default)]
 pub(super) struct Intake {
     state: Mutex<State>,
-    /// For the thread.
+    /// Wakes the intake thread.
     news: Condvar,
-    /// For callers that wait until everything is accepted.
+    /// Wakes callers that wait until the queue is accepted.
     accepted: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<PendingEnqueue>,
-    /// Updates in the queue and in the thread's hands.
+    /// Updates in the queue, and those that the thread has taken but not accepted.
     unaccepted: usize,
     settled: Vec<(UpdateId, Outcome)>,
     has_thread: bool,
 }
 
-/// What the thread has to do next.
+/// What has arrived since the intake thread last looked.
 pub(super) struct News {
     pub queue: VecDeque<PendingEnqueue>,
     pub settled: Vec<(UpdateId, Outcome)>,
@@ -68,8 +68,8 @@ impl Intake {
     ) -> Result<(), Error> {
         let mut state = self.lock();
         if !state.has_thread {
-            let refused = |error| Error::internal(format!("no thread can be started: {error}"));
-            start().map_err(refused)?;
+            let failed = |error| Error::internal(format!("no thread can be started: {error}"));
+            start().map_err(failed)?;
             state.has_thread = true;
         }
         state.queue.push_back(enqueue);
@@ -79,7 +79,9 @@ impl Intake {
         Ok(())
     }
 
-    /// What has arrived, within `limit`; `None` ends a thread for which no call waits.
+    /// Waits for input, up to `limit`, and takes it. Without a limit no call waits for an outcome:
+    /// then
+    /// `None` ends a thread that has been idle for [`LONGEST_IDLE`].
     pub(super) fn next(&self, limit: Option<Duration>) -> Option<News> {
         let mut state = self.lock();
         let deadline = Instant::now() + limit.unwrap_or(LONGEST_IDLE);
@@ -101,7 +103,7 @@ impl Intake {
         })
     }
 
-    /// Takes everything in the queue for good, or ends the thread if there is nothing.
+    /// Takes the queue; `None` ends the thread if the queue is empty.
     pub(super) fn take_last(&self) -> Option<VecDeque<PendingEnqueue>> {
         let mut state = self.lock();
         if state.queue.is_empty() {
@@ -111,13 +113,13 @@ impl Intake {
         Some(std::mem::take(&mut state.queue))
     }
 
-    /// This many updates were accepted or refused.
+    /// Records that `count` updates were accepted or refused.
     pub(super) fn accepted(&self, count: usize) {
         self.lock().unaccepted -= count;
         self.accepted.notify_all();
     }
 
-    /// Waits until every update is accepted that was added before.
+    /// Waits until no update is left to accept, including updates added during the wait.
     pub(super) fn wait_until_accepted(&self, deadline: Instant) {
         let mut state = self.lock();
         while state.unaccepted > 0 {

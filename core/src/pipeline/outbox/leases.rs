@@ -1,4 +1,4 @@
-//! The leases of this process: which lanes it may send from, and until when.
+//! The leases of this process: the lanes from which it may send, and until when.
 
 use crate::queue::clock::{Millis, millis, since_boot};
 use crate::queue::store::LaneId;
@@ -25,12 +25,13 @@ impl Lease {
 pub(super) struct Leases(Mutex<HashMap<LaneId, Lease>>);
 
 impl Leases {
+    /// Records leases on these lanes.
     pub(super) fn hold(&self, lanes: impl Iterator<Item = LaneId>, lease: Lease) {
         self.lock().extend(lanes.map(|lane| (lane, lease)));
     }
 
-    /// Forgets lanes whose updates are about to be settled: afterwards another thread may lease them
-    /// again for their next updates.
+    /// Removes the leases of lanes whose updates are about to be settled. It is called before the
+    /// commit, since another thread may lease the lanes for their next updates right after it.
     pub(super) fn release(&self, lanes: impl Iterator<Item = LaneId>) {
         let mut held = self.lock();
         for lane in lanes {
@@ -38,11 +39,12 @@ impl Leases {
         }
     }
 
+    /// Renews every lease.
     pub(super) fn renew(&self, lease: Lease) {
         self.lock().values_mut().for_each(|held| *held = lease);
     }
 
-    /// What is left of the lease on a lane; zero without one.
+    /// The time left on the lease of a lane; zero without a lease.
     pub(super) fn left(&self, lane: LaneId) -> Duration {
         let lease = self.lock().get(&lane).copied();
         lease.map_or(Duration::ZERO, Lease::left)

@@ -1,7 +1,7 @@
 //! The outbox: updates that survive the process and the machine, until they are delivered.
 //!
 //! ```text
-//! operations   accept   enqueue           what a client asks for
+//! operations   accept   enqueue           what a client calls
 //!          \     |     /    |
 //!           handle          |             opens the file on first use
 //!             |             |

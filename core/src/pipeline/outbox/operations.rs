@@ -1,4 +1,4 @@
-//! What a client asks of its outbox besides accepting updates: counters, dead letters, flush, close.
+//! The operations of an outbox besides accepting updates: counters, dead letters, flush, close.
 
 use super::handle::{Outbox, unexpected};
 use crate::error::Error;
@@ -17,7 +17,7 @@ impl Outbox {
         }
     }
 
-    /// Waits until nothing is pending; returns how many updates are.
+    /// Waits until nothing is pending, up to `timeout`; returns the number of pending updates.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<u64, Error> {
         let deadline = deadline_in(timeout);
         let delivery = self.delivery()?;
@@ -38,7 +38,8 @@ impl Outbox {
         }
     }
 
-    /// Ends delivery once the requests in flight have finished; returns how many updates are pending.
+    /// Stops delivery and waits for the requests in flight, up to `timeout`; returns the number of
+    /// pending updates.
     pub(crate) fn close(&self, timeout: Duration) -> Result<u64, Error> {
         let delivery = self.delivery()?;
         delivery.stop();
@@ -46,14 +47,14 @@ impl Outbox {
         Ok(delivery.group.ask(Store::backlog)?.pending)
     }
 
-    /// As `close`, unless this process has not used the outbox at all.
+    /// As `close`; does nothing if this process has not used the outbox.
     pub(crate) fn close_if_open(&self, timeout: Duration) {
         if self.opened().is_some() {
-            let _ = self.close(timeout); // No caller is left to be told.
+            let _ = self.close(timeout); // There is no caller to report an error to.
         }
     }
 
-    /// Waits until nothing is in flight after `stop`.
+    /// After `stop`, waits until every request in flight is settled and reported.
     pub(crate) fn wait_until_stopped(&self, timeout: Duration) {
         let deadline = deadline_in(timeout);
         self.intake.wait_until_accepted(deadline);
@@ -104,13 +105,14 @@ impl Outbox {
         Ok(is_found)
     }
 
-    /// Empties the log, which may still have what was removed.
+    /// Empties the log, which may still contain removed data.
     fn erase(&self) -> Result<(), Error> {
         let delivery = self.delivery()?;
         delivery.checkpoints.erase(&delivery.group);
         Ok(())
     }
 
+    /// Commits work on one dead letter; false if there is no such dead letter.
     fn find(&self, work: Work) -> Result<bool, Error> {
         match self.commit(work)? {
             Effect::Refused(error) => Err(error),
@@ -120,7 +122,7 @@ impl Outbox {
     }
 }
 
-/// A wait that is too long for a clock is as good as one of a year.
+/// The end of a wait. It is limited to a year, since a longer one may overflow the clock.
 fn deadline_in(timeout: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     Instant::now() + timeout.min(YEAR)

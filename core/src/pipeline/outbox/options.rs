@@ -5,13 +5,14 @@ use crate::error::Error;
 use crate::queue::store::Owner;
 use std::time::Duration;
 
-/// A process that does not renew its leases for this long is taken for dead.
+/// Minimum duration of a lease. Once a lease runs out, other processes assume that its owner has
+/// died.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// Interval for noticing updates and settlements of other processes while something is pending.
 pub(super) const POLL: Duration = Duration::from_millis(100);
-/// The same while nothing is pending: an idle process must cost nothing.
+/// `POLL` while nothing is pending: an idle process should use next to no CPU time.
 const IDLE_POLL: Duration = Duration::from_secs(5);
-/// The same for the command, which delivers for other processes.
+/// `IDLE_POLL` for the `katalys` command, which delivers what other processes append.
 const RELAY_POLL: Duration = Duration::from_millis(200);
 
 /// How a client delivers from its outbox.
@@ -25,7 +26,7 @@ pub(super) struct DeliveryOptions {
     pub timeout: Duration,
     /// What happens to the later updates of an order with a dead letter.
     pub on_rejected: OnRejected,
-    /// Older updates become dead letters.
+    /// Updates older than this become dead letters.
     pub max_age: Option<Duration>,
     /// Interval for noticing updates of other processes while nothing is pending.
     pub idle_poll: Duration,
@@ -34,7 +35,7 @@ pub(super) struct DeliveryOptions {
 impl DeliveryOptions {
     pub(super) fn new(config: &Config, settings: &OutboxSettings) -> Result<Self, Error> {
         Ok(Self {
-            owner: draw_owner()?,
+            owner: random_owner()?,
             workers: config.workers,
             timeout: config.timeout,
             on_rejected: settings.on_rejected,
@@ -57,10 +58,10 @@ impl DeliveryOptions {
     }
 }
 
-/// Drawn by the system: a generator of the process would continue in its forked children, and two of
-/// them would draw the same number.
-fn draw_owner() -> Result<Owner, Error> {
-    let drawn = getrandom::u64();
-    let refused = |error| Error::internal(format!("the system returned no random number: {error}"));
-    drawn.map(u64::cast_signed).map_err(refused)
+/// A random number from the operating system: forked children inherit the state of a generator in
+/// the process, and two of them would choose the same owner.
+fn random_owner() -> Result<Owner, Error> {
+    let number = getrandom::u64();
+    let failed = |error| Error::internal(format!("the system returned no random number: {error}"));
+    number.map(u64::cast_signed).map_err(failed)
 }

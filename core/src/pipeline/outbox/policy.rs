@@ -1,5 +1,5 @@
-//! The policy of an outbox: an update has no time limit, and becomes a dead letter only if the
-//! endpoint refused the update itself.
+//! The retry policy of an outbox: retries an update without a time limit, unless the endpoint
+//! refuses the update itself.
 
 use crate::delivery::LONGEST_RETRY_AFTER;
 use crate::error::{Error, ErrorCode};
@@ -15,12 +15,12 @@ const BACKOFF: Backoff = Backoff {
 };
 pub(super) const LONGEST_BACKOFF: Duration = LONGEST_RETRY_AFTER;
 
-/// Decides about one leased update.
+/// The retry policy for one leased update.
 pub(super) struct OutboxPolicy<'o> {
     pub breaker: &'o Mutex<CircuitBreaker>,
     pub jitter: &'o Jitter,
     pub lane: LaneId,
-    /// Earlier attempts that failed.
+    /// Failed attempts so far.
     pub failures: u32,
     pub deadline: Instant,
 }
@@ -37,8 +37,9 @@ impl OutboxPolicy<'_> {
         if error.code() == ErrorCode::Rejected {
             return !self.breaker().rejected(self.lane, error.status(), share);
         }
-        let asked = error.retry_after();
-        self.breaker().failed(self.lane, error.code(), asked, share);
+        let retry_after = error.retry_after();
+        self.breaker()
+            .failed(self.lane, error.code(), retry_after, share);
         false
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the store works: a failure is reported when it begins and then now and then, not each time.
+//! Records whether the store works. A failure is reported when it begins and once a minute after
+//! that, not each time.
 
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::events::Events;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 /// A lasting failure is reported again after this time.
 const REPORT_AGAIN: Duration = Duration::from_secs(60);
 
-/// What this process knows of its store.
+/// Whether the store works, as far as this process knows.
 pub(super) struct StoreStatus {
     events: Arc<Events>,
     state: Mutex<State>,
@@ -91,7 +92,7 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn a_lasting_failure_is_reported_once_and_a_new_one_at_once() {
+    fn a_lasting_failure_is_reported_once_and_a_different_one_immediately() {
         let slot = Arc::new(ObserverSlot::default());
         let (sender, received) = mpsc::channel();
         slot.set(Arc::new(move |events: &[Event]| {

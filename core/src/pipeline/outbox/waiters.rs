@@ -1,5 +1,5 @@
-//! Callers that wait for the outcome of an update. They are registered in the transaction that
-//! accepts it, so that no settlement of this process is missed.
+//! Callers that wait for the outcome of an update. They are registered before the store is unlocked
+//! after the transaction that accepts the update, so that they miss no settlement of this process.
 
 use crate::error::Error;
 use crate::interrupt;
@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What became of an update: delivered after n attempts, 0 if another process made them; or
-/// the error of the call.
+/// The outcome of an update for a waiting call: the number of attempts until it was delivered (0 if
+/// another process delivered it), or the error of the call.
 pub(super) type Outcome = Result<u32, Error>;
 
 /// Receives the outcome of an update, once.
@@ -17,7 +17,7 @@ pub(super) trait Waiter: Send + Sync {
     fn settled(&self, id: UpdateId, outcome: Outcome);
 }
 
-/// Every caller that waits for an outcome.
+/// The callers that wait for an outcome, by update.
 #[derive(Default)]
 pub(super) struct Waiters(Mutex<HashMap<UpdateId, Vec<Arc<dyn Waiter>>>>);
 
@@ -26,7 +26,7 @@ impl Waiters {
         self.lock().entry(id).or_default().push(waiter);
     }
 
-    /// Hands the outcome to every caller that waits for the update.
+    /// Passes the outcome to every caller that waits for the update, and removes them.
     pub(super) fn settle(&self, id: UpdateId, outcome: &Outcome) {
         let waiting = self.lock().remove(&id);
         for waiter in waiting.into_iter().flatten() {
@@ -34,7 +34,7 @@ impl Waiters {
         }
     }
 
-    /// Whether a caller still waits for the outcome, so that it was not settled here.
+    /// Whether a caller still waits for the outcome. If so, this process has not reported one.
     pub(super) fn has(&self, id: UpdateId) -> bool {
         self.lock().contains_key(&id)
     }
@@ -68,7 +68,8 @@ pub(super) struct WaitingThread {
 }
 
 impl WaitingThread {
-    /// Waits for the outcome until then; a watched caller waits for one slice at most.
+    /// Waits for the outcome until `until`. A watched thread (see `interrupt`) waits for at most
+    /// one slice.
     pub(super) fn wait(&self, until: Instant) -> Option<Outcome> {
         let lock = || self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let left = until.saturating_duration_since(Instant::now());
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_gave_up_is_forgotten_alone() {
+    fn forgetting_one_caller_keeps_the_others() {
         let waiters = Waiters::default();
         let (first, second) = (waiting(&waiters, 1), waiting(&waiters, 1));
         waiters.forget(1, &(Arc::clone(&first) as Arc<dyn Waiter>));

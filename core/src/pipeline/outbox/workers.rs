@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// A thread that is idle for this long ends.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
-/// Leased updates that are to be sent, and the threads that send them.
+/// Leased updates that have to be sent, and the threads that send them.
 pub(super) struct Workers {
     max_threads: usize,
     state: Mutex<State>,
@@ -33,8 +33,8 @@ impl Workers {
         }
     }
 
-    /// Hands updates to the threads; starts as many as there is work for. `run` is the body of a
-    /// thread, which calls [`next`](Self::next) until there is nothing more.
+    /// Hands updates to the threads; starts as many threads as needed. `run` returns the body of a
+    /// thread, which has to call [`next`](Self::next) until that returns `None`.
     pub(super) fn add<R>(&self, claims: Vec<Claim>, run: impl Fn() -> R)
     where
         R: FnOnce() + Send + 'static,
@@ -76,7 +76,7 @@ impl Workers {
         }
     }
 
-    /// Takes back every update that no thread has begun to send.
+    /// Takes back the updates that no thread has begun to send.
     pub(super) fn take_ready(&self) -> VecDeque<Claim> {
         std::mem::take(&mut self.lock().ready)
     }
@@ -85,7 +85,7 @@ impl Workers {
         !self.lock().ready.is_empty()
     }
 
-    /// Threads end once nothing is ready.
+    /// Makes the threads end once no update is ready.
     pub(super) fn stop(&self) {
         self.lock().is_stopped = true;
         self.work.notify_all();
@@ -100,7 +100,7 @@ impl Workers {
     }
 }
 
-/// The body of a thread of shared workers.
+/// Makes the thread bodies for [`Workers::add`]: each runs `run` with a reference to `shared`.
 pub(super) fn body<T: Send + Sync + 'static>(
     shared: &Arc<T>,
     run: impl Fn(&Arc<T>) + Copy + Send + 'static,
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_threads_than_allowed_send_every_update_once() {
+    fn at_most_max_threads_send_each_update_once() {
         let (sent, received) = channel();
         let (go, gate) = channel();
         let sending = Arc::new(Sending {

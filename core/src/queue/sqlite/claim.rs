@@ -1,4 +1,4 @@
-//! Claims: leases the lanes that are due, those that are due longest first.
+//! Claims: leases the lanes that are due. Those that have been due longest come first.
 
 use super::append::Appended;
 use super::counters::Counters;
@@ -15,10 +15,10 @@ use crate::results::PendingUpdate;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use std::time::Duration;
 
-/// An update becomes a dead letter once its process ended this often during an attempt.
+/// An update becomes a dead letter once its process has ended this many times during an attempt.
 const MAX_INTERRUPTIONS: i64 = 3;
 
-/// How long an update that cannot be read is skipped.
+/// An update that cannot be read is skipped for this long.
 const UNREADABLE_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// A lane that is due, and the update at its head.

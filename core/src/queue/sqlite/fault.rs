@@ -1,5 +1,5 @@
-//! Error codes and messages for failures of `SQLite` and of the file. No message contains the data that
-//! was to be written.
+//! Error codes and messages for failures of `SQLite` and of the file. No message contains the data
+//! of a failed write.
 
 use super::vfs;
 use crate::error::{Error, ErrorCode};

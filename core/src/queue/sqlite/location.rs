@@ -18,7 +18,7 @@ impl Location {
         Self { path, status }
     }
 
-    /// Where the open file is now. The file itself is examined only if the path leads to another one.
+    /// Where the open file is now. The file itself is examined only if another one is at the path.
     pub(super) fn place(&self, connection: &Connection) -> Place {
         if self.status.is_none_or(|status| is_at(status, &self.path)) {
             return Place::AtPath;

@@ -65,7 +65,7 @@ impl SqliteStore {
     }
 
     /// Where the file is now. A deleted file still accepts settlements: only this process can deliver
-    /// what is pending in it.
+    /// its pending updates.
     fn place(&self) -> Place {
         self.location.place(&self.connection)
     }
@@ -76,7 +76,8 @@ impl SqliteStore {
         place
     }
 
-    /// Begins a transaction. Waits while another process writes; a watched caller may give up.
+    /// Begins a transaction. Waits while another process writes; a watched caller (see `interrupt`)
+    /// may give up.
     fn begin(&self) -> Result<Transaction<'_>, Fault> {
         let begin = || Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate);
         if !interrupt::is_watched() {

@@ -1,4 +1,4 @@
-//! Reports at once, without polling, that the file is moved, deleted or replaced.
+//! Watches the file of an outbox, to report without polling that it is moved, deleted or replaced.
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) use elsewhere::FileWatch;

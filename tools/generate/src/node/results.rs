@@ -38,7 +38,7 @@ pub(crate) fn types() -> String {
     out
 }
 
-/// Those that have a class of their own; the others are the base.
+/// The errors with a class of their own; the others have the base class.
 pub(super) fn kinds() -> impl Iterator<Item = ErrorKind> {
     let all = ErrorKind::ALL.iter().copied();
     all.filter(|kind| *kind != ErrorKind::Internal)

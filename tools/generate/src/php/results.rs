@@ -24,7 +24,7 @@ const CLASSES: &[ResultTable] = &[
     Event::TABLE,
 ];
 
-/// What classes have besides their fields.
+/// What a class contains besides its fields.
 const METHODS: &[(&str, &str)] = &[
     (
         "Problem",

@@ -1,4 +1,4 @@
-//! Docstrings.
+//! Writes Python docstrings.
 
 use crate::text::wrap;
 

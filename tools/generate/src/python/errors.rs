@@ -1,4 +1,4 @@
-//! The exceptions.
+//! The exceptions of the Python package.
 
 use super::docstring::docstring;
 use crate::text::notice;
@@ -20,7 +20,7 @@ const OWN: &[(ErrorKind, &str, ErrorCode)] = &[
     ),
 ];
 
-/// The base of all; internal errors are of no other class.
+/// The base class of all errors; internal errors have no class of their own.
 const BASE: &str = "Error";
 
 /// `katalys/_errors.py`.

@@ -1,5 +1,5 @@
-//! The classes of results and events. Those that every call makes are native, for speed; the others
-//! are dataclasses.
+//! The classes of results and events. Those that calls create for every update are native, for
+//! speed; the others are dataclasses.
 
 use super::docstring::docstring;
 use crate::text::notice;
@@ -231,7 +231,7 @@ fn optional(field: &ResultField, name: &str) -> String {
     }
 }
 
-/// As a type checker sees a field.
+/// The type of a field for a type checker.
 fn typed(field: &ResultField) -> String {
     let name = match field.holds {
         Holds::Word(words) => word_type(words),
@@ -249,7 +249,7 @@ fn word_type(words: Words) -> &'static str {
     }
 }
 
-/// As a dataclass has a field when it runs: words are text.
+/// The type of a field in a dataclass at run time, where words are text.
 fn plain_type(field: &ResultField) -> String {
     let name = match field.holds {
         Holds::Id | Holds::Count | Holds::Number | Holds::Status => "int",

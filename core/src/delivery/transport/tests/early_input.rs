@@ -1,4 +1,4 @@
-//! Input that arrives before its request is never taken for the answer.
+//! Input that arrives before the request was sent is never treated as the answer.
 
 use super::*;
 

@@ -63,7 +63,7 @@ fn a_proxy_that_sends_single_bytes_does_not_extend_the_connect_timeout() {
 }
 
 #[test]
-fn failures_behind_the_proxy_are_the_endpoints() {
+fn failures_behind_the_proxy_are_attributed_to_the_endpoint() {
     let authority = Authority::new("tunnel");
     let config = authority.server("wrong.example.com", |_| {});
     let (proxy, _asked) = proxy("HTTP/1.1 200 Connected\r\n\r\n", Some(config));

@@ -14,7 +14,8 @@ use std::ffi::{c_int, c_void};
 use std::io::ErrorKind;
 use std::{ptr, slice};
 
-/// Asks a file for its status; the argument points to an `Option<FileStatus>`.
+/// The file control that reads the status of a file; its argument points to an
+/// `Option<FileStatus>`.
 pub(super) const FILE_STATUS: c_int = 0x4b61;
 
 static METHODS: sqlite3_io_methods = sqlite3_io_methods {
@@ -167,7 +168,7 @@ unsafe extern "C" fn control(
     let file = unsafe { file(handle) };
     let number = argument.cast::<c_int>();
     match operation {
-        // SAFETY: only `file_status` asks this, with memory for the result.
+        // SAFETY: only `file_status` sends this control, with memory for the result.
         FILE_STATUS => unsafe { *argument.cast::<Option<FileStatus>>() = Some(file.status()) },
         // SAFETY: SQLite provides memory for the number.
         ffi::SQLITE_FCNTL_LOCKSTATE => unsafe { *number = file.level() as c_int },
