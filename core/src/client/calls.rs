@@ -9,7 +9,7 @@ use crate::results::{Receipt, Validation};
 use std::time::Instant;
 
 impl Validation {
-    /// Checks an update of any site without a client, for tools that look at what others sent:
+    /// Checks an update of any site without a client, for tools that inspect updates of other clients:
     /// times need an offset, and an invalid field is an error.
     ///
     /// ```
@@ -45,7 +45,7 @@ impl From<Result<Checked, Vec<Problem>>> for Validation {
 }
 
 impl Client {
-    /// Reports what became of an order and waits until the endpoint has it.
+    /// Reports the status of an order, and waits until the endpoint has received it.
     ///
     /// # Errors
     /// Any [`Error`]; see its kinds.
@@ -57,8 +57,8 @@ impl Client {
         self.call(Call::Update, &order_id.into(), &fields.into())
     }
 
-    /// Reports an order as a whole, with the fields the endpoint requires of it, and waits until
-    /// the endpoint has it. Without an `order_time`, the time of this call is sent.
+    /// Reports a complete order, with the fields that the endpoint requires, and waits until the
+    /// endpoint has received it. Without an `order_time`, the time of this call is sent.
     ///
     /// # Errors
     /// Any [`Error`]; see its kinds.
@@ -100,13 +100,13 @@ impl Client {
     /// The route of updates: endpoint, proxy, trust.
     ///
     /// # Errors
-    /// `ConfigError` if, after a fork, a file that the settings name can no longer be read.
+    /// `ConfigError` if a file named in the settings can no longer be read after a fork.
     pub fn route(&self) -> Result<RouteChoice, Error> {
         Ok(self.process()?.link.transport.route())
     }
 
-    /// Asks the endpoint whether it is there, over a connection made as for an update. Sends no
-    /// order, and tries once, for as long as the client's `timeout` at most.
+    /// Checks whether the endpoint answers, over a connection made as for an update. Sends no
+    /// order, and tries once, for up to the client's `timeout`.
     ///
     /// # Errors
     /// `TransportError` or `TimeoutError`, as a call would have it.

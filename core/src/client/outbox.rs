@@ -24,8 +24,8 @@ impl Client {
         self.accept(Call::Update, &order_id.into(), &fields.into())
     }
 
-    /// Accepts an order as a whole, with the fields the endpoint requires of it, as
-    /// [`enqueue_update`](Self::enqueue_update) does.
+    /// Accepts a complete order, with the fields that the endpoint requires, like
+    /// [`enqueue_update`](Self::enqueue_update).
     ///
     /// # Errors
     /// As for [`enqueue_update`](Self::enqueue_update).
@@ -96,7 +96,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.pending(from, limit))
     }
 
-    /// Returns a dead letter to its order's lane, at its old place. False if there is none.
+    /// Puts a dead letter back into its order's lane, at its original place. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -104,7 +104,7 @@ impl Client {
         self.with_outbox(|outbox| outbox.replay(id))
     }
 
-    /// Removes a dead letter permanently and counts it as discarded. False if there is none.
+    /// Removes a dead letter, and counts it as discarded. False if there is none.
     ///
     /// # Errors
     /// `OutboxError`, or `ConfigError` without an outbox.
@@ -164,7 +164,7 @@ impl Client {
 
 /// The fields of a payload with changes. `order_id` and `site_id` decide the lane and cannot change.
 fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fields<'m>), Error> {
-    let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter is not readable");
+    let unreadable = |_| Error::new(ErrorCode::OutboxCorrupt, "the dead letter cannot be read");
     let mut order_id = Value::Null;
     let mut fields = Fields::new();
     for (key, value) in fields_from_json(payload).map_err(unreadable)? {
@@ -176,7 +176,8 @@ fn merged<'m>(payload: &'m [u8], changes: &Fields<'m>) -> Result<(Value<'m>, Fie
     }
     for (key, value) in changes.pairs() {
         if is_identity(key) {
-            let text = "a dead letter keeps its order_id and site_id; discard it and report anew";
+            let text = "order_id and site_id of a dead letter cannot change; discard it, and send \
+                        a new update";
             return Err(Error::misuse(text));
         }
         fields.push(key.clone(), value.clone());
