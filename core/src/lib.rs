@@ -1,4 +1,4 @@
-//! Order status reporting for Katalys (an affiliate network, formerly RevOffers) from a shop's
+//! Order status reporting for Katalys (an affiliate network, formerly `RevOffers`) from a shop's
 //! server.
 //!
 //! [`order`] checks and encodes an update, `queue` holds it until it can be sent, `delivery` sends it in

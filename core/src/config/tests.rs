@@ -274,7 +274,7 @@ fn the_documentation_of_a_setting_has_its_default_its_unit_and_its_limit() {
         ("workers", "32", "when they are needed."),
         ("invalid", "raise", "warns."),
         ("allow_http", "false", "unprotected."),
-        ("deliver", "true", "has to."),
+        ("deliver", "true", "must."),
         ("capacity_rows", "", "refused."),
     ] {
         let (row, doc) = (row(name), row(name).doc());

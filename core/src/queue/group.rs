@@ -219,8 +219,7 @@ impl<S> Drop for Handover<'_, S> {
         }
         let next = line.waiting.remove(0);
         drop(line);
-        let batch = next.take_batch().unwrap_or_default();
-        next.wake_with(Turn::Leading(batch));
+        next.lead_next();
     }
 }
 
@@ -243,6 +242,18 @@ impl Caller {
                 None
             }
         }
+    }
+
+    /// Makes the caller the leader. Under one lock: in between, it could take itself for a follower.
+    fn lead_next(&self) {
+        let mut turn = lock(&self.turn);
+        let batch = match std::mem::replace(&mut *turn, Turn::Taken) {
+            Turn::Waiting(batch) => batch,
+            _ => Batch::default(),
+        };
+        *turn = Turn::Leading(batch);
+        drop(turn);
+        self.thread.unpark();
     }
 
     fn wake_with(&self, turn: Turn) {

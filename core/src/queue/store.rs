@@ -202,15 +202,9 @@ pub(crate) enum Effect {
         discarded: u64,
     },
     /// Not added, since it equals this update, the last one of its lane.
-    Collapsed {
-        id: UpdateId,
-        discarded: u64,
-    },
+    Collapsed { id: UpdateId, discarded: u64 },
     /// Not accepted: the outbox has reached its capacity.
-    Full {
-        rows: u64,
-        bytes: u64,
-    },
+    Full { rows: u64, bytes: u64 },
     /// Updates that are leased to the owner, and updates that became dead letters instead.
     Claimed {
         claims: Vec<Claim>,
@@ -222,7 +216,10 @@ pub(crate) enum Effect {
     Found(bool),
     /// A dead letter of this lane, with this payload, was removed.
     Discarded(Discarded),
-    Renewed,
+    /// Renewed, apart from these leases: another process has taken over the lane.
+    Renewed { lost: Vec<LaneId> },
+    /// Every waiting update is due.
+    MadeDue,
     /// This piece of work was refused; the rest of the transaction was done.
     Refused(Error),
 }

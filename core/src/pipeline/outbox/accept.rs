@@ -105,9 +105,9 @@ impl Outbox {
         let state = delivery.group.ask_in_time(|store| store.state(id))?;
         match state {
             Ok(UpdateState::Pending) => None,
-            Ok(UpdateState::Dead) => Some(Err(self.refusal(id))),
             // Settled by this process: the waiter has the outcome already, or receives it shortly.
             Ok(_) if delivery.dispatch.is_settling(id) || !delivery.waiters.has(id) => None,
+            Ok(UpdateState::Dead) => Some(Err(self.refusal(id))),
             // No dead letter was discarded since acceptance, so the update was delivered.
             Ok(UpdateState::Gone { discarded }) if discarded == accepted.discarded => Some(Ok(0)),
             Ok(UpdateState::Gone { .. }) => Some(Err(outcome_unknown(id))),
@@ -161,7 +161,7 @@ impl Outbox {
         let accepted = accepted.map(|(warnings, effect)| accepted_as(effect, warnings));
         let accepted = accepted.collect();
         match effects.next() {
-            Some(claimed) => dispatcher::take_claimed(delivery, claimed, lease),
+            Some(claimed) => dispatcher::take_claimed(delivery, claimed, count, lease),
             None if self.settings.deliver => dispatcher::wake(delivery),
             None => delivery.appended(count),
         }

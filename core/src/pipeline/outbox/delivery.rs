@@ -8,19 +8,19 @@ use super::options::DeliveryOptions;
 use super::policy::{LONGEST_BACKOFF, OutboxPolicy};
 use super::store_status::StoreStatus;
 use super::waiters::Waiters;
-use super::workers::{self, Workers};
+use super::workers::{self, LeasedUpdate, Workers};
 use crate::error::Error;
 use crate::pipeline::attempt::{Attempt, attempt};
 use crate::pipeline::breaker::{CircuitBreaker, State};
 use crate::pipeline::events::{self, Events};
 use crate::pipeline::link::Link;
 use crate::queue::group::Group;
-use crate::queue::sqlite::FileWatch;
 use crate::queue::store::{
     Cause, Checkpointer, Claim, ClaimOrder, DeadUpdate, Effect, Settlement, Store, Verdict, Work,
 };
 use crate::results::{Event, EventKind, OUTBOX_LOG};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ const SHORTEST_LEASE: Duration = Duration::from_secs(1);
 
 /// What an open outbox is built from.
 pub(super) struct Parts {
-    pub watch: Option<FileWatch>,
+    pub path: PathBuf,
     pub store: Box<dyn Store>,
     pub checkpointer: Box<dyn Checkpointer>,
     pub link: Arc<Link>,
@@ -46,7 +46,7 @@ pub(super) struct Delivery {
     pub status: StoreStatus,
     pub checkpoints: Arc<Checkpoints>,
     pub(super) options: DeliveryOptions,
-    pub(super) watch: Option<FileWatch>,
+    pub(super) path: PathBuf,
     pub(super) dispatch: DispatchState,
     pub(super) workers: Workers,
     pub(super) leases: Leases,
@@ -57,7 +57,7 @@ pub(super) struct Delivery {
 impl Delivery {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts {
-            watch,
+            path,
             store,
             checkpointer,
             link,
@@ -75,7 +75,7 @@ impl Delivery {
             breaker: Mutex::default(),
             events,
             options,
-            watch,
+            path,
             link,
         }
     }
@@ -109,18 +109,24 @@ impl Delivery {
     }
 
     /// Hands claimed updates to the workers.
-    pub(super) fn send(delivery: &Arc<Self>, claimed: Effect, lease: Lease) {
+    /// Returns how many there are.
+    pub(super) fn send(delivery: &Arc<Self>, claimed: Effect, lease: Lease) -> usize {
         let Effect::Claimed { claims, dead } = claimed else {
-            return;
+            return 0;
         };
         for update in dead {
             delivery.report_dead(update);
         }
         // Before `add`: a worker sends nothing without a lease.
         let lanes = claims.iter().map(|claim| claim.lane);
-        delivery.leases.hold(lanes, lease);
+        let number = delivery.leases.hold(lanes, lease);
+        let leased = claims.into_iter();
+        let leased = leased.map(|claim| LeasedUpdate { claim, number });
+        let updates: Vec<LeasedUpdate> = leased.collect();
+        let count = updates.len();
         let send_all = workers::body(delivery, |delivery: &Arc<Self>| delivery.send_all());
-        delivery.workers.add(claims, send_all);
+        delivery.workers.add(updates, send_all);
+        count
     }
 
     /// Counts appended updates towards a checkpoint, for a client that does not deliver.
@@ -155,32 +161,42 @@ impl Delivery {
         self.breaker().capacity(in_flight, max)
     }
 
+    /// Returns the updates to the store that no thread has begun to send.
+    pub(super) fn release_ready(&self) {
+        for update in self.workers.take_ready() {
+            self.dispatch.add(self.released(&update));
+        }
+    }
+
     /// Returns an update to the store without an attempt.
-    pub(super) fn released(&self, claim: &Claim) -> Attempted {
+    fn released(&self, LeasedUpdate { claim, number }: &LeasedUpdate) -> Attempted {
         Attempted {
             settlement: self.settlement(claim, Verdict::Released),
             error: None,
             attempts: 0,
+            claim: *number,
+            is_released: false,
             order: String::new(),
         }
     }
 
     /// The body of a sending thread.
     fn send_all(&self) {
-        while let Some(claim) = self.workers.next() {
-            let leased = self.leases.left(claim.lane);
+        while let Some(update) = self.workers.next() {
+            let leased = self.leases.left(update.claim.lane, update.number);
             let attempted = if leased > SHORTEST_LEASE {
-                self.attempt(&claim, leased)
+                self.attempt(&update, leased)
             } else {
                 // The lease ran out, for example while the process was suspended: another process
                 // may be sending the update.
-                self.released(&claim)
+                self.released(&update)
             };
             self.dispatch.add(attempted);
         }
     }
 
-    fn attempt(&self, claim: &Claim, leased: Duration) -> Attempted {
+    fn attempt(&self, update: &LeasedUpdate, leased: Duration) -> Attempted {
+        let claim = &update.claim;
         let mut policy = OutboxPolicy {
             breaker: &self.breaker,
             jitter: &self.link.jitter,
@@ -205,6 +221,8 @@ impl Delivery {
             settlement: self.settlement(claim, verdict),
             error,
             attempts,
+            claim: update.number,
+            is_released: false,
         }
     }
 

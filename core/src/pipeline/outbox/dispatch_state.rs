@@ -1,6 +1,7 @@
 //! The state that the dispatcher shares with callers and workers: attempts to settle, and whether
 //! the dispatcher runs.
 
+use super::leases::ClaimNumber;
 use super::options::POLL;
 use crate::error::Error;
 use crate::queue::store::{Settlement, UpdateId};
@@ -13,6 +14,10 @@ pub(super) struct Attempted {
     pub settlement: Settlement,
     pub error: Option<Error>,
     pub attempts: u32,
+    /// The number of the claim.
+    pub claim: ClaimNumber,
+    /// Whether its lease was released already, for a commit that failed.
+    pub is_released: bool,
     /// The name of the order in events.
     pub order: String,
 }
@@ -131,6 +136,25 @@ impl DispatchState {
         }
     }
 
+    /// Waits after a failure of the store, whatever happens meanwhile, unless it is stopped.
+    pub(super) fn wait_to_retry(&self, limit: Duration) {
+        let mut state = self.lock();
+        state.has_news = false;
+        let deadline = Instant::now() + limit;
+        while !state.is_stopped {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return;
+            };
+            state = wait(&self.news, state, left);
+        }
+    }
+
+    /// Whether it is stopped and everything was settled.
+    pub(super) fn may_end(&self) -> bool {
+        let state = self.lock();
+        state.is_stopped && state.attempted.is_empty()
+    }
+
     /// Ends the dispatcher if it is stopped and `is_done` holds.
     pub(super) fn ends(&self, is_done: impl FnOnce() -> bool) -> bool {
         let mut state = self.lock();
@@ -214,6 +238,8 @@ mod tests {
             settlement,
             error: None,
             attempts: 1,
+            claim: 1,
+            is_released: false,
             order: String::new(),
         }
     }
@@ -261,5 +287,17 @@ mod tests {
         assert!(state.ends(|| true));
         state.wait_until_ended(Instant::now() + Duration::from_secs(20));
         assert!(state.needs_start(), "it can be started again");
+    }
+
+    #[test]
+    fn the_wait_after_a_failure_lasts_whatever_happens_unless_it_is_stopped() {
+        let state = DispatchState::default();
+        state.add(attempted(1));
+        let (wait, started) = (Duration::from_millis(50), Instant::now());
+        state.wait_to_retry(wait);
+        assert!(started.elapsed() >= wait);
+        state.stop();
+        state.wait_to_retry(Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 }

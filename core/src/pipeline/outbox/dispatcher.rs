@@ -9,6 +9,7 @@ use super::options::{LEASE, POLL};
 use crate::error::{Error, ErrorCode};
 use crate::pipeline::breaker::State as BreakerState;
 use crate::pipeline::events::Events;
+use crate::queue::sqlite::FileWatch;
 use crate::queue::store::{Backlog, Effect, Settlement, Store, Verdict, Work};
 use crate::results::{Event, EventKind, OUTBOX_LOG};
 use crate::thread;
@@ -29,10 +30,16 @@ pub(super) fn wake(delivery: &Arc<Delivery>) {
 }
 
 /// Sends updates that were claimed in the transaction of an append. The dispatcher settles them, so
-/// it is started even if delivery was stopped meanwhile.
-pub(super) fn take_claimed(delivery: &Arc<Delivery>, claimed: Effect, lease: Lease) {
-    Delivery::send(delivery, claimed, lease);
-    if !delivery.dispatch.is_active() {
+/// it is started even if delivery was stopped meanwhile, and woken if fewer updates were claimed than
+/// were appended.
+pub(super) fn take_claimed(
+    delivery: &Arc<Delivery>,
+    claimed: Effect,
+    appended: usize,
+    lease: Lease,
+) {
+    let sent = Delivery::send(delivery, claimed, lease);
+    if sent < appended || !delivery.dispatch.is_active() {
         start_or_wake(delivery);
     }
 }
@@ -44,39 +51,41 @@ fn start_or_wake(delivery: &Arc<Delivery>) {
     let own = Arc::clone(delivery);
     if thread::spawn("katalys-outbox", move || dispatch(&own)).is_err() {
         delivery.dispatch.not_started(); // The updates are on disk; the next call tries again.
-        return;
     }
-    let own = Arc::clone(delivery);
-    let _ = thread::spawn("katalys-watch", move || watch(&own)); // Otherwise it only polls.
 }
 
-/// The body of the watch thread: wakes the dispatcher when the file is moved, deleted or replaced.
-fn watch(delivery: &Delivery) {
-    let Some(watch) = &delivery.watch else {
-        return;
+/// Starts the watch thread, which wakes the dispatcher when the file is moved, deleted or replaced. It
+/// ends with the watch; without one, the dispatcher only polls.
+fn start_watch(delivery: &Arc<Delivery>) -> Option<Arc<FileWatch>> {
+    let watch = Arc::new(FileWatch::on(&delivery.path).ok()?);
+    let (own, watched) = (Arc::clone(delivery), Arc::clone(&watch));
+    let run = move || {
+        while watched.wait() {
+            own.dispatch.notify();
+        }
     };
-    while watch.wait() {
-        delivery.dispatch.notify();
-    }
+    thread::spawn("katalys-watch", run).ok().map(|()| watch)
 }
 
 /// The body of the dispatcher thread.
 fn dispatch(delivery: &Arc<Delivery>) {
     let mut renewed = Instant::now();
     let mut written = Written::default();
+    let watch = start_watch(delivery);
     loop {
         delivery.status.checked(delivery.group.ask(Store::check));
         let backlog = match delivery.group.ask(Store::backlog) {
             Ok(backlog) => backlog,
             Err(error) if delivery.gives_up(&error) => break,
             Err(_) => {
-                delivery.dispatch.pause(STORE_RETRY);
+                delivery.release_ready(); // What is sent now could not be settled.
+                delivery.dispatch.wait_to_retry(STORE_RETRY);
                 continue;
             }
         };
         let (attempted, work) = delivery.plan(backlog, &mut renewed);
         if attempted.is_empty() && work.is_empty() {
-            if delivery.dispatch.ends(|| delivery.leases.count() == 0) {
+            if delivery.ends() {
                 break;
             }
             delivery.status.works();
@@ -94,10 +103,9 @@ fn dispatch(delivery: &Arc<Delivery>) {
             .checkpoints
             .if_due(&delivery.group, &mut written, false);
     }
-    if let Some(watch) = &delivery.watch {
+    if let Some(watch) = watch {
         watch.end();
     }
-    delivery.checkpoints.finish();
 }
 
 /// Writes settlements and further work, such as a claim, in one transaction.
@@ -113,7 +121,7 @@ fn commit(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, work: Vec<Work>) 
         Err(error) => {
             delivery.status.failed(&error);
             delivery.dispatch.put_back(attempted);
-            std::thread::sleep(STORE_RETRY);
+            delivery.dispatch.wait_to_retry(STORE_RETRY);
         }
     }
 }
@@ -128,8 +136,8 @@ fn apply(delivery: &Arc<Delivery>, attempted: Vec<Attempted>, effects: Vec<Effec
                     delivery.report(attempted, is_mine);
                 }
             }
-            Effect::Renewed => delivery.leases.renew(lease),
-            claimed => Delivery::send(delivery, claimed, lease),
+            Effect::Renewed { lost } => delivery.leases.renew(lease, &lost),
+            claimed => _ = Delivery::send(delivery, claimed, lease),
         }
     }
     delivery.status.works();
@@ -145,14 +153,11 @@ impl Delivery {
         let is_stopped = self.dispatch.is_stopped();
         // While the store fails, attempts cannot be settled, and their updates would be sent again.
         if is_stopped || is_failing || is_paused {
-            for claim in self.workers.take_ready() {
-                self.dispatch.add(self.released(&claim));
-            }
+            self.release_ready();
         }
-        let attempted = self.dispatch.take_attempted();
+        let mut attempted = self.dispatch.take_attempted();
         // Before the commit: right after it, a caller may lease the lane for its next update.
-        self.leases
-            .release(attempted.iter().map(|attempted| attempted.settlement.lane));
+        attempted.retain_mut(|attempted| self.release(attempted));
         let mut work = Vec::new();
         if renewed.elapsed() > LEASE / 3 {
             *renewed = Instant::now();
@@ -173,6 +178,30 @@ impl Delivery {
             work.push(self.claim_order(capacity, is_probe));
         }
         (attempted, work)
+    }
+
+    /// Releases the lease of an attempt; false if it was lost, or the lane was leased again: another
+    /// claim settles the update then.
+    fn release(&self, attempted: &mut Attempted) -> bool {
+        let lane = attempted.settlement.lane;
+        let is_mine = if attempted.is_released {
+            !self.leases.holds(lane)
+        } else {
+            self.leases.release(lane, attempted.claim)
+        };
+        attempted.is_released = true;
+        is_mine
+    }
+
+    /// Ends a stopped dispatcher that has nothing left to do. The log is emptied first, so that it is
+    /// when the wait for the end is over.
+    fn ends(&self) -> bool {
+        let is_done = || self.leases.count() == 0;
+        if !self.dispatch.may_end() || !is_done() {
+            return false;
+        }
+        self.checkpoints.finish();
+        self.dispatch.ends(is_done)
     }
 
     fn renewal(&self) -> Option<Work> {
@@ -213,6 +242,7 @@ impl Delivery {
             error,
             attempts,
             order,
+            ..
         } = attempted;
         let Settlement { id, verdict, .. } = settlement;
         match (&verdict, &error) {

@@ -107,7 +107,7 @@ impl Outbox {
                     Ok(accepted) => accepted.next().unwrap_or_else(|| Err(unexpected())),
                     Err(error) => Err(error.clone()),
                 };
-                complete(delivery, completion, result, awaited);
+                self.complete(delivery, completion, result, awaited);
             }
         }
     }
@@ -116,7 +116,48 @@ impl Outbox {
     fn waiter_for(&self, completion: &Completion) -> Option<Arc<dyn Waiter>> {
         match completion {
             Completion::Accepted(_) => None,
-            Completion::Delivered { .. } => Some(Arc::<Intake>::clone(&self.intake)),
+            Completion::Delivered { .. } => Some(self.waiter()),
+        }
+    }
+
+    /// The intake, as the waiter of all its calls.
+    fn waiter(&self) -> Arc<dyn Waiter> {
+        Arc::<Intake>::clone(&self.intake)
+    }
+
+    /// No call of the intake waits for an update any more; waiting threads still may.
+    fn forget(&self, delivery: &Delivery, id: UpdateId) {
+        delivery.waiters.forget(id, &self.waiter());
+    }
+
+    /// Completes a call, or keeps it until its update is settled.
+    fn complete(
+        &self,
+        delivery: &Delivery,
+        completion: Completion,
+        result: Result<Accepted, Error>,
+        awaited: &mut AwaitedCalls,
+    ) {
+        match (completion, result) {
+            (Completion::Accepted(complete), result) => {
+                guarded(|| complete(result.map(|accepted| accepted.ticket)));
+            }
+            (Completion::Delivered { complete, .. }, Err(error)) => {
+                guarded(|| complete(Err(error)));
+            }
+            (Completion::Delivered { call, complete, .. }, Ok(accepted)) => {
+                let id = accepted.ticket.id;
+                let call = Awaited {
+                    accepted,
+                    call,
+                    complete,
+                };
+                if delivery.dispatch.is_stopped() {
+                    self.forget(delivery, id);
+                    return call.finish(Err(after_close(id)));
+                }
+                awaited.entry(id).or_default().push(call);
+            }
         }
     }
 
@@ -135,37 +176,10 @@ impl Outbox {
                 call.finish(Err(out_of_time(*id)));
             }
             if calls.is_empty() {
-                delivery.waiters.forget_all(*id);
+                self.forget(delivery, *id);
             }
             !calls.is_empty()
         });
-    }
-}
-
-/// Completes a call, or keeps it until its update is settled.
-fn complete(
-    delivery: &Delivery,
-    completion: Completion,
-    result: Result<Accepted, Error>,
-    awaited: &mut AwaitedCalls,
-) {
-    match (completion, result) {
-        (Completion::Accepted(complete), result) => {
-            guarded(|| complete(result.map(|accepted| accepted.ticket)));
-        }
-        (Completion::Delivered { complete, .. }, Err(error)) => guarded(|| complete(Err(error))),
-        (Completion::Delivered { call, complete, .. }, Ok(accepted)) => {
-            let id = accepted.ticket.id;
-            let call = Awaited {
-                accepted,
-                call,
-                complete,
-            };
-            if delivery.dispatch.is_stopped() {
-                return call.finish(Err(after_close(id)));
-            }
-            awaited.entry(id).or_default().push(call);
-        }
     }
 }
 

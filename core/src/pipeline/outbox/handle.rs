@@ -9,7 +9,7 @@ use crate::config::{Config, OutboxSettings};
 use crate::error::Error;
 use crate::pipeline::events::{Events, ObserverSlot};
 use crate::pipeline::link::Link;
-use crate::queue::sqlite::{FileWatch, Limits, Setup, SqliteCheckpointer, SqliteStore};
+use crate::queue::sqlite::{Limits, Setup, SqliteCheckpointer, SqliteStore};
 use crate::queue::store::{Effect, Store, Work};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -122,7 +122,7 @@ impl Outbox {
     fn open(&self) -> Result<Arc<Delivery>, Error> {
         let store = self.open_store()?;
         Ok(Arc::new(Delivery::new(Parts {
-            watch: FileWatch::on(&self.settings.path).ok(),
+            path: self.settings.path.clone(),
             checkpointer: Box::new(SqliteCheckpointer::new(&self.settings.path)),
             store: Box::new(store),
             link: Arc::clone(&self.link),

@@ -50,11 +50,6 @@ impl Waiters {
         }
     }
 
-    /// Removes every caller of an update.
-    pub(super) fn forget_all(&self, id: UpdateId) {
-        self.lock().remove(&id);
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<UpdateId, Vec<Arc<dyn Waiter>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

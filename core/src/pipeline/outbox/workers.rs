@@ -1,5 +1,6 @@
 //! The threads that send leased updates: started when needed, ended when idle.
 
+use super::leases::ClaimNumber;
 use crate::queue::store::Claim;
 use crate::thread;
 use std::collections::VecDeque;
@@ -16,9 +17,15 @@ pub(super) struct Workers {
     work: Condvar,
 }
 
+/// An update to send, with the number of its claim.
+pub(super) struct LeasedUpdate {
+    pub claim: Claim,
+    pub number: ClaimNumber,
+}
+
 #[derive(Default)]
 struct State {
-    ready: VecDeque<Claim>,
+    ready: VecDeque<LeasedUpdate>,
     threads: usize,
     idle: usize,
     is_stopped: bool,
@@ -35,12 +42,12 @@ impl Workers {
 
     /// Hands updates to the threads; starts as many threads as needed. `run` returns the body of a
     /// thread, which has to call [`next`](Self::next) until that returns `None`.
-    pub(super) fn add<R>(&self, claims: Vec<Claim>, run: impl Fn() -> R)
+    pub(super) fn add<R>(&self, updates: Vec<LeasedUpdate>, run: impl Fn() -> R)
     where
         R: FnOnce() + Send + 'static,
     {
         let mut state = self.lock();
-        state.ready.extend(claims);
+        state.ready.extend(updates);
         let wanted = state.ready.len();
         let (idle, capacity) = (state.idle, self.max_threads - state.threads);
         let started = wanted.saturating_sub(idle).min(capacity);
@@ -57,12 +64,12 @@ impl Workers {
     }
 
     /// The next update to send; `None` ends the thread.
-    pub(super) fn next(&self) -> Option<Claim> {
+    pub(super) fn next(&self) -> Option<LeasedUpdate> {
         let mut state = self.lock();
         let deadline = Instant::now() + LONGEST_IDLE;
         loop {
-            if let Some(claim) = state.ready.pop_front() {
-                return Some(claim);
+            if let Some(update) = state.ready.pop_front() {
+                return Some(update);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if state.is_stopped || left.is_zero() {
@@ -77,7 +84,7 @@ impl Workers {
     }
 
     /// Takes back the updates that no thread has begun to send.
-    pub(super) fn take_ready(&self) -> VecDeque<Claim> {
+    pub(super) fn take_ready(&self) -> VecDeque<LeasedUpdate> {
         std::mem::take(&mut self.lock().ready)
     }
 
@@ -117,12 +124,15 @@ mod tests {
     use super::*;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    fn claims(ids: std::ops::RangeInclusive<i64>) -> Vec<Claim> {
-        ids.map(|id| Claim {
-            lane: id,
-            id,
-            payload: Vec::new(),
-            failures: 0,
+    fn claims(ids: std::ops::RangeInclusive<i64>) -> Vec<LeasedUpdate> {
+        ids.map(|id| LeasedUpdate {
+            claim: Claim {
+                lane: id,
+                id,
+                payload: Vec::new(),
+                failures: 0,
+            },
+            number: 1,
         })
         .collect()
     }
@@ -134,8 +144,8 @@ mod tests {
     }
 
     fn send_all(sending: &Arc<Sending>) {
-        while let Some(claim) = sending.workers.next() {
-            sending.sent.lock().unwrap().send(claim.id).unwrap();
+        while let Some(update) = sending.workers.next() {
+            sending.sent.lock().unwrap().send(update.claim.id).unwrap();
             let _ = sending.go.lock().unwrap().recv();
         }
     }
@@ -159,7 +169,7 @@ mod tests {
             .workers
             .take_ready()
             .iter()
-            .map(|claim| claim.id)
+            .map(|update| update.claim.id)
             .collect();
         assert_eq!(left, [3, 4, 5]);
         drop(go);

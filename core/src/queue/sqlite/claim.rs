@@ -195,17 +195,20 @@ pub(super) fn renew(
 ) -> Result<Effect, Fault> {
     let mut statement = transaction
         .prepare_cached("UPDATE lanes SET due = max(due, ?3) WHERE lane = ?1 AND owner = ?2")?;
+    let mut lost = Vec::new();
     for lane in lanes {
-        statement.execute((lane, owner, until))?;
+        if statement.execute((lane, owner, until))? == 0 {
+            lost.push(*lane);
+        }
     }
-    Ok(Effect::Renewed)
+    Ok(Effect::Renewed { lost })
 }
 
 /// Makes every lane that waits for a retry due now; leased and held ones stay as they are.
 pub(super) fn make_due(transaction: &Transaction<'_>, now: Millis) -> Result<Effect, Fault> {
     let sql = "UPDATE lanes SET due = ?1 WHERE due > ?1 AND due < ?2 AND owner IS NULL";
     transaction.prepare_cached(sql)?.execute((now, HELD))?;
-    Ok(Effect::Renewed)
+    Ok(Effect::MadeDue)
 }
 
 pub(super) fn backlog(connection: &Connection, now: Millis) -> Result<Backlog, Fault> {
