@@ -259,7 +259,7 @@ fn rows_must_be_in_order_or_sorted() {
     assert!(
         refused
             .err
-            .contains("orders.csv:4: this row's order_time is before"),
+            .contains("orders.csv:4: the order_time of this row is earlier"),
         "{refused:?}"
     );
     assert!(requests(&receiver, "o", 0).is_empty(), "nothing was sent");
