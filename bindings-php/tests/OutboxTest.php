@@ -389,7 +389,7 @@ final class OutboxTest extends TestCase
         });
         self::assertSame(13, $log->calls, 'the warning, and each event');
         self::assertCount(1, $errors);
-        $expected = '~katalys: a logger or event listener threw Error \(OutboxTest.php:\d+\); what it throws~';
+        $expected = '~katalys: a logger or event listener threw Error \(OutboxTest.php:\d+\); further exceptions~';
         self::assertMatchesRegularExpression($expected, $errors[0]);
     }
 
