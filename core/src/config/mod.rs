@@ -20,6 +20,7 @@ pub use crate::language::{Language, WorkingFolder};
 pub use setting::{Setting, SettingKind};
 pub use settings::SETTINGS;
 pub use values::DEFAULT_ENDPOINT;
+pub(crate) use wait::LONGEST_WAIT;
 pub use wait::{DEFAULT_PAGE, DEFAULT_WAIT, EXIT_WAIT, timeout};
 
 pub(crate) use settings::{Config, Durability, EventOrderIds, OnRejected, OutboxSettings};

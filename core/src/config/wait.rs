@@ -12,7 +12,8 @@ pub const EXIT_WAIT: Duration = Duration::from_secs(5);
 /// How many dead letters one call returns unless the caller says otherwise.
 pub const DEFAULT_PAGE: usize = 1000;
 
-const LONGEST_WAIT: f64 = 366.0 * 24.0 * 60.0 * 60.0;
+/// The longest wait: a clock cannot add much more.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A timeout as a caller gave it, in seconds.
 ///
@@ -26,10 +27,11 @@ const LONGEST_WAIT: f64 = 366.0 * 24.0 * 60.0 * 60.0;
 /// # Errors
 /// `misuse` for a number that is negative, not finite, or larger than a year.
 pub fn timeout(seconds: f64) -> Result<Duration, Error> {
-    if !(0.0..=LONGEST_WAIT).contains(&seconds) {
+    let longest = LONGEST_WAIT.as_secs_f64();
+    if !(0.0..=longest).contains(&seconds) {
         return Err(Error::misuse(format!(
-            "timeout must be a number of seconds, 0 or more and up to {LONGEST_WAIT} (366 days), \
-             such as 10 or 2.5"
+            "timeout must be a number of seconds, 0 or more and up to {longest} (366 days), such as \
+             10 or 2.5"
         )));
     }
     Ok(Duration::from_secs_f64(seconds))

@@ -1,6 +1,7 @@
 //! The operations of an outbox besides accepting updates: counters, dead letters, flush, close.
 
 use super::handle::{Outbox, unexpected};
+use crate::config::LONGEST_WAIT;
 use crate::error::Error;
 use crate::order::Checked;
 use crate::pipeline::events::Events;
@@ -122,8 +123,7 @@ impl Outbox {
     }
 }
 
-/// The end of a wait. It is limited to a year, since a longer one may overflow the clock.
+/// The end of a wait. It is limited, since a longer one may overflow the clock.
 fn deadline_in(timeout: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-    Instant::now() + timeout.min(YEAR)
+    Instant::now() + timeout.min(LONGEST_WAIT)
 }

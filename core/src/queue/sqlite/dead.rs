@@ -48,8 +48,12 @@ struct DeadRow {
     stage: StageNumber,
 }
 
-/// Removes a row from the dead letters; none if there is no such row.
-fn remove(transaction: &Transaction<'_>, id: UpdateId) -> Result<Option<DeadRow>, Fault> {
+/// Removes a row from the dead letters and their counter; none if there is no such row.
+fn remove(
+    transaction: &Transaction<'_>,
+    counters: &mut Counters,
+    id: UpdateId,
+) -> Result<Option<DeadRow>, Fault> {
     let sql = "DELETE FROM dead WHERE id = ?1 RETURNING lane, payload, accepted_at, stage";
     let mut statement = transaction.prepare_cached(sql)?;
     let read = |row: &Row<'_>| {
@@ -60,7 +64,9 @@ fn remove(transaction: &Transaction<'_>, id: UpdateId) -> Result<Option<DeadRow>
             stage: row.get(3)?,
         })
     };
-    Ok(statement.query_row([id], read).optional()?)
+    let row = statement.query_row([id], read).optional()?;
+    counters.dead -= i64::from(row.is_some());
+    Ok(row)
 }
 
 /// Puts a dead letter back into its lane, in the order of its number, but not before an update in
@@ -71,7 +77,7 @@ pub(super) fn replay(
     now: Millis,
     id: UpdateId,
 ) -> Result<Effect, Fault> {
-    let Some(row) = remove(transaction, id)? else {
+    let Some(row) = remove(transaction, counters, id)? else {
         return Ok(Effect::Found(false));
     };
     let sql = "INSERT INTO updates (id, lane, payload, accepted_at, stage)
@@ -84,7 +90,6 @@ pub(super) fn replay(
         now.max(row.accepted_at),
         row.stage,
     ))?;
-    counters.dead -= 1;
     counters.bytes += size_of(&row.payload);
     insert_into_lane(transaction, now, row.lane, id)?;
     record_stage(transaction, &row, id)?;
@@ -199,10 +204,9 @@ pub(super) fn discard(
     now: Millis,
     id: UpdateId,
 ) -> Result<Effect, Fault> {
-    let Some(row) = remove(transaction, id)? else {
+    let Some(row) = remove(transaction, counters, id)? else {
         return Ok(Effect::Found(false));
     };
-    counters.dead -= 1;
     counters.discarded += 1;
     release(transaction, now, row.lane)?;
     Ok(Effect::Discarded(Discarded {
