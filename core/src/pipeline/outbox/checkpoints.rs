@@ -116,7 +116,9 @@ impl Checkpoints {
 
     /// The last checkpoint before delivery ends.
     pub(super) fn finish(&self) {
-        let _ = self.lock().checkpoint_all();
+        if let Err(error) = self.lock().checkpoint_all() {
+            log::debug!(target: "katalys", "no checkpoint of the outbox: {error}");
+        }
     }
 
     /// Makes a checkpoint. Most of it runs while callers use the store; the rest runs with the
